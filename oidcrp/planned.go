@@ -1,0 +1,157 @@
+//go:build planned
+
+package oidcrp
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// What stands in this file is designed and not built. It compiles under the
+// build tag "planned" only, so that nothing is offered that does not work.
+
+// ProviderSource gives providers at run time: from a database, an API. All
+// methods may be called concurrently. A name that does not exist is
+// [ErrNoProvider], never an empty Provider.
+type ProviderSource interface {
+	// Provider returns the provider called name.
+	Provider(ctx context.Context, name string) (Provider, error)
+	// ByIssuer returns the providers of an issuer, for logout and
+	// third-party-initiated logins.
+	ByIssuer(ctx context.Context, issuer string) ([]Provider, error)
+	// ByEmailDomain returns the providers that own a mail domain.
+	ByEmailDomain(ctx context.Context, domain string) ([]Provider, error)
+	// List returns those to show on the sign-in page of a request's site.
+	List(ctx context.Context) ([]Provider, error)
+}
+
+// Site is one of several base URLs that one instance serves.
+type Site struct {
+	BaseURL   string
+	Providers []string // names allowed here; nil: all
+}
+
+// Locker is a lock shared by several nodes.
+type Locker interface {
+	// Lock blocks until the lock is held or ctx is done. The lock is renewed
+	// until unlock is called.
+	Lock(ctx context.Context, key string) (unlock func(), err error)
+}
+
+// API is an API that gets a provider's access token.
+type API struct {
+	URL      string // everything below it
+	Scopes   []string
+	Resource string // RFC 8707
+}
+
+// Usage says whether an extension is used.
+type Usage int
+
+// The values of [Usage].
+const (
+	WhenAdvertised Usage = iota
+	Required
+	Refused
+)
+
+// Profile is a set of requirements known by one name.
+type Profile string
+
+// FAPI2 is the FAPI 2.0 Security Profile: pushed requests, private_key_jwt or
+// mTLS, sender-constrained tokens, PS256, ES256 or EdDSA, and iss required.
+const FAPI2 Profile = "FAPI2"
+
+// RequestObject says how authorization requests are signed (RFC 9101).
+type RequestObject string
+
+// The values of [RequestObject] besides the empty one, which signs nothing.
+const (
+	RequestByValue     RequestObject = "request"
+	RequestByReference RequestObject = "request_uri"
+)
+
+// LoginNeeded is the answer of a [Policy] that a new sign-in at the provider
+// can satisfy. The guard starts it, returns to the same page, checks the
+// answer and stops with a page when the provider ignored what was asked.
+type LoginNeeded struct {
+	MaxAge    *time.Duration // nil: not asked for; zero: sign in now
+	ACRValues []string
+	Scopes    []string
+}
+
+// Error says what is needed.
+func (e *LoginNeeded) Error() string { panic("planned") }
+
+// AuthenticatedWithin passes users who signed in at the provider no longer
+// than d ago, by auth_time, and sends others back to it.
+func AuthenticatedWithin(d time.Duration) Policy { panic("planned") }
+
+// ACR passes sessions whose acr is one of values, and sends others back to
+// the provider with acr_values.
+func ACR(values ...string) Policy { panic("planned") }
+
+// HasScope passes sessions whose access token was granted all scopes.
+func HasScope(scopes ...string) Policy { panic("planned") }
+
+// The errors of tokens.
+var (
+	ErrNoToken       error // no token is kept for this session
+	ErrConsentNeeded error // the user must consent to further scopes first
+	ErrNoProvider    error // a ProviderSource does not know the name
+)
+
+// Client returns a client that attaches the visitor's access token to requests
+// towards the provider's APIs, and to no others, refreshing it as needed. Its
+// requests fail with [ErrNoToken] or [ErrConsentNeeded].
+func (rp *RelyingParty) Client(ctx context.Context) *http.Client { panic("planned") }
+
+// TokenSource returns the visitor's access token for api, one of the
+// provider's APIs by its URL, refreshed as needed.
+func (rp *RelyingParty) TokenSource(ctx context.Context, api string) oauth2.TokenSource {
+	panic("planned")
+}
+
+// TokenSourceFor returns the access token of a user who is not here, for jobs
+// without a browser. Only for providers with KeepTokens and a login that
+// granted offline_access.
+func (rp *RelyingParty) TokenSourceFor(ctx context.Context, provider, subject string) oauth2.TokenSource {
+	panic("planned")
+}
+
+// TokenStatus describes a kept token without showing it.
+type TokenStatus struct {
+	State      string // "active", "expired" or "none"
+	Scopes     []string
+	Expiry     time.Time
+	HasRefresh bool
+}
+
+// TokenStatus describes the visitor's token.
+func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) { panic("planned") }
+
+// Forget removes all kept tokens of a user.
+func (rp *RelyingParty) Forget(ctx context.Context, provider, subject string) error {
+	panic("planned")
+}
+
+// EndSession ends one session by its handle, [Session.Handle].
+func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error { panic("planned") }
+
+// EndSessions ends all sessions of a user.
+func (rp *RelyingParty) EndSessions(ctx context.Context, issuer, subject string) error {
+	panic("planned")
+}
+
+// Check fetches a provider's metadata and names every problem with it and
+// with p, each with its remedy. Secrets are never shown.
+func (rp *RelyingParty) Check(ctx context.Context, p Provider) CheckReport { panic("planned") }
+
+// CheckReport is what [RelyingParty.Check] found.
+type CheckReport struct {
+	Metadata map[string]any
+	Problems []string
+}

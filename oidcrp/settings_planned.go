@@ -1,0 +1,330 @@
+//go:build planned
+
+package oidcrp
+
+import (
+	"context"
+	"crypto"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Config is everything a [RelyingParty] needs. The zero value of every field
+// but BaseURL and Providers is the safe, usual choice. [New] copies it.
+type Config struct {
+	// BaseURL is where browsers find the application, such as
+	// "https://app.example.com" or "https://example.com/app/". It is the only
+	// truth about where we live: Host and forwarded headers decide nothing.
+	// Plain http is accepted on loopback names only.
+	BaseURL string
+
+	// CookieKeys seal every cookie and record: at least 32 random bytes each,
+	// newest first. To rotate, append the new key on every node, then move it
+	// to the front, then drop the old one. On a loopback BaseURL none may be
+	// given: random ones are made, with a warning, and sessions end with the
+	// process.
+	CookieKeys [][]byte
+
+	// Providers are the OpenID Providers visitors may sign in with.
+	Providers []Provider
+
+	// ProviderSource gives more providers at run time, beside Providers.
+	ProviderSource ProviderSource
+
+	// Sites finds the site of a request by its Host, for one instance that
+	// serves several base URLs. Unknown hosts are answered 421. When it is
+	// set, BaseURL must be empty.
+	Sites func(ctx context.Context, host string) (Site, error)
+
+	// Prefix is the path, below BaseURL, of the package's own addresses.
+	// Default "/auth".
+	Prefix string
+
+	// Store keeps sessions on the server. Nil: one sealed cookie per session.
+	// Any alexedwards/scs store fits; see [Store].
+	Store Store
+
+	// CookieSessions keeps sessions in the cookie although a Store is set,
+	// which then holds tokens and logout markers only.
+	CookieSessions bool
+
+	// Locker makes refreshes single across several nodes.
+	Locker Locker
+
+	// Claims names what a session keeps: exact top-level claims, or JSON
+	// Pointers (RFC 6901) such as "/realm_access/roles". Policies and [Claims]
+	// see only these. Nil: name, email, email_verified, preferred_username.
+	Claims []string
+
+	// SessionLifetime ends a session however active its user is.
+	// Default 12 hours.
+	SessionLifetime time.Duration
+
+	// IdleTimeout ends a session that saw no request for so long. Zero: off.
+	IdleTimeout time.Duration
+
+	// Passive reports requests that do not count as activity, such as
+	// polling. The package's own "me" address never counts. Nil: all others
+	// count.
+	Passive func(*http.Request) bool
+
+	// LoginTimeout is how long one login may take, and so the lifetime of its
+	// nonce. Default 10 minutes, at most an hour.
+	LoginTimeout time.Duration
+
+	// OnLogin runs after everything was verified and before the session
+	// starts. Nil accepts every verified login. It may call [Login.Set];
+	// returning *[Refusal] shows its message and starts no session; returning
+	// *[Pause] sends the visitor to a page of the application first; any other
+	// error is logged and shown as a plain failure. A panic refuses the login.
+	OnLogin func(ctx context.Context, login *Login) error
+
+	// OnRefresh runs after a refresh, with the claims of the new ID token.
+	// Returning *[Refusal] ends the session.
+	OnRefresh func(ctx context.Context, login *Login) error
+
+	// StillAllowed is asked whether a session may go on, at the first request
+	// after each StillAllowedEvery and at each refresh. *[Refusal] ends the
+	// session; any other error answers 503 and leaves the session as it is.
+	StillAllowed func(ctx context.Context, s *Session) error
+
+	// StillAllowedEvery is the interval of StillAllowed. Default 5 minutes.
+	StillAllowedEvery time.Duration
+
+	// CrossOrigin lists origins, besides our own, whose scripts may send
+	// unsafe requests and open WebSockets through the guards, such as
+	// "https://admin.example.com".
+	CrossOrigin []string
+
+	// Language chooses the language tag of our pages and of ui_locales for a
+	// request. Nil: the best match of Accept-Language among Messages.
+	Language func(*http.Request) string
+
+	// Messages adds languages, or replaces single texts, by language tag and
+	// message key; English ("en") and Thai ("th") are built in. The keys are
+	// those of [DefaultMessages].
+	Messages map[string]map[string]string
+
+	// Pages replaces built-in pages by template name: "signin", "signedout",
+	// "signout", "error", "denied", "confirm", "formpost", or "layout" around
+	// them all.
+	Pages *template.Template
+
+	// SignInPath is the application's own sign-in page, below BaseURL, used
+	// instead of the built-in one. [RelyingParty.View] gives it its buttons.
+	SignInPath string
+
+	// ErrorPage answers failed requests instead of the built-in pages. It must
+	// write e.Status. Nothing of e.Err should reach the visitor.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, e *Error)
+
+	// OnEvent receives every event worth auditing or counting, synchronously.
+	// It must be safe for concurrent use. A panic in it is logged and ignored.
+	OnEvent func(ctx context.Context, e Event)
+
+	// Logger receives one line for each refusal and failure. Nil:
+	// slog.Default(). Tokens, codes, cookies and claims are never logged.
+	Logger *slog.Logger
+
+	// HTTPClient makes the calls to providers: for proxies, private CAs and
+	// client certificates. Redirects are refused and bodies and time limited
+	// whatever it says. Nil: a client of our own. Tenant-supplied providers
+	// never use it.
+	HTTPClient *http.Client
+}
+
+// Provider is one OpenID Provider as this application uses it.
+type Provider struct {
+	// Name identifies the provider in addresses and logs: lower-case letters,
+	// digits, "-" and "_". It may be empty when there is only one provider,
+	// which is then called "default".
+	Name string
+
+	// DisplayName is the text of its sign-in button. Default: Name.
+	DisplayName string
+
+	// Hidden leaves it out of the sign-in page; links that name it still work.
+	Hidden bool
+
+	// Issuer is the provider's issuer identifier, compared exactly.
+	Issuer string
+
+	// IssuerTemplate accepts many issuers that differ in one path segment,
+	// which must equal the token's tid claim, such as
+	// "https://login.microsoftonline.com/{tenantid}/v2.0".
+	IssuerTemplate string
+
+	// Tenants limits IssuerTemplate to these tenant ids. Nil: every tenant.
+	Tenants []string
+
+	// Issuers lists further issuers this provider's tokens may carry.
+	Issuers []string
+
+	// Audiences lists audiences trusted beside ClientID. The audience is
+	// always validated.
+	Audiences []string
+
+	// MetadataURL is where the metadata is, when it is not at Issuer +
+	// "/.well-known/openid-configuration" (Discovery 4).
+	MetadataURL string
+
+	// Endpoints replaces single endpoints of the metadata. With Authorization,
+	// Token and JWKS given no metadata is fetched, unless MetadataURL is set.
+	Endpoints Endpoints
+
+	// ClientID and ClientSecret are what the provider gave the application.
+	ClientID     string
+	ClientSecret Secret
+
+	// ClientSecretFunc is asked for the secret at each use instead, so that it
+	// can be rotated without a restart.
+	ClientSecretFunc func(context.Context) (Secret, error)
+
+	// ClientAuth is the token endpoint authentication method (Core 9):
+	// "client_secret_basic", "client_secret_post", "none",
+	// "client_secret_jwt", "private_key_jwt", "tls_client_auth" or
+	// "self_signed_tls_client_auth". Empty: chosen from the metadata and from
+	// what is configured, never by trying.
+	ClientAuth string
+
+	// ClientKeys sign client assertions and request objects, newest first, and
+	// decrypt tokens.
+	ClientKeys []ClientKey
+
+	// AssertionAudience is the aud of client assertions. Empty: the issuer.
+	AssertionAudience string
+
+	// Profile turns on a hardening profile as a whole. See [FAPI2].
+	Profile Profile
+
+	// Scopes to ask for; openid is always added. Nil: openid profile email.
+	Scopes []string
+
+	// ResponseType is "code" (default), "code id_token", "id_token",
+	// "id_token token", "code id_token token" or "code token".
+	ResponseType string
+
+	// ResponseMode is "query", "form_post" or "fragment". Empty: the default
+	// of the response type.
+	ResponseMode string
+
+	// RedirectPath is the callback path below BaseURL. Default: Prefix +
+	// "/callback/" + Name.
+	RedirectPath string
+
+	// ACRValues are sent as acr_values, in order of preference. They are a
+	// wish, unless RequireACR.
+	ACRValues []string
+
+	// RequireACR refuses logins whose acr is none of ACRValues.
+	RequireACR bool
+
+	// Prompt is the fixed prompt parameter: "none", "login", "consent",
+	// "select_account", "create" or several of them. It beats the query's.
+	Prompt string
+
+	// LoginHint is the fixed login_hint parameter. It beats the query's.
+	LoginHint string
+
+	// MaxAge is sent as max_age, and the answer's auth_time checked against
+	// it. Zero: not sent; to force a fresh sign-in use Prompt "login".
+	MaxAge time.Duration
+
+	// Resource is sent as resource (RFC 8707).
+	Resource []string
+
+	// ClaimsRequest is the claims parameter, a JSON object (Core 5.5).
+	ClaimsRequest string
+
+	// AuthParams are further fixed parameters of the authorization request.
+	// Parameters of the protocol itself are refused by New.
+	AuthParams map[string]string
+
+	// DynamicParams names parameters that the login address may pass on to
+	// the provider, besides prompt, login_hint and ui_locales. All others are
+	// ignored, and parameters of the protocol itself refused by New.
+	DynamicParams []string
+
+	// PAR says whether requests are pushed (RFC 9126). Zero: where advertised.
+	PAR Usage
+
+	// RequestObject says whether requests are signed (RFC 9101), by value or
+	// by reference.
+	RequestObject RequestObject
+
+	// DPoP binds access tokens to a key (RFC 9449). Zero: off.
+	DPoP Usage
+
+	// Algorithms the ID token may be signed with. Nil: RS256, PS256, ES256,
+	// their 384 and 512 forms, and EdDSA, less what the metadata leaves out.
+	// HS256 is accepted only when it is named here. "none" never.
+	Algorithms []string
+
+	// UserInfo says whether the UserInfo endpoint is asked at login, and what
+	// its failure means. A sub that differs always fails the login.
+	UserInfo UserInfoPolicy
+
+	// RolesClaim names the claim (or JSON Pointer) the session's roles come
+	// from: a string, or an array of strings.
+	RolesClaim string
+
+	// Roles maps values of RolesClaim to roles of the application; other
+	// values are dropped. Nil keeps the values as they are.
+	Roles map[string]string
+
+	// KeepTokens keeps access and refresh token for calling APIs. It needs a
+	// Store and adds offline_access to Scopes.
+	KeepTokens bool
+
+	// APIs are where [RelyingParty.Client] may send this provider's tokens.
+	APIs []API
+
+	// UseTokenLifetime ends the session with the ID token, if that is earlier.
+	UseTokenLifetime bool
+
+	// LocalLogoutOnly signs out here and leaves the provider's session alone.
+	LocalLogoutOnly bool
+
+	// PostLogoutRedirectURL is where the provider sends the visitor after its
+	// own sign-out. It must be registered there. Default: our logout address,
+	// which see in [RelyingParty.RedirectURLs].
+	PostLogoutRedirectURL string
+
+	// BackchannelLogout answers logout tokens. It needs a Store.
+	BackchannelLogout bool
+
+	// AcceptLogoutTokenWithoutExp accepts a logout token without exp while its
+	// iat is recent, for Ory Hydra and Glewlwyd.
+	AcceptLogoutTokenWithoutExp bool
+
+	// EmailDomains are the mail domains this provider alone may assert, and
+	// which sign in through it.
+	EmailDomains []string
+
+	// HTTPClient is used for this provider instead of Config.HTTPClient.
+	HTTPClient *http.Client
+
+	// TenantSupplied marks a provider whose settings were typed in by somebody
+	// else than the operator: discovery at the exact issuer only, no endpoint
+	// or key overrides, public addresses only, checked when they are dialled.
+	TenantSupplied bool
+
+	// InsecureAllowHTTP admits plain http for this provider on any host. Only
+	// for a network that nobody else can read or write; it is logged.
+	InsecureAllowHTTP bool
+
+	// Version tells changed settings from unchanged ones when a
+	// ProviderSource gives the provider again.
+	Version string
+}
+
+// ClientKey is a private key of the client: one of Key, Func or File.
+type ClientKey struct {
+	ID        string // kid
+	Algorithm string // alg, such as "PS256", "ES256", "EdDSA" or "RSA-OAEP"
+	Key       crypto.Signer
+	Func      func(context.Context) (crypto.Signer, error)
+	File      string // PEM, or a ready assertion, re-read when it changes
+}
