@@ -4,6 +4,7 @@ package oidcrp
 
 import (
 	"context"
+	"html/template"
 	"net/http"
 	"time"
 )
@@ -161,12 +162,53 @@ func FromProvider(names ...string) Policy { panic("planned") }
 // AnyOf passes when one of policies does. With none it never passes.
 func AnyOf(policies ...Policy) Policy { panic("planned") }
 
-// View is what a template needs to know about the visitor. Its methods may be
+// View is what a page of the application shows about signing in, for
+// html/template: pass it as a field of the template's data. Its methods may be
 // called on the zero View.
+//
+//	{{if .Auth.SignedIn}}Hello {{.Auth.User.Name}} {{.Auth.SignOutButton}}
+//	{{else}}{{.Auth.SignInButton}}{{end}}
+//	{{if .Auth.User.HasRole "admin"}}<a href="/admin">Admin</a>{{end}}
 type View struct{}
 
 // View returns the view of a request, with the session that was loaded.
 func (rp *RelyingParty) View(r *http.Request) View { panic("planned") }
+
+// SignedIn reports whether there is a session.
+func (v View) SignedIn() bool { panic("planned") }
+
+// User returns the session; nil, and yet safe to call methods on, for an
+// anonymous visitor.
+func (v View) User() *Session { panic("planned") }
+
+// Allowed reports whether the visitor passes all policies.
+func (v View) Allowed(policies ...Policy) bool { panic("planned") }
+
+// Language returns the language tag our pages would use for this request.
+func (v View) Language() string { panic("planned") }
+
+// Providers returns a link for each provider that is not hidden; signing in
+// comes back to this page, or to the page named by return_to on a sign-in
+// page.
+func (v View) Providers() []ProviderLink { panic("planned") }
+
+// ProviderLink is one way to sign in.
+type ProviderLink struct {
+	Name        string
+	DisplayName string
+	URL         string
+}
+
+// SignInURL returns the address that signs in and comes back to this page.
+func (v View) SignInURL() string { panic("planned") }
+
+// SignInButton returns a link to SignInURL with class "oidcrp-signin". Its
+// text is in the page's language unless given.
+func (v View) SignInButton(text ...string) template.HTML { panic("planned") }
+
+// SignOutButton returns a form with a button of class "oidcrp-signout" that
+// signs out. Its text is in the page's language unless given.
+func (v View) SignOutButton(text ...string) template.HTML { panic("planned") }
 
 // Event is something worth auditing or counting.
 type Event struct {

@@ -83,6 +83,8 @@ type Login struct {
 	AMR      []string
 	AuthTime time.Time
 	Roles    []string // may be changed by OnLogin
+	Session  *Session // the visitor's session until now, or nil
+	Linking  bool     // Session asked for this identity to be added to it
 }
 
 // Claims decodes all verified claims, those of the ID token and of UserInfo
