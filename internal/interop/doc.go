@@ -1,0 +1,8 @@
+// Package interop runs the library against providers that other people wrote.
+// It is a module of its own, so that nothing of theirs reaches a user of the
+// library.
+//
+// A provider is started by the test that needs it, on a free loopback port,
+// and ends with it. Where it is not installed the test is skipped with the
+// line that installs it; with OIDCRP_REQUIRE=1, as in CI, it fails instead.
+package interop

@@ -1,0 +1,177 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// NodeConfig is what npm oidc-provider is started with.
+type NodeConfig struct {
+	// Accounts are the claims of its users by subject. Others are made up
+	// from their login name.
+	Accounts map[string]map[string]any `json:"accounts,omitempty"`
+
+	// Clients are its registered clients.
+	Clients []NodeClient `json:"clients"`
+
+	// Pages shows its sign-in and consent pages, for browsers. Otherwise it
+	// signs in whoever login_hint names, and "deny" refuses.
+	Pages bool `json:"pages,omitempty"`
+
+	// TLS serves https with this certificate.
+	TLS *NodeTLS `json:"tls,omitempty"`
+}
+
+// NodeTLS is a certificate and its key, both PEM.
+type NodeTLS struct {
+	Key  string `json:"key"`
+	Cert string `json:"cert"`
+}
+
+// NodeClient is a client's metadata (Registration 2) as far as it is needed
+// here.
+type NodeClient struct {
+	ID                     string   `json:"client_id"`
+	Secret                 string   `json:"client_secret,omitempty"`
+	RedirectURIs           []string `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	AuthMethod             string   `json:"token_endpoint_auth_method,omitempty"`
+	ResponseTypes          []string `json:"response_types,omitempty"`
+	GrantTypes             []string `json:"grant_types,omitempty"`
+	IDTokenAlg             string   `json:"id_token_signed_response_alg,omitempty"`
+	UserInfoAlg            string   `json:"userinfo_signed_response_alg,omitempty"`
+	DefaultMaxAge          int      `json:"default_max_age,omitempty"`
+}
+
+// NodeProvider is a running npm oidc-provider.
+type NodeProvider struct {
+	Issuer string
+
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   *safeBuffer
+}
+
+const nodeInstall = "npm ci --ignore-scripts (in internal/interop/op)"
+
+// StartNode starts npm oidc-provider on a free port and ends it with the test.
+// What it had to say is logged if the test fails.
+func StartNode(t testing.TB, c NodeConfig) *NodeProvider {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		Missing(t, "Node.js", "apt-get install nodejs npm")
+	}
+	dir, err := nodeDir()
+	if err != nil {
+		Missing(t, "npm oidc-provider", nodeInstall)
+	}
+	config, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	p := &NodeProvider{cmd: exec.Command(node, "server.mjs"), log: &safeBuffer{}}
+	p.cmd.Dir = dir
+	p.cmd.Env = append(os.Environ(), "OIDCRP_OP="+string(config))
+	p.cmd.Stderr = p.log
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Stop()
+		if t.Failed() {
+			t.Logf("npm oidc-provider said:\n%s", p.log)
+		}
+	})
+
+	if p.Issuer, err = readyIssuer(stdout); err != nil {
+		t.Fatalf("npm oidc-provider: %v", err)
+	}
+	return p
+}
+
+// Stop ends the provider. It may be called again.
+func (p *NodeProvider) Stop() {
+	p.stdin.Close() // it exits when its stdin ends
+	kill := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Kill() })
+	defer kill.Stop()
+	p.cmd.Wait()
+}
+
+// readyIssuer reads the provider's ready line.
+func readyIssuer(stdout io.Reader) (string, error) {
+	type result struct {
+		issuer string
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var ready struct{ Issuer string }
+		line, err := bufio.NewReader(stdout).ReadBytes('\n')
+		if err == nil {
+			err = json.Unmarshal(line, &ready)
+		}
+		done <- result{ready.Issuer, err}
+	}()
+	select {
+	case r := <-done:
+		return r.issuer, r.err
+	case <-time.After(30 * time.Second):
+		return "", fmt.Errorf("not ready after 30 seconds")
+	}
+}
+
+// nodeDir finds the provider's folder, installed, from a test's directory in
+// this module or beside it.
+func nodeDir() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		op := filepath.Join(dir, "internal", "interop", "op")
+		if _, err := os.Stat(filepath.Join(op, "node_modules", "oidc-provider", "package.json")); err == nil {
+			return op, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", os.ErrNotExist
+		}
+		dir = parent
+	}
+}
+
+// safeBuffer is a bytes.Buffer that a process writes while a test reads it.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
