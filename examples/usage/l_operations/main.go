@@ -1,0 +1,92 @@
+//go:build planned
+
+// Day and night: the application starts while its provider is down, says so
+// when asked for its health, signs people in as soon as the provider is back,
+// and ends without cutting anybody off.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+func app(rp *oidcrp.RelyingParty) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { health(w, rp.Status()) })
+	mux.Handle("/", rp.Protect(http.NotFoundHandler()))
+	return mux
+}
+
+// health makes no network call. A provider that is down is no reason to take
+// this node out: those who are signed in still work.
+func health(w http.ResponseWriter, status oidcrp.Status) {
+	type line struct {
+		Ready   bool       `json:"ready"`
+		Problem string     `json:"problem,omitempty"`
+		NextTry *time.Time `json:"next_try,omitempty"`
+	}
+	report := make(map[string]line)
+	for _, p := range status.Providers {
+		l := line{Ready: p.Ready}
+		if p.LastErr != nil {
+			l.Problem, l.NextTry = "unreachable", &p.NextTry
+		}
+		report[p.Name] = l
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(report)
+}
+
+func run(ctx context.Context) error {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{{
+			Issuer:       os.Getenv("OIDC_ISSUER"),
+			ClientID:     os.Getenv("OIDC_CLIENT_ID"),
+			ClientSecret: oidcrp.Secret(os.Getenv("OIDC_CLIENT_SECRET")),
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	// Not needed: discovery happens at the first login. It only says early
+	// what is wrong.
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := rp.Ready(ctx); err != nil {
+			log.Print(err)
+		}
+	}()
+
+	server := &http.Server{Addr: "localhost:3000", Handler: app(rp), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		server.Shutdown(ctx) // requests
+		rp.Shutdown(ctx)     // and what outlives them
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
