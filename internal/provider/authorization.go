@@ -1,0 +1,206 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	modeQuery    = "query"
+	modeFormPost = "form_post"
+)
+
+// maxParam bounds what a visitor can put into one parameter.
+const maxParam = 1000
+
+// Request is what differs from login to login.
+type Request struct {
+	State     string
+	Nonce     string
+	Challenge string // S256
+
+	// Wishes. Settings beat them; what is not a prompt is left out.
+	Prompt    string
+	LoginHint string
+	UILocales string
+	Params    map[string]string // those of DynamicParams are used
+
+	MaxAge    *time.Duration // the smaller one of this and the setting counts
+	ACRValues []string       // in place of the setting
+}
+
+// AuthorizationURL returns where to send the browser (Core 3.1.2.1). PKCE with
+// S256, nonce and state are in every request, whatever the metadata says.
+func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
+	if r.State == "" || r.Nonce == "" || r.Challenge == "" {
+		return "", fmt.Errorf("%w: state, nonce and challenge are needed", ErrMisconfigured)
+	}
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	b := make([]byte, 0, len(m.request)+len(r.State)+len(r.LoginHint)+256)
+	b = append(b, m.request...)
+	b = appendParam(b, "state", r.State)
+	b = appendParam(b, "nonce", r.Nonce)
+	b = appendParam(b, "code_challenge", r.Challenge)
+	if p.s.Prompt == "" && isPrompt(r.Prompt) {
+		b = appendParam(b, "prompt", r.Prompt)
+	}
+	if p.s.LoginHint == "" && usable(r.LoginHint) {
+		b = appendParam(b, "login_hint", r.LoginHint)
+	}
+	if p.s.AuthParams["ui_locales"] == "" && usable(r.UILocales) {
+		b = appendParam(b, "ui_locales", r.UILocales)
+	}
+	if age, ok := p.maxAge(r.MaxAge); ok {
+		b = appendParam(b, "max_age", strconv.FormatInt(int64(age/time.Second), 10))
+	}
+	acr := p.s.ACRValues
+	if len(r.ACRValues) > 0 {
+		acr = r.ACRValues
+	}
+	if len(acr) > 0 {
+		b = appendParam(b, "acr_values", strings.Join(acr, " "))
+	}
+	return string(p.appendDynamic(b, r)), nil
+}
+
+// appendDynamic passes listed parameters on. Those with a field of their own
+// in Request were dealt with there.
+func (p *Provider) appendDynamic(b []byte, r Request) []byte {
+	if len(p.dynamic) == 0 {
+		return b
+	}
+	for _, name := range p.s.DynamicParams {
+		value, fixed := r.Params[name], p.fixed(name)
+		if fixed || !usable(value) {
+			continue
+		}
+		switch name {
+		case "prompt":
+			if r.Prompt != "" || !isPrompt(value) {
+				continue
+			}
+		case "login_hint":
+			if r.LoginHint != "" {
+				continue
+			}
+		case "ui_locales":
+			if r.UILocales != "" {
+				continue
+			}
+		case "acr_values":
+			if len(r.ACRValues) > 0 {
+				continue
+			}
+		case "max_age":
+			if r.MaxAge != nil || !isSeconds(value) {
+				continue
+			}
+		}
+		b = appendParam(b, name, value)
+	}
+	return b
+}
+
+// fixed reports whether a setting has decided on the parameter.
+func (p *Provider) fixed(name string) bool {
+	switch name {
+	case "prompt":
+		return p.s.Prompt != ""
+	case "login_hint":
+		return p.s.LoginHint != ""
+	case "max_age":
+		return p.s.MaxAge > 0
+	case "acr_values":
+		return len(p.s.ACRValues) > 0
+	case "claims":
+		return p.s.ClaimsRequest != ""
+	case "resource":
+		return len(p.s.Resource) > 0
+	}
+	_, ok := p.s.AuthParams[name]
+	return ok
+}
+
+// maxAge is the age to ask for, and to check.
+func (p *Provider) maxAge(asked *time.Duration) (time.Duration, bool) {
+	switch {
+	case asked == nil:
+		return p.s.MaxAge, p.s.MaxAge > 0
+	case p.s.MaxAge > 0:
+		return min(*asked, p.s.MaxAge), true
+	}
+	return *asked, true
+}
+
+// constantRequest is the part of the authorization request that is the same
+// for every login. The endpoint's own query stays (RFC 6749 3.1), except
+// parameters that are ours: each appears once.
+func constantRequest(endpoint string, s *Settings) string {
+	base, query, _ := strings.Cut(endpoint, "?")
+	b := append([]byte(base), '?')
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err != nil || name == "" || ours(name, s) {
+			continue
+		}
+		b = append(append(b, pair...), '&')
+	}
+	b = append(b, "response_type=code&code_challenge_method=S256"...)
+	b = appendParam(b, "client_id", s.ClientID)
+	b = appendParam(b, "redirect_uri", s.RedirectURL)
+	b = appendParam(b, "scope", strings.Join(requestScopes(s.Scopes), " "))
+	// query is the default of this response type (OAuth Multiple Response
+	// Types 2.1) and SHOULD not be sent then.
+	if s.ResponseMode == modeFormPost {
+		b = appendParam(b, "response_mode", modeFormPost)
+	}
+	if s.Prompt != "" {
+		b = appendParam(b, "prompt", s.Prompt)
+	}
+	if s.LoginHint != "" {
+		b = appendParam(b, "login_hint", s.LoginHint)
+	}
+	if s.ClaimsRequest != "" {
+		b = appendParam(b, "claims", s.ClaimsRequest)
+	}
+	for _, resource := range s.Resource {
+		b = appendParam(b, "resource", resource)
+	}
+	names := make([]string, 0, len(s.AuthParams))
+	for name := range s.AuthParams {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		b = appendParam(b, name, s.AuthParams[name])
+	}
+	return string(b)
+}
+
+// ours reports whether the request may set the parameter itself.
+func ours(name string, s *Settings) bool {
+	_, setting := settingParams[name]
+	_, fixed := s.AuthParams[name]
+	return setting || fixed || name == "ui_locales" || slices.Contains(protocolParams, name) || slices.Contains(s.DynamicParams, name)
+}
+
+func appendParam(b []byte, name, value string) []byte {
+	b = append(append(append(b, '&'), url.QueryEscape(name)...), '=')
+	return append(b, url.QueryEscape(value)...)
+}
+
+// usable reports whether a visitor's value may go into the request.
+func usable(s string) bool { return s != "" && len(s) <= maxParam && !hasControl(s) }
+
+func isSeconds(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 31)
+	return err == nil
+}

@@ -1,0 +1,57 @@
+package provider
+
+import (
+	"context"
+	"net/url"
+)
+
+// EndSession is one request to end the provider's session (RP-Initiated
+// Logout 1.0 section 2). Empty fields are not sent.
+type EndSession struct {
+	IDTokenHint           string
+	PostLogoutRedirectURL string
+	State                 string
+	LogoutHint            string
+	UILocales             string
+}
+
+// EndSession returns where to send the browser, and with which parameters: in
+// the query, or as a form where that would be too long. client_id is always
+// among them, so that it works without a hint too. The endpoint may have a
+// query of its own. It is [ErrNoEndSession] when there is none.
+func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint string, params url.Values, err error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	if m.endSession == "" {
+		return "", nil, ErrNoEndSession
+	}
+	params = url.Values{"client_id": {p.s.ClientID}}
+	for _, param := range []struct{ name, value string }{
+		{"id_token_hint", e.IDTokenHint},
+		{"post_logout_redirect_uri", e.PostLogoutRedirectURL},
+		{"logout_hint", e.LogoutHint},
+		{"ui_locales", e.UILocales},
+	} {
+		if param.value != "" {
+			params.Set(param.name, param.value)
+		}
+	}
+	// state means nothing without an address to bring it back to.
+	if e.State != "" && e.PostLogoutRedirectURL != "" {
+		params.Set("state", e.State)
+	}
+	return m.endSession, params, nil
+}
+
+// FormAction returns the provider's origins that a form of ours may lead to:
+// browsers hold form-action against redirects too. It never waits; before the
+// metadata is known there are none.
+func (p *Provider) FormAction() []string {
+	m := p.current.Load()
+	if m == nil {
+		return nil
+	}
+	return m.formAction
+}

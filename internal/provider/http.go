@@ -1,0 +1,129 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// callTimeout bounds one call, body included. A visitor waits for one
+	// call at the start of a login, and hears of it within five seconds.
+	callTimeout = 4500 * time.Millisecond
+	// loginTimeout bounds all calls of one callback together.
+	loginTimeout = 12 * time.Second
+	maxBody      = 1 << 20
+)
+
+// newClient is the caller's client, or one of our own, that follows no
+// redirect and keeps no cookie. Time and size are limited in call.
+func newClient(s *Settings) *http.Client {
+	c := &http.Client{}
+	if s.HTTPClient != nil && !s.TenantSupplied {
+		*c = *s.HTTPClient
+	}
+	if c.Transport == nil {
+		c.Transport = newTransport(s.TenantSupplied)
+	}
+	c.Jar = nil
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
+// verifiesNothing reports whether the caller's client trusts any certificate.
+func verifiesNothing(c *http.Client) bool {
+	if c == nil {
+		return false
+	}
+	t, ok := c.Transport.(*http.Transport)
+	return ok && t != nil && t.TLSClientConfig != nil && t.TLSClientConfig.InsecureSkipVerify
+}
+
+// answer is what an endpoint sent, within the limits.
+type answer struct {
+	what   string
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call makes one request and reads all of the answer. It never follows a
+// redirect (RFC 9700 4.12: a 307 would repeat secrets elsewhere) and never
+// repeats the request. Errors name the endpoint and never quote the body.
+func (p *Provider) call(ctx context.Context, what string, req *http.Request) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+
+	resp, err := p.client.Do(req.WithContext(ctx))
+	if err != nil {
+		return nil, p.failed(what, req, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		return nil, &Unavailable{What: what, Err: fmt.Errorf("answered with a redirect (%d), which is not followed", resp.StatusCode)}
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, p.failed(what, req, err)
+	}
+	if len(body) > maxBody {
+		return nil, &Unavailable{What: what, Err: fmt.Errorf("the answer is larger than %d bytes", maxBody)}
+	}
+	return &answer{what: what, status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// failed leaves out the request's address, which may have a query.
+func (p *Provider) failed(what string, req *http.Request, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no complete answer in time: %w", err)
+	}
+	return &Unavailable{What: what, Err: fmt.Errorf("%s: %w", req.URL.Host, err)}
+}
+
+// get fetches a public document.
+func (p *Provider) get(ctx context.Context, what, address string) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
+	}
+	req.Header.Set("Accept", "application/json")
+	a, err := p.call(ctx, what, req)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, a.unexpected()
+	}
+	return a, nil
+}
+
+// unexpected is the error of a status that tells nothing more.
+func (a *answer) unexpected() error {
+	return &Unavailable{What: a.what, Retry: a.retryAfter(), Err: fmt.Errorf("answered %d", a.status)}
+}
+
+// retryAfter is the header of that name where it is a number, within reason.
+func (a *answer) retryAfter() time.Duration {
+	n, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(min(n, 300)) * time.Second
+}
+
+// isJSON reports whether the answer says it is JSON. A form body that happens
+// to parse is not (RFC 6749 5.1).
+func (a *answer) isJSON() bool {
+	kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || (strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")))
+}

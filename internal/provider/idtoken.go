@@ -1,0 +1,145 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// maxIDToken leaves room for some hundreds of groups.
+const maxIDToken = 128 << 10
+
+// defaultSkew of two clocks, in both directions.
+const defaultSkew = time.Minute
+
+// Expected is what the answer to one login must agree with.
+type Expected struct {
+	Nonce    string
+	Verifier string // PKCE
+	Started  time.Time
+	MaxAge   *time.Duration // beside the setting: the smaller one counts
+	ACR      []string       // required; nil: ACRValues if RequireACR
+}
+
+// verifyIDToken checks an ID token from the token endpoint. go-oidc holds
+// signature, issuer and audience against the settings, validate everything
+// (Core 3.1.3.7); what go-oidc passes is never enough by itself.
+func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e validate.Expect) (*validate.IDToken, error) {
+	header, _, err := validate.SplitJWS(raw, maxIDToken)
+	if err != nil {
+		return nil, inIDToken(err)
+	}
+	h, err := validate.ParseHeader(header)
+	if err != nil {
+		return nil, inIDToken(err)
+	}
+	if !slices.Contains(m.algorithms, h.Algorithm) {
+		return nil, refused("id token", "alg", "is not one this provider may sign with")
+	}
+	keys := &idTokenKeys{p: p, algorithms: joseAlgorithms(m.algorithms)}
+	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
+		ClientID:             p.s.ClientID,
+		SupportedSigningAlgs: m.algorithms,
+		SkipExpiryCheck:      true, // validate does the times, with our skew
+	})
+	_, refusal := verifier.Verify(ctx, raw)
+	if keys.payload == nil {
+		return nil, keys.failure()
+	}
+	token, err := validate.CheckIDToken(header, keys.payload, e)
+	if err != nil {
+		return nil, err
+	}
+	if refusal != nil {
+		return nil, refused("id token", "claims", "cannot be read as an ID token's")
+	}
+	return token, nil
+}
+
+// expect is what an ID token of this login must hold.
+func (p *Provider) expect(e Expected, accessToken, code string) validate.Expect {
+	x := validate.Expect{
+		Issuer: p.s.Issuer, ClientID: p.s.ClientID, Audiences: p.s.Audiences,
+		Nonce: e.Nonce, Now: p.now(), Started: e.Started, Skew: p.s.Skew,
+		ACR: e.ACR, AccessToken: accessToken, Code: code,
+	}
+	if x.Skew == 0 {
+		x.Skew = defaultSkew
+	}
+	if len(x.ACR) == 0 && p.s.RequireACR {
+		x.ACR = p.s.ACRValues
+	}
+	x.MaxAge, x.HasMaxAge = p.maxAge(e.MaxAge)
+	return x
+}
+
+// idTokenKeys is the key set go-oidc asks for one token. It keeps payload and
+// error, which go-oidc would turn into text.
+type idTokenKeys struct {
+	p          *Provider
+	algorithms []jose.SignatureAlgorithm
+	payload    []byte
+	err        error
+}
+
+// VerifySignature implements [oidc.KeySet].
+func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	if slices.Contains(symmetric, string(k.algorithms[0])) {
+		k.payload, k.err = k.p.verifyMAC(ctx, token, k.algorithms)
+	} else {
+		k.payload, _, k.err = k.p.keys.verify(ctx, token, k.algorithms, false)
+	}
+	return k.payload, k.err
+}
+
+func (k *idTokenKeys) failure() error {
+	switch {
+	// Nobody said the token is bad: there was no time to learn the keys.
+	case errors.Is(k.err, context.DeadlineExceeded) && !errors.Is(k.err, ErrUnavailable):
+		return &Unavailable{What: keysEndpoint, Err: k.err}
+	case k.err != nil:
+		return inIDToken(k.err)
+	}
+	// go-oidc could not read the token and asked for no key.
+	return refused("id token", "syntax", "cannot be parsed")
+}
+
+// verifyMAC verifies an HMAC with the client secret, where the operator chose
+// such an algorithm (Core 10.1).
+func (p *Provider) verifyMAC(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm) ([]byte, error) {
+	secret, err := p.secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jws, err := jose.ParseSignedCompact(token, algorithms)
+	if err != nil {
+		return nil, refused("id token", "syntax", "cannot be parsed")
+	}
+	payload, err := jws.Verify([]byte(secret))
+	if err != nil {
+		return nil, refused("id token", "signature", "does not verify")
+	}
+	return payload, nil
+}
+
+func joseAlgorithms(names []string) []jose.SignatureAlgorithm {
+	out := make([]jose.SignatureAlgorithm, len(names))
+	for i, name := range names {
+		out[i] = jose.SignatureAlgorithm(name)
+	}
+	return out
+}
+
+// inIDToken gives an error about any token its name.
+func inIDToken(err error) error {
+	if e, ok := errors.AsType[*validate.Error](err); ok {
+		return refused("id token", e.Check, e.Detail)
+	}
+	return err
+}

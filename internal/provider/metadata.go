@@ -1,0 +1,167 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// metadata is one version of what is known about the provider: its document
+// (Discovery 3) with the settings applied. It never changes.
+type metadata struct {
+	authorization string
+	token         string
+	userInfo      string
+	jwks          string
+	endSession    string
+
+	clientAuth    string
+	algorithms    []string
+	issAdvertised bool // RFC 9207 3
+
+	request    string // the constant part of the authorization request
+	formAction []string
+	fetched    time.Time
+}
+
+// wellKnown is where Discovery 4 puts the document.
+func (s *Settings) metadataURL() string {
+	if s.MetadataURL != "" {
+		return s.MetadataURL
+	}
+	issuer := s.Issuer
+	if issuer[len(issuer)-1] == '/' {
+		issuer = issuer[:len(issuer)-1]
+	}
+	return issuer + "/.well-known/openid-configuration"
+}
+
+// parseMetadata reads a metadata document. Nothing in it is trusted before it
+// has been checked here: every address that may be used later, and the issuer,
+// by simple comparison (Discovery 4.3).
+func parseMetadata(document []byte, s *Settings) (*metadata, error) {
+	doc, err := validate.Object(document)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	issuer, _, err := doc.String("issuer")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if issuer == "" {
+		return nil, fmt.Errorf("%w: it names no issuer", errBroken)
+	}
+	if issuer != s.Issuer {
+		return nil, fmt.Errorf("%w: the document's issuer is %q, the configured one %q", ErrMisconfigured, clean(issuer, 256, nil), s.Issuer)
+	}
+	return newMetadata(doc, s)
+}
+
+// errBroken is a document that cannot be the provider's metadata, such as the
+// page of a proxy: time may heal it.
+var errBroken = errors.New("not a metadata document")
+
+// newMetadata applies the settings to doc, which is empty for a provider whose
+// endpoints were given by hand.
+func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
+	m := &metadata{}
+	issuer, err := url.Parse(s.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: issuer: %w", ErrMisconfigured, err)
+	}
+	rule := s.urlRule(issuer)
+	var errs []error
+	for _, e := range []struct {
+		to       *string
+		override string
+		name     string
+		required bool
+	}{
+		{&m.authorization, s.Endpoints.Authorization, "authorization_endpoint", true},
+		{&m.token, s.Endpoints.Token, "token_endpoint", true},
+		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", true},
+		{&m.userInfo, s.Endpoints.UserInfo, "userinfo_endpoint", false},
+		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
+	} {
+		*e.to, err = endpoint(doc, e.name, e.override, rule)
+		if err == nil && e.required && *e.to == "" {
+			err = fmt.Errorf("%s is missing", e.name)
+		}
+		errs = append(errs, err)
+	}
+	errs = append(errs, m.readCapabilities(doc, s))
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
+	}
+	m.request = constantRequest(m.authorization, s)
+	m.formAction = []string{origin(m.authorization)}
+	if o := origin(m.endSession); m.endSession != "" && o != m.formAction[0] {
+		m.formAction = append(m.formAction, o)
+	}
+	return m, nil
+}
+
+// endpoint is the setting, if there is one, else what doc says. A hostile
+// address spoils the whole document; the operator can replace or blank it.
+func endpoint(doc validate.Claims, name, override string, rule urlRule) (string, error) {
+	switch override {
+	case noEndpoint:
+		return "", nil
+	case "":
+	default:
+		return override, nil
+	}
+	if string(doc[name]) == "null" {
+		return "", nil
+	}
+	address, _, err := doc.String(name)
+	if err != nil || address == "" {
+		return "", err
+	}
+	if _, err := checkURL(address, rule); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return address, nil
+}
+
+func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
+	var errs []error
+	var err error
+	if m.issAdvertised, _, err = doc.Bool("authorization_response_iss_parameter_supported"); err != nil {
+		errs = append(errs, err)
+	}
+	methods, listed, err := doc.Strings("token_endpoint_auth_methods_supported")
+	if err == nil {
+		m.clientAuth, err = chooseClientAuth(s, methods, listed)
+	}
+	errs = append(errs, err)
+	algorithms, listed, err := doc.Strings("id_token_signing_alg_values_supported")
+	if err == nil {
+		m.algorithms, err = chooseAlgorithms(s, algorithms, listed)
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// chooseAlgorithms lets the metadata narrow the list, never widen it.
+func chooseAlgorithms(s *Settings, supported []string, listed bool) ([]string, error) {
+	if len(s.Algorithms) > 0 {
+		return s.Algorithms, nil
+	}
+	if !listed {
+		return asymmetric, nil
+	}
+	var out []string
+	for _, alg := range asymmetric {
+		if slices.Contains(supported, alg) {
+			out = append(out, alg)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("the provider lists no public-key algorithm for ID tokens: if it is HMAC with the client secret you want, name it in Algorithms")
+	}
+	return out, nil
+}

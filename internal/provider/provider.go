@@ -1,0 +1,127 @@
+// Package provider speaks OpenID Connect with one provider: discovery, the
+// authorization request and response, the code exchange, ID token and
+// UserInfo, and the way out. It is the only caller of go-oidc and oauth2.
+//
+// Nothing here touches the network before it must, follows a redirect, sends a
+// code twice, or returns a token that was not validated. What a provider sends
+// is a stranger's input: it is bounded, parsed strictly, and never quoted in
+// an error beyond the OAuth error fields.
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Names of endpoints, as they stand in errors.
+const (
+	metadataEndpoint = "metadata"
+	tokenEndpoint    = "token endpoint"
+	userInfoEndpoint = "userinfo endpoint"
+	keysEndpoint     = "jwks"
+)
+
+// Provider is one provider. It is safe for concurrent use.
+type Provider struct {
+	s       Settings
+	client  *http.Client
+	now     func() time.Time
+	logger  *slog.Logger
+	timeout time.Duration // of one call
+
+	scopes  []string
+	dynamic map[string]bool
+	keys    *keySet
+
+	current   atomic.Pointer[metadata] // the last good one; nil: none yet
+	discovery discovery
+	work      work
+}
+
+// New checks s, reporting all mistakes at once, each with what to change. It
+// makes no network call and starts nothing.
+func New(s Settings) (*Provider, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	p := &Provider{
+		s:       s.clone(),
+		client:  newClient(&s),
+		now:     s.Now,
+		logger:  s.Logger,
+		timeout: callTimeout,
+		scopes:  requestScopes(s.Scopes),
+		dynamic: make(map[string]bool),
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.logger == nil {
+		p.logger = slog.Default()
+	}
+	for _, name := range s.DynamicParams {
+		p.dynamic[name] = true
+	}
+	p.keys = newKeySet(p.fetchKeys, p.now)
+	if err := p.preset(); err != nil {
+		return nil, err
+	}
+	p.warn()
+	return p, nil
+}
+
+// clone makes later changes by the caller harmless.
+func (s Settings) clone() Settings {
+	s.Scopes = slices.Clone(s.Scopes)
+	s.ACRValues = slices.Clone(s.ACRValues)
+	s.Resource = slices.Clone(s.Resource)
+	s.AuthParams = maps.Clone(s.AuthParams)
+	s.DynamicParams = slices.Clone(s.DynamicParams)
+	s.Algorithms = slices.Clone(s.Algorithms)
+	s.Audiences = slices.Clone(s.Audiences)
+	return s
+}
+
+// preset makes the metadata of a provider whose endpoints were given by hand.
+func (p *Provider) preset() error {
+	if !p.s.byHand() {
+		return nil
+	}
+	m, err := newMetadata(nil, &p.s)
+	if err != nil {
+		return err
+	}
+	p.current.Store(m)
+	return nil
+}
+
+// warn names what the operator has weakened, once.
+func (p *Provider) warn() {
+	ctx := context.Background()
+	if p.s.InsecureAllowHTTP {
+		p.logger.LogAttrs(ctx, slog.LevelWarn, "provider may be reached by plain http",
+			slog.String("provider", p.s.Name), slog.String("issuer", p.s.Issuer))
+	}
+	if !p.s.TenantSupplied && verifiesNothing(p.s.HTTPClient) {
+		p.logger.LogAttrs(ctx, slog.LevelWarn, "http client accepts any certificate: anyone on the way can sign in as anyone",
+			slog.String("provider", p.s.Name), slog.String("issuer", p.s.Issuer))
+	}
+}
+
+// Tag identifies name, issuer and client id, so that state sealed for one
+// provider is worth nothing at another.
+func (p *Provider) Tag() [8]byte {
+	h := sha256.New()
+	for _, s := range []string{p.s.Name, p.s.Issuer, p.s.ClientID} {
+		n := len(s)
+		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		h.Write([]byte(s))
+	}
+	return [8]byte(h.Sum(nil))
+}

@@ -1,0 +1,54 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+)
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// splitScopes takes lists separated by spaces or commas apart.
+func splitScopes(scopes []string) []string {
+	var out []string
+	for _, s := range scopes {
+		out = append(out, strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })...)
+	}
+	return out
+}
+
+// requestScopes puts openid first and repeats nothing.
+func requestScopes(scopes []string) []string {
+	if scopes = splitScopes(scopes); len(scopes) == 0 {
+		scopes = []string{"profile", "email"}
+	}
+	out := []string{"openid"}
+	for _, s := range scopes {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// isScope is scope-token of RFC 6749 3.3.
+func isScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isPrompt reports whether s is a prompt of Core 3.1.2.1, or create.
+func isPrompt(s string) bool {
+	words := strings.Fields(s)
+	for i, word := range words {
+		if !slices.Contains(prompts, word) || slices.Contains(words[:i], word) {
+			return false
+		}
+	}
+	return len(words) > 0 && (len(words) == 1 || !slices.Contains(words, "none"))
+}

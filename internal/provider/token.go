@@ -1,0 +1,134 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// maxLifetime is what a stated lifetime of an access token is cut to.
+const maxLifetime = 365 * 24 * time.Hour
+
+// tokens is a token response (Core 3.1.3.3), parsed; its ID token is not
+// verified yet.
+type tokens struct {
+	oauth2.Token
+	idToken string
+	scopes  []string
+}
+
+// exchange redeems the code (RFC 6749 4.1.3, RFC 7636 4.5): one request, sent
+// once, whatever comes back.
+func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier string) (*tokens, error) {
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {p.s.RedirectURL},
+		"code_verifier": {verifier},
+	}
+	if len(p.s.Resource) > 0 {
+		form["resource"] = p.s.Resource
+	}
+	a, secret, err := p.post(ctx, tokenEndpoint, m.token, m.clientAuth, form)
+	if err != nil {
+		return nil, err
+	}
+	return parseTokens(a, p.scopes, p.now(), code, verifier, secret, url.QueryEscape(secret))
+}
+
+// post sends a form as this client.
+func (p *Provider) post(ctx context.Context, what, address, method string, form url.Values) (*answer, string, error) {
+	sign, secret, err := p.authenticate(ctx, method, form)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", what, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	sign(req)
+	a, err := p.call(ctx, what, req)
+	return a, secret, err
+}
+
+// parseTokens reads the answer of the token endpoint. Secrets are those of the
+// request, which no error may repeat.
+func parseTokens(a *answer, asked []string, now time.Time, secrets ...string) (*tokens, error) {
+	if a.status != http.StatusOK {
+		return nil, a.oauthError(secrets)
+	}
+	if !a.isJSON() {
+		return nil, refused(tokenResponse, "content_type", "is not JSON")
+	}
+	doc, err := validate.Object(a.body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.what, err)
+	}
+	// Some providers answer errors with 200.
+	if _, ok := doc["error"]; ok {
+		return nil, a.oauthError(secrets)
+	}
+	t := &tokens{scopes: asked}
+	if t.idToken, _, err = doc.String("id_token"); err != nil || t.idToken == "" {
+		return nil, refused(tokenResponse, "id_token", "is missing or no string")
+	}
+	// A provider asked for nothing but openid may leave the access token out.
+	if t.AccessToken, _, err = doc.String("access_token"); err != nil || !isVSCHAR(t.AccessToken) {
+		return nil, refused(tokenResponse, "access_token", "is no string of printable characters")
+	}
+	// Without a type it can only be the type every client has; a type we do
+	// not know must not be used (RFC 6749 7.1).
+	kind, present, err := doc.String("token_type")
+	if err != nil || (present && !strings.EqualFold(kind, "Bearer")) {
+		return nil, refused(tokenResponse, "token_type", "is not Bearer")
+	}
+	t.TokenType = "Bearer"
+	if lifetime, ok := lifetime(doc["expires_in"]); ok {
+		t.Expiry = now.Add(lifetime)
+	}
+	if scope, present, err := doc.String("scope"); err == nil && present {
+		t.scopes = strings.Fields(scope)
+	}
+	return t, nil
+}
+
+// lifetime reads expires_in, which some providers send as a string and some
+// absurdly. It decides about no login, so nothing here is an error.
+func lifetime(raw json.RawMessage) (time.Duration, bool) {
+	n, err := strconv.ParseFloat(strings.Trim(string(raw), `" `), 64)
+	if err != nil || n != n {
+		return 0, false
+	}
+	return time.Duration(min(max(n, 0), maxLifetime.Seconds())) * time.Second, true
+}
+
+// oauthError is the error of an endpoint that answered with one (RFC 6749
+// 5.2), or of its status where the body says nothing that can be read.
+func (a *answer) oauthError(secrets []string) error {
+	doc, err := validate.Object(a.body)
+	if err != nil || !a.isJSON() {
+		return a.unexpected()
+	}
+	code, _, err := doc.String("error")
+	if err != nil || code == "" {
+		return a.unexpected()
+	}
+	description, _, _ := doc.String("error_description")
+	uri, _, _ := doc.String("error_uri")
+	e := newError(a.status, code, description, uri, secrets...)
+	if a.status == http.StatusTooManyRequests || a.status >= 500 {
+		return &Unavailable{What: a.what, Retry: a.retryAfter(), Err: e}
+	}
+	return fmt.Errorf("%s: %w", a.what, e)
+}

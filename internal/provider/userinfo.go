@@ -1,0 +1,137 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// errSubject fails every login, whatever the policy: the claims are somebody
+// else's (Core 5.3.2).
+var errSubject = &validate.Error{Token: userInfoResponse, Check: "sub", Detail: "is not the ID token's"}
+
+// addUserInfo asks the UserInfo endpoint as the policy says.
+func (p *Provider) addUserInfo(ctx context.Context, m *metadata, t *tokens, login *Login) error {
+	if p.s.UserInfo == UserInfoOff {
+		return nil
+	}
+	claims, err := p.userInfo(ctx, m, t, login.Subject)
+	switch {
+	case err == nil:
+		login.UserInfo = claims
+		login.Claims = merge(login.Claims, claims)
+		return nil
+	case p.s.UserInfo == UserInfoRequired || errors.Is(err, error(errSubject)):
+		return err
+	}
+	login.Warning = err
+	return nil
+}
+
+// userInfo fetches the claims about subject (Core 5.3).
+func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject string) (validate.Claims, error) {
+	if m.userInfo == "" {
+		return nil, fmt.Errorf("%w: the provider has no userinfo_endpoint", ErrMisconfigured)
+	}
+	if t.AccessToken == "" {
+		return nil, refused(tokenResponse, "access_token", "is missing, and UserInfo needs it")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userInfo, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)
+	}
+	req.Header.Set("Accept", "application/json")
+	t.SetAuthHeader(req)
+	a, err := p.call(ctx, userInfoEndpoint, req)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, a.oauthError([]string{t.AccessToken})
+	}
+	return parseUserInfo(a, subject)
+}
+
+// parseUserInfo accepts plain JSON only: what is signed or encrypted counts as
+// a failure, since nobody here has checked it.
+func parseUserInfo(a *answer, subject string) (validate.Claims, error) {
+	if !a.isJSON() {
+		return nil, refused(userInfoResponse, "content_type", "is not JSON")
+	}
+	claims, err := validate.Object(a.body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.what, err)
+	}
+	sub, present, err := claims.String("sub")
+	switch {
+	case err != nil || !present:
+		return nil, refused(userInfoResponse, "sub", "is missing or no string")
+	case sub != subject:
+		return nil, errSubject
+	}
+	return claims, nil
+}
+
+// tokenClaims are about the ID token itself: UserInfo has no say in them.
+var tokenClaims = []string{
+	"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "jti", "nonce", "at_hash",
+	"c_hash", "s_hash", "auth_time", "acr", "amr", "sid", "events", "cnf",
+	"session_expiry", "_claim_names", "_claim_sources",
+}
+
+// verifiedBy pairs a claim with the one that vouches for it. A pair is never
+// made of two documents: an address of one, verified says the other.
+var verifiedBy = map[string]string{
+	"email":        "email_verified",
+	"phone_number": "phone_number_verified",
+}
+
+// merge adds UserInfo's claims to the ID token's, which win. A name that
+// differs from one of the ID token's by case alone is left out: readers that
+// ignore case would take it for that one.
+func merge(id, userInfo validate.Claims) validate.Claims {
+	out := make(validate.Claims, len(id)+len(userInfo))
+	folded := make(map[string]bool, len(id))
+	for name, value := range id {
+		out[name] = value
+		folded[fold(name)] = true
+	}
+	for _, name := range tokenClaims {
+		folded[name] = true
+	}
+	for name, value := range userInfo {
+		if !folded[fold(name)] {
+			out[name] = value
+		}
+	}
+	for name, flag := range verifiedBy {
+		mergePair(out, id, userInfo, name, flag)
+	}
+	return out
+}
+
+func mergePair(out, id, userInfo validate.Claims, name, flag string) {
+	if value, ok := id[name]; ok {
+		// The ID token's address, vouched for by itself, or by UserInfo if
+		// that has the very same one.
+		if _, said := id[flag]; !said && !bytes.Equal(value, userInfo[name]) {
+			delete(out, flag)
+		}
+		return
+	}
+	if _, ok := userInfo[name]; !ok {
+		return
+	}
+	delete(out, flag)
+	if value, ok := userInfo[flag]; ok {
+		out[flag] = value
+	}
+}
+
+// fold maps names that are equal but for case to one.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
