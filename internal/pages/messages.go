@@ -1,0 +1,115 @@
+package pages
+
+import "strings"
+
+// message is one text in the built-in languages. {site}, {provider} and
+// {user} stand for names, and for the "generic" texts where there is no name;
+// a translation may use those that its English text uses.
+type message struct{ key, en, th string }
+
+func (m message) placeholders() []string { return placeholder.FindAllString(m.en, -1) }
+
+var texts = []message{
+	{"site.generic", "this site", "เว็บไซต์นี้"},
+	{"provider.generic", "your sign-in provider", "ผู้ให้บริการลงชื่อเข้าใช้"},
+	{"user.generic", "your account", "บัญชีของคุณ"},
+
+	{"page.home", "Go to the home page", "ไปที่หน้าแรก"},
+	{"page.user", "Signed in as {user}", "ลงชื่อเข้าใช้ในชื่อ {user}"},
+	{"page.reference", "Reference", "รหัสอ้างอิง"},
+	{"page.reference_help", "Please quote it when you ask for help.", "โปรดแจ้งรหัสนี้เมื่อขอความช่วยเหลือ"},
+
+	{"signin.title", "Sign in", "ลงชื่อเข้าใช้"},
+	{"signin.message", "Choose how you would like to sign in.", "เลือกวิธีลงชื่อเข้าใช้ที่คุณต้องการ"},
+	{"signin.single", "You will sign in at {provider} and then come straight back.", "ระบบจะพาคุณไปลงชื่อเข้าใช้ที่ {provider} แล้วกลับมาที่นี่"},
+	{"signin.none", "There is no way to sign in at the moment. Please try again later.", "ขณะนี้ยังไม่มีช่องทางให้ลงชื่อเข้าใช้ โปรดลองอีกครั้งในภายหลัง"},
+	{"signin.with", "Sign in with {provider}", "ลงชื่อเข้าใช้ด้วย {provider}"},
+	{"signin.button", "Sign in", "ลงชื่อเข้าใช้"},
+
+	{"signout.title", "Sign out?", "ต้องการออกจากระบบหรือไม่"},
+	{"signout.message", "You are about to sign out of {site}.", "คุณกำลังจะออกจากระบบของ {site}"},
+	{"signout.button", "Sign out", "ออกจากระบบ"},
+	{"signout.cancel", "Stay signed in", "ใช้งานต่อ"},
+
+	{"signedout.title", "You are signed out", "ออกจากระบบแล้ว"},
+	{"signedout.message", "You have signed out of {site}. If others use this device, close the browser as well.", "คุณออกจากระบบของ {site} เรียบร้อยแล้ว หากใช้อุปกรณ์ร่วมกับผู้อื่น โปรดปิดเบราว์เซอร์ด้วย"},
+	{"signedout.local", "You have signed out of {site}, but may still be signed in at {provider}. If others use this device, sign out there too.", "คุณออกจากระบบของ {site} แล้ว แต่อาจยังลงชื่อเข้าใช้อยู่ที่ {provider} หากใช้อุปกรณ์ร่วมกับผู้อื่น โปรดออกจากระบบที่นั่นด้วย"},
+	{"signedout.retry", "Sign in again", "ลงชื่อเข้าใช้อีกครั้ง"},
+
+	{"error.title", "Something went wrong", "เกิดข้อผิดพลาด"},
+	{"error.retry", "Try again", "ลองอีกครั้ง"},
+	{"error.generic", "We could not complete your request. Please try again in a moment.", "ไม่สามารถดำเนินการตามคำขอของคุณได้ โปรดลองอีกครั้งในอีกสักครู่"},
+	{"error.login_expired.title", "This sign-in has expired", "การลงชื่อเข้าใช้ครั้งนี้หมดอายุแล้ว"},
+	{"error.login_expired", "It took too long, or it was finished already. Please start again.", "ใช้เวลานานเกินไป หรือดำเนินการเสร็จไปก่อนหน้านี้แล้ว โปรดเริ่มใหม่อีกครั้ง"},
+	{"error.login_binding.title", "Please start signing in again", "โปรดเริ่มลงชื่อเข้าใช้ใหม่"},
+	{"error.login_binding", "This sign-in was not started in this browser, or the browser did not keep the cookie for it. Start again here, and allow cookies for {site}.", "การลงชื่อเข้าใช้ครั้งนี้ไม่ได้เริ่มจากเบราว์เซอร์นี้ หรือเบราว์เซอร์ไม่ได้เก็บคุกกี้ที่จำเป็นไว้ โปรดเริ่มใหม่จากที่นี่ และอนุญาตให้ใช้คุกกี้สำหรับ {site}"},
+	{"error.cancelled.title", "Sign-in cancelled", "ยกเลิกการลงชื่อเข้าใช้แล้ว"},
+	{"error.cancelled", "You have not been signed in. You can start again whenever you like.", "คุณยังไม่ได้ลงชื่อเข้าใช้ และเริ่มใหม่ได้ทุกเมื่อที่ต้องการ"},
+	{"error.cancelled.retry", "Back to sign-in", "กลับไปหน้าลงชื่อเข้าใช้"},
+	{"error.loop.title", "Signing in keeps starting over", "การลงชื่อเข้าใช้วนซ้ำไม่สิ้นสุด"},
+	{"error.loop", "You did sign in, but this browser does not remember it. Its cookies may be blocked. Please allow cookies for {site}, then try again.", "คุณลงชื่อเข้าใช้สำเร็จ แต่เบราว์เซอร์นี้ไม่ได้จดจำไว้ ซึ่งอาจเป็นเพราะคุกกี้ถูกบล็อก โปรดอนุญาตให้ใช้คุกกี้สำหรับ {site} แล้วลองอีกครั้ง"},
+	{"error.invalid_response.title", "Your sign-in could not be verified", "ยืนยันการลงชื่อเข้าใช้ไม่สำเร็จ"},
+	{"error.invalid_response", "The answer from {provider} did not pass our checks, so you have not been signed in. Please try again. If it keeps happening, contact the people who run {site}.", "คำตอบจาก {provider} ไม่ผ่านการตรวจสอบ คุณจึงยังไม่ได้ลงชื่อเข้าใช้ โปรดลองอีกครั้ง หากยังพบปัญหาเดิม โปรดติดต่อผู้ดูแล {site}"},
+	{"error.provider_unavailable.title", "Sign-in is not available right now", "ขณะนี้ยังลงชื่อเข้าใช้ไม่ได้"},
+	{"error.provider_unavailable", "There is no proper answer from {provider}. Please try again in a few minutes.", "{provider} ไม่ตอบสนองตามปกติ โปรดลองอีกครั้งในอีกไม่กี่นาที"},
+	{"error.store_unavailable.title", "Temporarily unavailable", "ใช้งานไม่ได้ชั่วคราว"},
+	{"error.store_unavailable", "We cannot check who is signed in at the moment. Please try again in a few minutes.", "ขณะนี้ระบบไม่สามารถตรวจสอบสถานะการลงชื่อเข้าใช้ได้ โปรดลองอีกครั้งในอีกไม่กี่นาที"},
+	{"error.misconfigured.title", "Sign-in is not set up correctly", "การตั้งค่าการลงชื่อเข้าใช้ไม่ถูกต้อง"},
+	{"error.misconfigured", "Only the people who run {site} can fix this. Please let them know.", "ปัญหานี้ต้องได้รับการแก้ไขโดยผู้ดูแล {site} โปรดแจ้งให้ผู้ดูแลทราบ"},
+	{"error.refused.title", "You could not be signed in", "ไม่สามารถให้คุณลงชื่อเข้าใช้ได้"},
+	{"error.refused", "This account cannot be used here. Try another account, or contact the people who run {site}.", "บัญชีนี้ใช้ที่นี่ไม่ได้ โปรดลองใช้บัญชีอื่น หรือติดต่อผู้ดูแล {site}"},
+	{"error.refused.retry", "Use another account", "ใช้บัญชีอื่น"},
+	{"error.login_required.title", "Please sign in", "โปรดลงชื่อเข้าใช้"},
+	{"error.login_required", "You need to sign in to open this page.", "คุณต้องลงชื่อเข้าใช้ก่อนจึงจะเปิดหน้านี้ได้"},
+	{"error.login_required.retry", "Sign in", "ลงชื่อเข้าใช้"},
+	{"error.signout.title", "Signing out was not completed", "ออกจากระบบไม่สมบูรณ์"},
+	{"error.signout", "You are signed out in this browser, but we could not end your session everywhere. Please try again in a few minutes.", "เบราว์เซอร์นี้ออกจากระบบแล้ว แต่ยังไม่สามารถยุติการใช้งานของคุณได้ทุกที่ โปรดลองอีกครั้งในอีกไม่กี่นาที"},
+	{"error.bad_request.title", "This request cannot be understood", "คำขอไม่ถูกต้อง"},
+	{"error.bad_request", "Something in the address or form is missing or wrong. Please go back and try again.", "ที่อยู่หรือแบบฟอร์มมีข้อมูลที่ขาดหายหรือไม่ถูกต้อง โปรดย้อนกลับไปลองอีกครั้ง"},
+	{"error.unknown_provider.title", "This way to sign in does not exist", "ไม่มีช่องทางลงชื่อเข้าใช้นี้"},
+	{"error.unknown_provider", "It may have been removed. Please choose another way to sign in.", "ช่องทางนี้อาจถูกยกเลิกไปแล้ว โปรดเลือกวิธีลงชื่อเข้าใช้อื่น"},
+	{"error.not_found.title", "Page not found", "ไม่พบหน้านี้"},
+	{"error.not_found", "There is nothing at this address. Please check it for mistakes.", "ไม่มีหน้าตามที่อยู่นี้ โปรดตรวจสอบว่าพิมพ์ที่อยู่ถูกต้องหรือไม่"},
+	{"error.method.title", "This address cannot be opened directly", "เปิดที่อยู่นี้โดยตรงไม่ได้"},
+	{"error.method", "Please go back and use the button on the page.", "โปรดย้อนกลับไปใช้ปุ่มบนหน้าเว็บ"},
+	{"error.cross_origin.title", "Request from another site stopped", "คำขอจากเว็บไซต์อื่นถูกระงับ"},
+	{"error.cross_origin", "To protect you, {site} does not accept this request from another site. If you meant to do this, go to {site} and do it there.", "เพื่อความปลอดภัยของคุณ {site} ไม่รับคำขอนี้จากเว็บไซต์อื่น หากคุณต้องการดำเนินการจริง โปรดทำรายการที่ {site} โดยตรง"},
+
+	{"denied.title", "You do not have access", "คุณไม่มีสิทธิ์เข้าถึง"},
+	{"denied.message", "Your account may not open this page. If you think it should, contact the people who run {site}.", "บัญชีของคุณไม่มีสิทธิ์เปิดหน้านี้ หากคิดว่าควรมีสิทธิ์ โปรดติดต่อผู้ดูแล {site}"},
+	{"denied.retry", "Use another account", "ใช้บัญชีอื่น"},
+	{"denied.ended.title", "Your access has ended", "สิทธิ์การเข้าถึงของคุณสิ้นสุดแล้ว"},
+	{"denied.ended", "You have been signed out. If you think this is a mistake, contact the people who run {site}.", "ระบบได้นำคุณออกจากระบบแล้ว หากคิดว่าเป็นความผิดพลาด โปรดติดต่อผู้ดูแล {site}"},
+
+	{"confirm.title", "Continue signing in?", "ต้องการลงชื่อเข้าใช้ต่อหรือไม่"},
+	{"confirm.message", "You were sent here to sign in with {provider}. Continue only if you expected this.", "คุณถูกส่งมาที่นี่เพื่อลงชื่อเข้าใช้ด้วย {provider} โปรดดำเนินการต่อเฉพาะเมื่อคุณตั้งใจทำเช่นนี้"},
+	{"confirm.switch", "You were sent here to sign in with {provider}, but you are signed in already. Continue only if you want to change to the other account.", "คุณถูกส่งมาที่นี่เพื่อลงชื่อเข้าใช้ด้วย {provider} แต่ขณะนี้คุณลงชื่อเข้าใช้อยู่แล้ว โปรดดำเนินการต่อเฉพาะเมื่อต้องการเปลี่ยนไปใช้อีกบัญชี"},
+	{"confirm.switch.title", "Change to another account?", "ต้องการเปลี่ยนบัญชีหรือไม่"},
+	{"confirm.button", "Continue", "ดำเนินการต่อ"},
+	{"confirm.cancel", "Cancel", "ยกเลิก"},
+
+	{"formpost.title", "One moment", "โปรดรอสักครู่"},
+	{"formpost.message", "You are on your way to {provider}. If nothing happens, press Continue.", "กำลังพาคุณไปยัง {provider} หากไม่มีอะไรเกิดขึ้น โปรดกด “ดำเนินการต่อ”"},
+	{"formpost.signout", "You are being signed out at {provider} as well. If nothing happens, press Continue.", "กำลังออกจากระบบที่ {provider} ด้วย หากไม่มีอะไรเกิดขึ้น โปรดกด “ดำเนินการต่อ”"},
+	{"formpost.button", "Continue", "ดำเนินการต่อ"},
+}
+
+// Defaults returns a copy of the built-in texts by language tag and key.
+func Defaults() map[string]map[string]string {
+	en, th := make(map[string]string, len(texts)), make(map[string]string, len(texts))
+	for _, m := range texts {
+		en[m.key], th[m.key] = m.en, m.th
+	}
+	return map[string]map[string]string{"en": en, "th": th}
+}
+
+// Text returns the message of key in the language of a tag, else in English;
+// "" when there is no such key. Placeholders are left in it.
+func (p *Renderer) Text(lang, key string) string {
+	for tag := strings.ToLower(lang); tag != ""; tag = shorten(tag) {
+		if s := p.texts[p.tags[tag]][key]; s != "" {
+			return s
+		}
+	}
+	return p.texts["en"][key]
+}

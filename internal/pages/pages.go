@@ -1,0 +1,230 @@
+// Package pages writes the HTML pages visitors meet: sign-in, errors, access
+// denied, sign-out. It knows languages and layout, and nothing of sessions or
+// providers.
+//
+// Every page is one response: no script (but for the form that submits
+// itself), no image, no font, nothing from elsewhere (RFC 9700 4.2). What the
+// Content-Security-Policy admits is named by hash.
+//
+// # Templates
+//
+// A custom template named like a [Page] replaces that page's content inside
+// the layout; one named "layout" replaces the frame around all pages. Both
+// see the fields of Page and, besides or instead:
+//
+//	.Lang .Dir        language tag of the page, "ltr" or "rtl"
+//	.Title .Message   heading and main sentence
+//	.Label            text of the button: to retry, or to submit the form
+//	.Cancel           text of the link away from the page
+//	.Providers        each with .Name .DisplayName .URL .Label
+//	.Text "key"       any message of [Defaults], in the page's language
+//	.Style .Script    the elements the CSP admits; .Script is empty unless
+//	                  the page submits itself
+//	.Content          in "layout": the page
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Link is one way to sign in.
+type Link struct {
+	Name        string
+	DisplayName string // "" for Name
+	URL         string
+}
+
+// Field is a hidden field of a page's form.
+type Field struct{ Name, Value string }
+
+// Page is what a page says. Every string is escaped; a URL with a scheme that
+// runs scripts becomes harmless.
+type Page struct {
+	Name   string // one of [Names]; anything else is "error"
+	Status int    // 0 for 200
+	Lang   string // a tag, or all of an Accept-Language header
+
+	SiteName string // "" for no name
+	Home     string // address of the site's start page, "" for no link
+
+	// MessageKey names the main sentence; MessageKey+".title" and ".retry",
+	// where they exist, heading and button. An unknown key gives the page's
+	// usual texts.
+	MessageKey string
+	Message    string // a text for the visitor instead of MessageKey's
+
+	ID       string // correlation id
+	RetryURL string // where to try again, "" if that is no use
+
+	Providers []Link // the first is the one that messages name
+	User      string // who is signed in
+
+	// Action and Fields are the form of "signout", "confirm" and "formpost",
+	// sent by POST. "confirm" without Action links to RetryURL instead.
+	Action string
+	Fields []Field
+
+	// FormAction lists origins, besides our own and Action's, to which the
+	// form may lead: browsers apply form-action to redirects too (CSP3 6.4.1).
+	// What is no origin is left out, and so are hosts not in ASCII.
+	FormAction []string
+
+	AutoSubmit bool // "formpost" submits itself
+}
+
+// Names returns the names of the pages, which are those of their templates.
+func Names() []string {
+	return []string{"signin", "signedout", "signout", "error", "denied", "confirm", "formpost"}
+}
+
+//go:embed templates/*.html
+var builtin embed.FS
+
+//go:embed templates/style.css
+var style string
+
+// Called on the prototype, as a field named "submit" would hide the method.
+const script = `HTMLFormElement.prototype.submit.call(document.forms[0])`
+
+// Renderer writes pages. It is safe for concurrent use.
+type Renderer struct {
+	pages, own map[string]*template.Template // by name; own: the caller's
+	texts      map[string]map[string]string  // by tag and key
+	tags       map[string]string             // lower-case tag to tag
+	order      []string                      // lower-case tags, sorted
+
+	styleHash, scriptHash string
+}
+
+// New returns a Renderer with the built-in pages and texts, of which custom
+// replaces templates by name, and messages replaces texts or adds languages.
+// A language that lacks texts shows English ones. Every mistake is reported,
+// each with what to change; custom templates are tried out to find theirs.
+func New(custom *template.Template, messages map[string]map[string]string) (*Renderer, error) {
+	p := &Renderer{
+		pages:      make(map[string]*template.Template),
+		own:        make(map[string]*template.Template),
+		styleHash:  hash(style),
+		scriptHash: hash(script),
+	}
+	all := template.Must(template.ParseFS(builtin, "templates/*.html"))
+	for _, name := range append(Names(), "layout") {
+		p.pages[name] = all.Lookup(name + ".html")
+	}
+	err := p.addMessages(messages)
+	return p, errors.Join(err, p.addTemplates(custom))
+}
+
+// hash returns the CSP source that admits an inline element with this text
+// (CSP3 6.7.2.4).
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// Write sends page. Should a custom template fail, the built-in one is sent
+// in its place and the error returned, for the log.
+func (p *Renderer) Write(w http.ResponseWriter, page Page) error {
+	if !slices.Contains(Names(), page.Name) {
+		page.Name = "error"
+	}
+	v := p.view(page)
+	body, custom, err := p.render(v)
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.Lang)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", p.policy(page, custom))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(v.Status)
+	w.Write(body) // the visitor went away: nothing to do
+	return err
+}
+
+// render returns the page, and whether a custom template had a part in it.
+func (p *Renderer) render(v *view) (body []byte, custom bool, err error) {
+	content, layout := p.own[v.Name], p.own["layout"]
+	if content != nil || layout != nil {
+		body, err = execute(v, orElse(content, p.pages[v.Name]), orElse(layout, p.pages["layout"]))
+		if err == nil {
+			return body, true, nil
+		}
+	}
+	body, e := execute(v, p.pages[v.Name], p.pages["layout"])
+	return body, false, errors.Join(err, e)
+}
+
+func orElse(t, otherwise *template.Template) *template.Template {
+	if t == nil {
+		return otherwise
+	}
+	return t
+}
+
+func execute(v *view, content, layout *template.Template) ([]byte, error) {
+	var b bytes.Buffer
+	v.Content = ""
+	if err := content.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("page template: %w", err)
+	}
+	v.Content = template.HTML(b.String()) // escaped by its own template
+	b = bytes.Buffer{}
+	if err := layout.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("page template: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// policy returns the Content-Security-Policy. Custom templates may also use
+// style sheets, images and fonts of our own origin; scripts never.
+func (p *Renderer) policy(page Page, custom bool) string {
+	var b strings.Builder
+	b.WriteString("default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src " + p.styleHash)
+	if custom {
+		b.WriteString(" 'self'; img-src 'self' data:; font-src 'self'")
+	}
+	if page.Name == "formpost" && page.AutoSubmit {
+		b.WriteString("; script-src " + p.scriptHash)
+	}
+	b.WriteString("; form-action 'self'")
+	var origins []string
+	for _, s := range append([]string{page.Action}, page.FormAction...) {
+		if o := origin(s); o != "" && !slices.Contains(origins, o) {
+			origins = append(origins, o)
+			b.WriteString(" " + o)
+		}
+	}
+	return b.String()
+}
+
+// origin returns the CSP source for s: the origin of an absolute http or
+// https URL, or one of the schemes "https:" and "http:" alone. It returns ""
+// for all else, so that nothing can add a directive: Go's URLs admit ";" and
+// "," in hosts.
+func origin(s string) string {
+	if s == "https:" || s == "http:" {
+		return s
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	for _, c := range []byte(u.Host) {
+		if !alphanumeric(c) && !strings.ContainsRune(".-:[]_", rune(c)) {
+			return ""
+		}
+	}
+	return u.Scheme + "://" + u.Host
+}
