@@ -2,14 +2,12 @@ package interop
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -58,7 +56,7 @@ type NodeProvider struct {
 
 	cmd   *exec.Cmd
 	stdin io.Closer
-	log   *safeBuffer
+	log   *Log
 }
 
 const nodeInstall = "npm ci --ignore-scripts (in internal/interop/op)"
@@ -80,7 +78,7 @@ func StartNode(t testing.TB, c NodeConfig) *NodeProvider {
 		t.Fatal(err)
 	}
 
-	p := &NodeProvider{cmd: exec.Command(node, "server.mjs"), log: &safeBuffer{}}
+	p := &NodeProvider{cmd: exec.Command(node, "server.mjs"), log: &Log{}}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "OIDCRP_OP="+string(config))
 	p.cmd.Stderr = p.log
@@ -156,22 +154,4 @@ func nodeDir() (string, error) {
 		}
 		dir = parent
 	}
-}
-
-// safeBuffer is a bytes.Buffer that a process writes while a test reads it.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

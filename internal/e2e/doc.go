@@ -1,0 +1,9 @@
+// Package e2e signs in at the example portal with a real browser: Debian's
+// Chromium, driven through its DevTools protocol. It is a module of its own,
+// so that nothing of the driver reaches a user of the library.
+//
+// The portal runs on localhost and the provider on 127.0.0.1: to a browser
+// these are different sites, so that a cookie with the wrong SameSite is
+// missed here as it would be missed in production. Every test leaves
+// screenshots in the folder screenshots, to be looked at.
+package e2e

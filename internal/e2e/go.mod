@@ -1,0 +1,16 @@
+module github.com/seed-78edd7da/go-oidcrp/internal/e2e
+
+go 1.26.0
+
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.22.0
+	github.com/seed-78edd7da/go-oidcrp/internal/interop v0.0.0-00010101000000-000000000000
+)
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+
+replace (
+	github.com/seed-78edd7da/go-oidcrp => ../..
+	github.com/seed-78edd7da/go-oidcrp/internal/interop => ../interop
+)
