@@ -1,0 +1,406 @@
+package oidcrptest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// defaultACR is the "acr" of a sign-in for which nothing was asked.
+const defaultACR = "1"
+
+// session is a browser's sign-in at the provider.
+type session struct {
+	subject  string
+	sid      string
+	acr      string
+	authTime time.Time
+}
+
+// grant is what a user let a client have: a code, then tokens, name one.
+type grant struct {
+	clientID    string
+	subject     string
+	redirectURL string
+	challenge   string
+	nonce       string
+	sid         string
+	acr         string
+	authTime    time.Time
+	scopes      []string
+	userInfo    []string // claims asked for by name, for UserInfo
+	idToken     []string // and for the ID token
+
+	expires time.Time // of the code
+	spent   bool
+	revoked bool
+}
+
+// authRequest is an authorization request (Core 3.1.2.1) that may be answered
+// by redirect.
+type authRequest struct {
+	params      url.Values // as received, with request_uri unresolved
+	client      Client
+	redirectURL string
+	mode        string
+	state       string
+	nonce       string
+	challenge   string
+	loginHint   string
+	idTokenHint string
+	uiLocales   string
+	scopes      []string
+	prompt      []string
+	acr         []string
+	maxAge      time.Duration
+	hasMaxAge   bool
+	userInfo    []string
+	idToken     []string
+}
+
+func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	params := r.URL.Query()
+	if r.Method == http.MethodPost {
+		params = r.PostForm
+	}
+	req, ok := p.parseRequest(w, r, params)
+	if !ok {
+		return
+	}
+	for _, f := range p.activeFaults() {
+		if f.denial != nil {
+			p.respondError(w, r, req, f.denial)
+			return
+		}
+	}
+	s := p.currentSession(r)
+	if user := p.programmed(req); user != "" {
+		if s == nil || s.subject != user || req.mustReauthenticate(s, p.time()) || slices.Contains(req.prompt, "login") {
+			s = p.startSession(w, r, user, req.acr)
+		}
+		p.grantCode(w, r, req, s)
+		return
+	}
+	if s != nil && !req.interactive() && !req.mustReauthenticate(s, p.time()) && p.hinted(req, s) {
+		p.grantCode(w, r, req, s)
+		return
+	}
+	if slices.Contains(req.prompt, "none") {
+		p.respondError(w, r, req, &oauthError{code: "login_required", description: "nobody suitable is signed in"})
+		return
+	}
+	p.writeSignIn(w, r, req, s, "", http.StatusOK)
+}
+
+// parseRequest reads an authorization request. When it returns false it has
+// answered: by a page while the redirect URI is not known to be the client's
+// (RFC 6749 4.1.2.1), else by redirect.
+func (p *Provider) parseRequest(w http.ResponseWriter, r *http.Request, params url.Values) (*authRequest, bool) {
+	refuse := func(reason string) (*authRequest, bool) {
+		p.writeProblem(w, r, params.Get("ui_locales"), http.StatusBadRequest, reason)
+		return nil, false
+	}
+	if name, ok := repeated(params); ok {
+		return refuse("invalid_request: " + name + " comes twice")
+	}
+	client, ok := p.client(params.Get("client_id"))
+	if !ok {
+		return refuse("invalid_request: no client has this client_id: " + params.Get("client_id"))
+	}
+	resolved := params
+	if uri := params.Get("request_uri"); strings.HasPrefix(uri, requestURIPrefix) {
+		if resolved, ok = p.resolve(uri, client); !ok {
+			return refuse("invalid_request_uri: unknown, expired, used or of another client")
+		}
+	} else if client.RequirePAR {
+		return refuse("invalid_request: this client must push its authorization requests (RFC 9126)")
+	}
+	redirectURL := resolved.Get("redirect_uri")
+	if !slices.Contains(client.RedirectURLs, redirectURL) {
+		return refuse("invalid_request: redirect_uri is not registered for this client: " + redirectURL)
+	}
+	req, err := readRequest(resolved, client)
+	req.params = params
+	if err != nil {
+		p.respondError(w, r, req, err)
+		return nil, false
+	}
+	return req, true
+}
+
+// readRequest reads the parameters of a request whose client and redirect URI
+// are right. With an error it still returns what answering by redirect needs.
+func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
+	req := &authRequest{
+		params:      v,
+		client:      c,
+		redirectURL: v.Get("redirect_uri"),
+		mode:        "query",
+		state:       v.Get("state"),
+		nonce:       v.Get("nonce"),
+		challenge:   v.Get("code_challenge"),
+		loginHint:   v.Get("login_hint"),
+		idTokenHint: v.Get("id_token_hint"),
+		uiLocales:   v.Get("ui_locales"),
+		scopes:      strings.Fields(v.Get("scope")),
+		prompt:      strings.Fields(v.Get("prompt")),
+		acr:         strings.Fields(v.Get("acr_values")),
+	}
+	invalid := func(description string) *oauthError {
+		return &oauthError{code: "invalid_request", description: description}
+	}
+	switch mode := v.Get("response_mode"); mode {
+	case "":
+	case "query", "form_post":
+		req.mode = mode
+	default:
+		return req, invalid("response_mode " + mode + " is not supported")
+	}
+	if v.Has("request") {
+		return req, &oauthError{code: "request_not_supported"}
+	}
+	if v.Has("request_uri") {
+		return req, &oauthError{code: "request_uri_not_supported"}
+	}
+	switch v.Get("response_type") {
+	case "code":
+	case "":
+		return req, invalid("response_type is missing")
+	default:
+		return req, &oauthError{code: "unsupported_response_type", description: "only code is supported"}
+	}
+	if !slices.Contains(req.scopes, "openid") {
+		return req, &oauthError{code: "invalid_scope", description: "scope has no openid"}
+	}
+	method := v.Get("code_challenge_method")
+	if req.challenge == "" && v.Has("code_challenge_method") || req.challenge != "" && method != "S256" {
+		return req, invalid("PKCE takes a code_challenge with code_challenge_method S256")
+	}
+	if req.challenge != "" && len(req.challenge) != 43 { // RFC 7636 4.2
+		return req, invalid("code_challenge is no SHA-256 hash")
+	}
+	if len(req.prompt) > 1 && slices.Contains(req.prompt, "none") {
+		return req, invalid("prompt none excludes all others")
+	}
+	if v.Has("max_age") {
+		seconds, err := strconv.ParseUint(v.Get("max_age"), 10, 31)
+		if err != nil {
+			return req, invalid("max_age is no number of seconds")
+		}
+		req.hasMaxAge, req.maxAge = true, time.Duration(seconds)*time.Second
+	}
+	return req, req.readClaims(v.Get("claims"))
+}
+
+// readClaims reads the "claims" parameter (Core 5.5).
+func (req *authRequest) readClaims(parameter string) *oauthError {
+	if parameter == "" {
+		return nil
+	}
+	var asked struct {
+		UserInfo map[string]any `json:"userinfo"`
+		IDToken  map[string]struct {
+			Value  string   `json:"value"`
+			Values []string `json:"values"`
+		} `json:"id_token"`
+	}
+	if err := json.Unmarshal([]byte(parameter), &asked); err != nil {
+		return &oauthError{code: "invalid_request", description: "claims is no JSON object as of Core 5.5"}
+	}
+	for name := range asked.UserInfo {
+		req.userInfo = append(req.userInfo, name)
+	}
+	for name, a := range asked.IDToken {
+		req.idToken = append(req.idToken, name)
+		if name == "acr" && a.Value != "" {
+			req.acr = []string{a.Value}
+		} else if name == "acr" && len(a.Values) > 0 {
+			req.acr = a.Values
+		}
+	}
+	return nil
+}
+
+// interactive reports whether the user must see a page although signed in.
+func (req *authRequest) interactive() bool {
+	return slices.ContainsFunc(req.prompt, func(s string) bool { return s == "login" || s == "consent" || s == "select_account" })
+}
+
+// mustReauthenticate reports whether s is too old or too weak.
+func (req *authRequest) mustReauthenticate(s *session, now time.Time) bool {
+	if req.hasMaxAge && now.Sub(s.authTime) >= req.maxAge {
+		return true
+	}
+	return len(req.acr) > 0 && !slices.Contains(req.acr, s.acr)
+}
+
+// hinted reports whether s is of the user whom the request hints at, if any.
+func (p *Provider) hinted(req *authRequest, s *session) bool {
+	if req.idTokenHint != "" {
+		claims, err := p.verify(req.idTokenHint, req.client)
+		if err != nil || claims["sub"] != s.subject {
+			return false
+		}
+	}
+	u, known := p.lookUpUser(req.loginHint)
+	return !known || u.Subject == s.subject
+}
+
+// programmed returns the user of [Provider.SignInAs].
+func (p *Provider) programmed(req *authRequest) string {
+	p.mu.Lock()
+	subject := p.signInAs
+	p.mu.Unlock()
+	if subject == "" {
+		return ""
+	}
+	if u, ok := p.lookUpUser(req.loginHint); ok {
+		return u.Subject
+	}
+	return subject
+}
+
+func (p *Provider) cookieName() string {
+	// Cookies ignore ports: two providers on one host must not share one.
+	name := []byte("oidcrptest_" + strings.TrimPrefix(strings.TrimPrefix(p.issuer, "https://"), "http://"))
+	for i, c := range name {
+		if c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			name[i] = '_'
+		}
+	}
+	return string(name)
+}
+
+func (p *Provider) currentSession(r *http.Request) *session {
+	c, err := r.Cookie(p.cookieName())
+	if err != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.sessions[c.Value]
+	if s == nil || p.now().Sub(s.authTime) > sessionLifetime || p.findUser(s.subject) == nil {
+		return nil
+	}
+	return s
+}
+
+// startSession signs a user in, in place of the session there was.
+func (p *Provider) startSession(w http.ResponseWriter, r *http.Request, subject string, acr []string) *session {
+	s := &session{subject: subject, sid: random(), acr: defaultACR, authTime: p.time()}
+	if len(acr) > 0 {
+		s.acr = acr[0]
+	}
+	value := random()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if old, err := r.Cookie(p.cookieName()); err == nil {
+		if was := p.sessions[old.Value]; was != nil && was.subject == subject {
+			s.sid = was.sid // signing in again continues the session
+		}
+		delete(p.sessions, old.Value)
+	}
+	for id, old := range p.sessions {
+		if p.now().Sub(old.authTime) > sessionLifetime {
+			delete(p.sessions, id)
+		}
+	}
+	p.sessions[value] = s
+	p.setCookie(w, value, 0)
+	return s
+}
+
+func (p *Provider) setCookie(w http.ResponseWriter, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name:     p.cookieName(),
+		Value:    value,
+		Path:     p.base + "/",
+		MaxAge:   maxAge,
+		Secure:   strings.HasPrefix(p.issuer, "https:"),
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// grantCode answers an authorization request for a signed-in user.
+func (p *Provider) grantCode(w http.ResponseWriter, r *http.Request, req *authRequest, s *session) {
+	p.mu.Lock()
+	now := p.now()
+	for code, g := range p.codes {
+		if now.After(g.expires.Add(time.Hour)) {
+			delete(p.codes, code)
+		}
+	}
+	delete(p.pushed, req.params.Get("request_uri")) // single use (RFC 9126 4)
+	code := random()
+	p.codes[code] = &grant{
+		clientID:    req.client.ID,
+		subject:     s.subject,
+		redirectURL: req.redirectURL,
+		challenge:   req.challenge,
+		nonce:       req.nonce,
+		sid:         s.sid,
+		acr:         s.acr,
+		authTime:    s.authTime,
+		scopes:      req.scopes,
+		userInfo:    req.userInfo,
+		idToken:     req.idToken,
+		expires:     now.Add(codeLifetime),
+	}
+	p.mu.Unlock()
+	p.respond(w, r, req, url.Values{"code": {code}})
+}
+
+func (p *Provider) respondError(w http.ResponseWriter, r *http.Request, req *authRequest, e *oauthError) {
+	params := url.Values{"error": {e.code}}
+	if e.description != "" {
+		params.Set("error_description", e.description)
+	}
+	p.respond(w, r, req, params)
+}
+
+// Response is an authorization response about to be sent, for a [Fault] to
+// change.
+type Response struct {
+	Params      url.Values
+	Mode        string // "query", "form_post"
+	RedirectURL string
+
+	provider *Provider
+	request  *authRequest
+}
+
+// respond sends the browser back to the client (Core 3.1.2.5, RFC 9207).
+func (p *Provider) respond(w http.ResponseWriter, r *http.Request, req *authRequest, params url.Values) {
+	if req.state != "" {
+		params.Set("state", req.state)
+	}
+	params.Set("iss", p.issuer)
+	res := &Response{Params: params, Mode: req.mode, RedirectURL: req.redirectURL, provider: p, request: req}
+	for _, f := range p.activeFaults() {
+		if f.Response != nil {
+			f.Response(res)
+		}
+	}
+	if res.Mode == "form_post" {
+		p.writeFormPost(w, r, req, res)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, withQuery(res.RedirectURL, res.Params), http.StatusSeeOther)
+}
+
+// withQuery adds parameters, keeping a query that the URL has (RFC 6749 3.1.2).
+func withQuery(rawURL string, params url.Values) string {
+	if len(params) == 0 {
+		return rawURL
+	}
+	if strings.Contains(rawURL, "?") {
+		return rawURL + "&" + params.Encode()
+	}
+	return rawURL + "?" + params.Encode()
+}

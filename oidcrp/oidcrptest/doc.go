@@ -1,0 +1,48 @@
+// Package oidcrptest helps to test and develop applications that sign people
+// in with OpenID Connect: a provider that can misbehave on request, and a
+// client that treats cookies as a browser does. Neither needs a network, a
+// container or JavaScript.
+//
+// # A provider
+//
+// [NewProvider] runs an OpenID provider for one test; [StartProvider] runs
+// one for development, with a sign-in page. It has demo users (alice, who is
+// an admin; bob; carol, whose address is not verified; dave, who is in 400
+// groups) and any others given to [Provider.AddUser], all without passwords:
+//
+//	p := oidcrptest.NewProvider(t)
+//	client := p.AddClient(oidcrptest.Client{
+//		RedirectURLs: []string{"http://localhost:3000/auth/callback/main"},
+//	})
+//	p.SignInAs("alice") // answer every authorization request at once
+//
+// The provider is at http://127.0.0.1 and a port. Put the application on
+// http://localhost and a port: these are different sites to a browser, so
+// that SameSite mistakes show. Two ports of one host share their cookies and
+// hide them.
+//
+// # Faults
+//
+// A [Fault] makes the provider do one thing wrong, to see what the
+// application makes of it:
+//
+//	p := oidcrptest.NewProvider(t, oidcrptest.WrongNonce)
+//	p.SetFaults(oidcrptest.TokenStatus(503)) // from now on
+//	p.Stop()                                 // or all of it
+//
+// [Provider.Calls] and [Provider.Requests] tell which endpoints were used: a
+// refused login that still redeemed its code is half refused.
+//
+// # A browser
+//
+// [NewBrowser] stores and sends cookies as Chromium does (Secure, SameSite,
+// the __Host- prefix, sites, sizes), follows redirects, submits forms, and
+// sends the Sec-Fetch and Origin headers that a cross-origin check reads:
+//
+//	b := oidcrptest.NewBrowser(t)
+//	page := b.Get(app.URL + "/reports") // ends on the provider's sign-in page
+//	page = b.SubmitForm("alice", nil)   // presses the button of that name
+//	if page.Status != http.StatusOK || page.URL.Path != "/reports" {
+//		t.Errorf("ended at %v with %d", page.URL, page.Status)
+//	}
+package oidcrptest

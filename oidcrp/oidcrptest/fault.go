@@ -1,0 +1,391 @@
+package oidcrptest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Fault makes a [Provider] do one thing wrong. The package has one for each
+// way of failing that a relying party should survive; another is a struct
+// with a name and the hook that does it:
+//
+//	oidcrptest.Fault{Name: "LateNonce", IDToken: func(t *oidcrptest.IDToken) {
+//		t.Claims["nonce"] = "late"
+//	}}
+//
+// Several faults act in the order given. Hooks may run concurrently.
+type Fault struct {
+	Name string
+
+	Metadata      func(m map[string]any)   // before it is served
+	JWKS          func(doc map[string]any) // "keys" is a []any of map[string]any
+	Response      func(r *Response)        // the authorization response
+	TokenResponse func(m map[string]any)   // a successful one
+	IDToken       func(t *IDToken)         // before it is signed
+	UserInfo      func(claims map[string]any)
+	EndSession    func(params url.Values) // what goes back to the post-logout redirect URI
+
+	// Handler answers requests to Endpoint, such as [TokenEndpoint], or passes
+	// them on to next, which is the provider.
+	Endpoint string
+	Handler  func(w http.ResponseWriter, r *http.Request, next http.Handler)
+
+	denial     *oauthError
+	ignorePKCE bool
+}
+
+// String returns the name.
+func (f Fault) String() string { return f.Name }
+
+// The ID token.
+var (
+	// WrongIssuer puts another issuer in ID tokens.
+	WrongIssuer = claim("WrongIssuer", "iss", "https://other.example")
+	// IssuerWithSlash adds a slash to the issuer in ID tokens.
+	IssuerWithSlash = onToken("IssuerWithSlash", func(t *IDToken) { t.Claims["iss"] = t.Claims["iss"].(string) + "/" })
+	// MissingIssuer leaves "iss" out of ID tokens.
+	MissingIssuer = claim("MissingIssuer", "iss", nil)
+
+	// WrongAudience addresses ID tokens to another client.
+	WrongAudience = claim("WrongAudience", "aud", "another-client")
+	// MissingAudience leaves "aud" out.
+	MissingAudience = claim("MissingAudience", "aud", nil)
+	// ExtraAudience adds a second audience nobody knows, with the right "azp".
+	ExtraAudience = onToken("ExtraAudience", func(t *IDToken) {
+		t.Claims["aud"], t.Claims["azp"] = []string{t.Client.ID, "untrusted"}, t.Client.ID
+	})
+	// MissingAZP has two audiences and no "azp".
+	MissingAZP = onToken("MissingAZP", func(t *IDToken) { t.Claims["aud"] = []string{t.Client.ID, "untrusted"} })
+	// WrongAZP names another client as the authorized party.
+	WrongAZP = claim("WrongAZP", "azp", "another-client")
+	// AudienceArray has the right audience in an array. It is allowed (RFC 7519 4.1.3).
+	AudienceArray = onToken("AudienceArray", func(t *IDToken) { t.Claims["aud"] = []string{t.Client.ID} })
+
+	// WrongNonce puts another nonce in ID tokens.
+	WrongNonce = claim("WrongNonce", "nonce", "another-nonce")
+	// MissingNonce leaves the nonce out.
+	MissingNonce = claim("MissingNonce", "nonce", nil)
+
+	// ExpiredToken lets ID tokens have expired ten minutes ago.
+	ExpiredToken = times("ExpiredToken", "exp", -10*time.Minute)
+	// MissingExpiry leaves "exp" out.
+	MissingExpiry = claim("MissingExpiry", "exp", nil)
+	// FutureIssuedAt issues ID tokens in an hour.
+	FutureIssuedAt = times("FutureIssuedAt", "iat", time.Hour)
+	// OldIssuedAt issues ID tokens a day ago, long before the login began.
+	OldIssuedAt = times("OldIssuedAt", "iat", -24*time.Hour)
+	// MissingIssuedAt leaves "iat" out.
+	MissingIssuedAt = claim("MissingIssuedAt", "iat", nil)
+	// NotYetValid makes ID tokens valid in an hour ("nbf").
+	NotYetValid = times("NotYetValid", "nbf", time.Hour)
+
+	// MissingSubject leaves "sub" out.
+	MissingSubject = claim("MissingSubject", "sub", nil)
+	// EmptySubject has a "sub" of no characters.
+	EmptySubject = claim("EmptySubject", "sub", "")
+
+	// StaleAuthTime says that the user signed in a day ago, whatever max_age asked.
+	StaleAuthTime = times("StaleAuthTime", "auth_time", -24*time.Hour)
+	// MissingAuthTime leaves "auth_time" out.
+	MissingAuthTime = claim("MissingAuthTime", "auth_time", nil)
+	// WrongACR says that the user signed in by the weakest means, "0".
+	WrongACR = claim("WrongACR", "acr", "0")
+	// MissingACR leaves "acr" out.
+	MissingACR = claim("MissingACR", "acr", nil)
+
+	// WrongATHash has the "at_hash" of another access token.
+	WrongATHash = onToken("WrongATHash", func(t *IDToken) {
+		t.Claims["at_hash"] = halfHash(t.Header["alg"].(string), "another access token")
+	})
+	// MissingATHash leaves "at_hash" out, as the code flow allows (Core 3.1.3.6).
+	MissingATHash = claim("MissingATHash", "at_hash", nil)
+
+	// DuplicateClaim gives the claims two "sub", first another user's.
+	DuplicateClaim = rewrite("DuplicateClaim", func(b []byte) []byte {
+		return append([]byte(`{"sub":"mallory",`), b[1:]...)
+	})
+	// CaseTwinClaim adds "SUB", another user's, which encoding/json would take for "sub".
+	CaseTwinClaim = rewrite("CaseTwinClaim", func(b []byte) []byte {
+		return append(b[:len(b)-1:len(b)-1], `,"SUB":"mallory"}`...)
+	})
+	// TrailingBytes puts a second object after the claims.
+	TrailingBytes = rewrite("TrailingBytes", func(b []byte) []byte { return append(b, `{"sub":"mallory"}`...) })
+)
+
+// The signature and the header of ID tokens.
+var (
+	// AlgNone sends ID tokens without signature, "alg" none.
+	AlgNone = onToken("AlgNone", func(t *IDToken) {
+		t.Header = map[string]any{"alg": "none"}
+		t.Sign = func([]byte) []byte { return nil }
+	})
+	// WrongSignature changes the signature, under the "kid" of the right key.
+	WrongSignature = onToken("WrongSignature", func(t *IDToken) {
+		sign := t.Sign
+		t.Sign = func(input []byte) []byte {
+			sig := sign(input)
+			sig[len(sig)/2] ^= 1
+			return sig
+		}
+	})
+	// UnknownKey signs by a key that is not published.
+	UnknownKey = onToken("UnknownKey", func(t *IDToken) {
+		stranger := newKey("ES256")
+		t.Header["alg"], t.Header["kid"] = "ES256", stranger.id
+		t.Sign = func(input []byte) []byte { return stranger.sign("ES256", input) }
+	})
+	// HMACWithPublicKey signs by HS256 with the PEM of the public key as the
+	// secret, under the "kid" of that key.
+	HMACWithPublicKey = onToken("HMACWithPublicKey", func(t *IDToken) {
+		if t.key == nil {
+			return
+		}
+		secret := t.key.publicPEM()
+		t.Header["alg"] = "HS256"
+		t.Sign = func(input []byte) []byte { return hmacSHA256(secret, input) }
+	})
+	// HMACWithClientSecret signs by HS256 with the client secret, whatever the
+	// client registered.
+	HMACWithClientSecret = onToken("HMACWithClientSecret", func(t *IDToken) {
+		t.Header = map[string]any{"alg": "HS256"}
+		t.Sign = func(input []byte) []byte { return hmacSHA256([]byte(t.Client.Secret), input) }
+	})
+	// WeakKey signs by a published RSA key of 1024 bits.
+	WeakKey = Fault{Name: "WeakKey",
+		IDToken: func(t *IDToken) {
+			weak := weakKey()
+			t.Header["alg"], t.Header["kid"] = "RS256", weak.id
+			t.Sign = func(input []byte) []byte { return weak.sign("RS256", input) }
+		},
+		JWKS: func(doc map[string]any) {
+			doc["keys"] = append(doc["keys"].([]any), publicKeys([]key{weakKey()})...)
+		}}
+	// AccessTokenType calls ID tokens access tokens ("typ" at+jwt, RFC 9068).
+	AccessTokenType = header("AccessTokenType", "typ", "at+jwt")
+	// EventsInIDToken gives ID tokens the "events" of a logout token.
+	EventsInIDToken = claim("EventsInIDToken", "events", logoutEvents())
+	// LogoutTokenAsIDToken sends a logout token (Back-Channel Logout 2.4) as ID
+	// token: "events", "jti", no nonce, "typ" logout+jwt.
+	LogoutTokenAsIDToken = onToken("LogoutTokenAsIDToken", func(t *IDToken) {
+		t.Header["typ"] = "logout+jwt"
+		t.Claims["events"], t.Claims["jti"] = logoutEvents(), random()
+		delete(t.Claims, "nonce")
+	})
+)
+
+func logoutEvents() map[string]any {
+	return map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
+}
+
+// IDTokenClaim sets one claim of ID tokens; nil leaves it out.
+func IDTokenClaim(name string, value any) Fault { return claim("IDTokenClaim "+name, name, value) }
+
+// IDTokenHeader sets one header of ID tokens, such as "jku" or "crit"; nil
+// leaves it out.
+func IDTokenHeader(name string, value any) Fault { return header("IDTokenHeader "+name, name, value) }
+
+// The token endpoint.
+var (
+	// NoIDToken leaves the ID token out of token responses.
+	NoIDToken = tokenField("NoIDToken", "id_token", nil)
+	// IDTokenNull has null in its place.
+	IDTokenNull = tokenField("IDTokenNull", "id_token", json.RawMessage("null"))
+	// NoAccessToken leaves the access token out.
+	NoAccessToken = tokenField("NoAccessToken", "access_token", nil)
+	// TokenHTML answers token requests with a web page and status 200.
+	TokenHTML = replace("TokenHTML", TokenEndpoint, webPage)
+	// TokenTextPlain answers token requests rightly, but calls it text/plain.
+	TokenTextPlain = contentType("TokenTextPlain", TokenEndpoint, "text/plain; charset=utf-8")
+	// TokenHang never answers token requests.
+	TokenHang = hang("TokenHang", TokenEndpoint)
+	// TokenHuge answers token requests after 32 MiB of white space.
+	TokenHuge = huge("TokenHuge", TokenEndpoint)
+	// IgnorePKCE does not look at code verifiers.
+	IgnorePKCE = Fault{Name: "IgnorePKCE", ignorePKCE: true}
+)
+
+// TokenError answers token requests with an error of RFC 6749 5.2.
+func TokenError(code string) Fault {
+	return replace("TokenError "+code, TokenEndpoint, func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusBadRequest
+		if code == "invalid_client" {
+			status = http.StatusUnauthorized
+		}
+		writeOAuthError(w, &oauthError{code, "this is a fault", status})
+	})
+}
+
+// TokenStatus answers token requests with this status and no OAuth error.
+func TokenStatus(status int) Fault { return statusOnly("TokenStatus", TokenEndpoint, status) }
+
+// TokenRedirect sends token requests elsewhere, by 307, which keeps the form.
+func TokenRedirect(to string) Fault {
+	return redirect("TokenRedirect", TokenEndpoint, to, http.StatusTemporaryRedirect)
+}
+
+// TokenSlow answers token requests after d.
+func TokenSlow(d time.Duration) Fault { return Slow(TokenEndpoint, d) }
+
+// TokenField sets one field of token responses; nil leaves it out.
+func TokenField(name string, value any) Fault { return tokenField("TokenField "+name, name, value) }
+
+// The metadata.
+var (
+	// MetadataIssuerMismatch adds a slash to the issuer in the metadata.
+	MetadataIssuerMismatch = Fault{Name: "MetadataIssuerMismatch", Metadata: func(m map[string]any) {
+		m["issuer"] = m["issuer"].(string) + "/"
+	}}
+	// MetadataRubbish answers with JSON cut short.
+	MetadataRubbish = rubbish("MetadataRubbish", DiscoveryEndpoint)
+	// MetadataHang never answers.
+	MetadataHang = hang("MetadataHang", DiscoveryEndpoint)
+	// MetadataHuge answers after 32 MiB of white space.
+	MetadataHuge = huge("MetadataHuge", DiscoveryEndpoint)
+	// MetadataNoPKCE does not say that PKCE is supported, though it is.
+	MetadataNoPKCE = metadataField("MetadataNoPKCE", "code_challenge_methods_supported", nil)
+	// MetadataPlainPKCE says that only the method "plain" is supported.
+	MetadataPlainPKCE = metadataField("MetadataPlainPKCE", "code_challenge_methods_supported", []string{"plain"})
+	// NoEndSession has no end_session_endpoint.
+	NoEndSession = metadataField("NoEndSession", "end_session_endpoint", nil)
+	// NoUserInfo has no userinfo_endpoint.
+	NoUserInfo = metadataField("NoUserInfo", "userinfo_endpoint", nil)
+)
+
+// MetadataStatus answers metadata requests with this status.
+func MetadataStatus(status int) Fault { return statusOnly("MetadataStatus", DiscoveryEndpoint, status) }
+
+// MetadataRedirect sends metadata requests elsewhere.
+func MetadataRedirect(to string) Fault {
+	return redirect("MetadataRedirect", DiscoveryEndpoint, to, http.StatusFound)
+}
+
+// MetadataField sets one field of the metadata; nil leaves it out.
+func MetadataField(name string, value any) Fault {
+	return metadataField("MetadataField "+name, name, value)
+}
+
+// The key set.
+var (
+	// JWKSRubbish answers with JSON cut short.
+	JWKSRubbish = rubbish("JWKSRubbish", JWKSEndpoint)
+	// JWKSHang never answers.
+	JWKSHang = hang("JWKSHang", JWKSEndpoint)
+	// JWKSHuge answers after 32 MiB of white space.
+	JWKSHuge = huge("JWKSHuge", JWKSEndpoint)
+	// JWKSEmpty has no keys.
+	JWKSEmpty = Fault{Name: "JWKSEmpty", JWKS: func(doc map[string]any) { doc["keys"] = []any{} }}
+	// JWKSUnsupportedKeys has unknown, malformed, symmetric, encryption and
+	// private keys before the right ones. A login should succeed.
+	JWKSUnsupportedKeys = Fault{Name: "JWKSUnsupportedKeys", JWKS: func(doc map[string]any) {
+		doc["keys"] = append(unsupportedKeys(), doc["keys"].([]any)...)
+	}}
+	// KidlessKeys has no "kid" in keys and tokens. A login should succeed.
+	KidlessKeys = Fault{Name: "KidlessKeys",
+		IDToken: func(t *IDToken) { delete(t.Header, "kid") },
+		JWKS: func(doc map[string]any) {
+			for _, k := range doc["keys"].([]any) {
+				delete(k.(map[string]any), "kid")
+			}
+		}}
+)
+
+// JWKSStatus answers key set requests with this status.
+func JWKSStatus(status int) Fault { return statusOnly("JWKSStatus", JWKSEndpoint, status) }
+
+// RedirectJWKS sends key set requests elsewhere.
+func RedirectJWKS(to string) Fault {
+	return redirect("RedirectJWKS", JWKSEndpoint, to, http.StatusFound)
+}
+
+// The authorization response.
+var (
+	// WrongResponseIssuer has another "iss" (RFC 9207).
+	WrongResponseIssuer = onResponse("WrongResponseIssuer", func(r *Response) { r.Params.Set("iss", "https://other.example") })
+	// MissingResponseIssuer leaves out the "iss" that the metadata promises.
+	MissingResponseIssuer = onResponse("MissingResponseIssuer", func(r *Response) { r.Params.Del("iss") })
+	// NoResponseIssuer knows nothing of RFC 9207: no "iss", none promised. It is allowed.
+	NoResponseIssuer = Fault{Name: "NoResponseIssuer",
+		Metadata: func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
+		Response: func(r *Response) { r.Params.Del("iss") }}
+	// NoState leaves the state out.
+	NoState = onResponse("NoState", func(r *Response) { r.Params.Del("state") })
+	// WrongState has another state.
+	WrongState = onResponse("WrongState", func(r *Response) { r.Params.Set("state", "another-state") })
+	// NoCode leaves the code out.
+	NoCode = onResponse("NoCode", func(r *Response) { r.Params.Del("code") })
+	// TokensInResponse adds an ID token and an access token to the code.
+	TokensInResponse = onResponse("TokensInResponse", (*Response).addTokens)
+	// DuplicateParams sends state, code and iss twice, the second time another.
+	DuplicateParams = onResponse("DuplicateParams", func(r *Response) {
+		for _, name := range []string{"state", "code", "iss"} {
+			if r.Params.Has(name) {
+				r.Params.Add(name, "another-"+name)
+			}
+		}
+	})
+	// IgnoreFormPost answers by redirect although form_post was asked for.
+	IgnoreFormPost = onResponse("IgnoreFormPost", func(r *Response) { r.Mode = "query" })
+	// ForceFormPost answers by form_post although it was not asked for.
+	ForceFormPost = onResponse("ForceFormPost", func(r *Response) { r.Mode = "form_post" })
+)
+
+// AuthorizationError answers every authorization request with an error, at
+// once.
+func AuthorizationError(code, description string) Fault {
+	return Fault{Name: "AuthorizationError " + code, denial: &oauthError{code: code, description: description}}
+}
+
+// UserInfo.
+var (
+	// UserInfoWrongSubject answers for another user.
+	UserInfoWrongSubject = userInfo("UserInfoWrongSubject", "sub", "mallory")
+	// UserInfoNoSubject leaves "sub" out.
+	UserInfoNoSubject = userInfo("UserInfoNoSubject", "sub", nil)
+	// UserInfoHTML answers with a web page and status 200.
+	UserInfoHTML = replace("UserInfoHTML", UserInfoEndpoint, webPage)
+	// UserInfoHang never answers.
+	UserInfoHang = hang("UserInfoHang", UserInfoEndpoint)
+	// UserInfoHuge answers after 32 MiB of white space.
+	UserInfoHuge = huge("UserInfoHuge", UserInfoEndpoint)
+)
+
+// UserInfoStatus answers UserInfo requests with this status.
+func UserInfoStatus(status int) Fault { return statusOnly("UserInfoStatus", UserInfoEndpoint, status) }
+
+// UserInfoRedirect sends UserInfo requests elsewhere.
+func UserInfoRedirect(to string) Fault {
+	return redirect("UserInfoRedirect", UserInfoEndpoint, to, http.StatusTemporaryRedirect)
+}
+
+// UserInfoClaim sets one claim of UserInfo; nil leaves it out.
+func UserInfoClaim(name string, value any) Fault { return userInfo("UserInfoClaim "+name, name, value) }
+
+// The end of the session.
+var (
+	// EndSessionWrongState comes back from sign-out with another state.
+	EndSessionWrongState = onEndSession("EndSessionWrongState", func(v url.Values) { v.Set("state", "another-state") })
+	// EndSessionNoState comes back from sign-out without the state.
+	EndSessionNoState = onEndSession("EndSessionNoState", func(v url.Values) { v.Del("state") })
+)
+
+// Any endpoint.
+
+// Slow answers requests to an endpoint after d.
+func Slow(endpoint string, d time.Duration) Fault {
+	return Fault{Name: "Slow " + endpoint, Endpoint: endpoint, Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}}
+}
+
+// Answer lets h answer requests to an endpoint in the provider's place.
+func Answer(endpoint string, h http.HandlerFunc) Fault {
+	return replace("Answer "+endpoint, endpoint, h)
+}

@@ -1,0 +1,40 @@
+package oidcrptest
+
+import "net/http"
+
+func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	m := map[string]any{
+		"issuer":                                p.issuer,
+		"authorization_endpoint":                p.URL(AuthorizeEndpoint),
+		"token_endpoint":                        p.URL(TokenEndpoint),
+		"userinfo_endpoint":                     p.URL(UserInfoEndpoint),
+		"jwks_uri":                              p.URL(JWKSEndpoint),
+		"end_session_endpoint":                  p.URL(EndSessionEndpoint),
+		"revocation_endpoint":                   p.URL(RevokeEndpoint),
+		"pushed_authorization_request_endpoint": p.URL(PAREndpoint),
+
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query", "form_post"},
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": algorithms,
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
+		"code_challenge_methods_supported":      []string{"S256"},
+		"scopes_supported":                      []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+		"claims_supported": []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce",
+			"name", "preferred_username", "given_name", "family_name", "locale", "email", "email_verified", "roles", "groups"},
+		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
+		"ui_locales_supported":                           languages,
+		"acr_values_supported":                           []string{defaultACR, "2"},
+		"claims_parameter_supported":                     true,
+		"request_parameter_supported":                    false,
+		"request_uri_parameter_supported":                false,
+		"authorization_response_iss_parameter_supported": true,
+	}
+	for _, f := range p.activeFaults() {
+		if f.Metadata != nil {
+			f.Metadata(m)
+		}
+	}
+	writeJSON(w, http.StatusOK, m)
+}

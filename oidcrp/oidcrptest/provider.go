@@ -1,0 +1,489 @@
+package oidcrptest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The endpoints of a [Provider], as [Provider.Calls], [Provider.Requests] and
+// [Fault] name them: the path below the issuer.
+const (
+	DiscoveryEndpoint  = "/.well-known/openid-configuration"
+	JWKSEndpoint       = "/jwks"
+	AuthorizeEndpoint  = "/authorize"
+	SignInEndpoint     = "/sign-in" // where the sign-in page posts to
+	TokenEndpoint      = "/token"
+	UserInfoEndpoint   = "/userinfo"
+	EndSessionEndpoint = "/end-session"
+	PAREndpoint        = "/par"
+	RevokeEndpoint     = "/revoke"
+)
+
+// How long what the provider hands out lives. Tokens: see
+// [Provider.SetTokenLifetime].
+const (
+	codeLifetime       = time.Minute
+	parLifetime        = time.Minute
+	sessionLifetime    = 8 * time.Hour
+	maxBody            = 1 << 20
+	maxRequestsKept    = 1000 // of one endpoint
+	defaultTokenExpiry = time.Hour
+)
+
+// Provider is an OpenID provider for development and tests. It runs on
+// loopback only, has users without passwords, makes its keys at each start,
+// keeps everything in memory, and does wrong what its faults tell it to.
+//
+// It is safe for concurrent use; every method may be called while it serves.
+type Provider struct {
+	issuer string
+	base   string // path of the issuer, without a trailing slash
+	addr   string // "": somebody else listens
+
+	mu        sync.Mutex
+	server    *http.Server
+	stopped   bool
+	closing   chan struct{} // closed by Stop; ends requests that hang
+	now       func() time.Time
+	faults    []Fault
+	algorithm string
+	expiry    time.Duration // of access and ID tokens
+	signInAs  string
+	keys      keyring
+	clients   []Client
+	users     []User
+
+	sessions map[string]*session // by cookie value
+	codes    map[string]*grant
+	access   map[string]*issued
+	refresh  map[string]*issued
+	pushed   map[string]*pushedRequest // by request_uri
+
+	calls    map[string]int
+	requests map[string][]Request
+}
+
+// NewProvider starts a provider on a free port of 127.0.0.1 that lives as
+// long as the test, with these faults.
+func NewProvider(t testing.TB, faults ...Fault) *Provider {
+	t.Helper()
+	p, err := StartProvider("127.0.0.1:0", faults...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// StartProvider starts a provider on addr, such as "127.0.0.1:4000". The host
+// must be a loopback address or "localhost"; port 0 takes a free one. The
+// issuer is "http://" and the address.
+func StartProvider(addr string, faults ...Fault) (*Provider, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("oidcrptest: %w", err)
+	}
+	if !loopback(host) {
+		return nil, fmt.Errorf("oidcrptest: %q is not a loopback address: the development provider lets anybody sign in as anybody", addr)
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("oidcrptest: %w", err)
+	}
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("oidcrptest: %w", err)
+	}
+	p := newProvider(&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, faults)
+	p.addr = ln.Addr().String()
+	p.serve(ln)
+	return p, nil
+}
+
+// NewHandler makes a provider that listens nowhere: an [http.Handler] for an
+// issuer with a path, or with TLS, in front of which the caller puts a
+// server. It serves the endpoints below the issuer's path. The issuer's host
+// must be a loopback name.
+func NewHandler(issuer string, faults ...Fault) (*Provider, error) {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("oidcrptest: issuer: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, fmt.Errorf("oidcrptest: issuer %q must be an http or https URL without user, query and fragment", issuer)
+	}
+	if !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("oidcrptest: issuer %q is not on a loopback address: the development provider lets anybody sign in as anybody", issuer)
+	}
+	return newProvider(u, faults), nil
+}
+
+func newProvider(issuer *url.URL, faults []Fault) *Provider {
+	return &Provider{
+		issuer:    issuer.String(),
+		base:      strings.TrimRight(issuer.Path, "/"),
+		closing:   make(chan struct{}),
+		now:       time.Now,
+		faults:    slices.Clone(faults),
+		algorithm: "RS256",
+		expiry:    defaultTokenExpiry,
+		users:     demoUsers(),
+		sessions:  map[string]*session{},
+		codes:     map[string]*grant{},
+		access:    map[string]*issued{},
+		refresh:   map[string]*issued{},
+		pushed:    map[string]*pushedRequest{},
+		calls:     map[string]int{},
+		requests:  map[string][]Request{},
+	}
+}
+
+// loopback reports whether host is an IP literal of this machine alone, or a
+// name that browsers and resolvers keep there (RFC 6761 6.3).
+func loopback(host string) bool {
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return ip.IsLoopback()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Issuer returns the issuer identifier.
+func (p *Provider) Issuer() string { return p.issuer }
+
+// URL returns the address of one of the endpoints.
+func (p *Provider) URL(endpoint string) string {
+	return strings.TrimRight(p.issuer, "/") + endpoint
+}
+
+// Close stops the provider for good.
+func (p *Provider) Close() error {
+	p.Stop()
+	return nil
+}
+
+// Stop takes the provider down: connections are refused until [Provider.Start].
+// A handler of [NewHandler] drops the connection instead.
+func (p *Provider) Stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return
+	}
+	p.stopped = true
+	close(p.closing)
+	if p.server != nil {
+		p.server.Close()
+		p.server = nil
+	}
+}
+
+// Start brings a stopped provider back on the same address, with its keys,
+// users, clients and sessions as they were.
+func (p *Provider) Start() error {
+	p.mu.Lock()
+	stopped := p.stopped
+	p.mu.Unlock()
+	if !stopped {
+		return nil
+	}
+	var ln net.Listener
+	if p.addr != "" {
+		var err error
+		if ln, err = net.Listen("tcp", p.addr); err != nil {
+			return fmt.Errorf("oidcrptest: %w", err)
+		}
+	}
+	p.mu.Lock()
+	p.stopped = false
+	p.closing = make(chan struct{})
+	p.mu.Unlock()
+	if ln != nil {
+		p.serve(ln)
+	}
+	return nil
+}
+
+func (p *Provider) serve(ln net.Listener) {
+	server := &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}
+	p.mu.Lock()
+	p.server = server
+	p.mu.Unlock()
+	go server.Serve(ln)
+}
+
+// SetNow replaces the provider's clock.
+func (p *Provider) SetNow(now func() time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = now
+}
+
+// SetFaults replaces all faults; without arguments the provider behaves.
+func (p *Provider) SetFaults(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = slices.Clone(faults)
+}
+
+// SetTokenLifetime sets how long access and ID tokens live that are issued
+// from now on. The default is an hour.
+func (p *Provider) SetTokenLifetime(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expiry = d
+}
+
+// SignInAs answers every authorization request at once as this user, without
+// a page; a login_hint that names another user wins. "" brings the sign-in
+// page back. It panics when there is no such user.
+func (p *Provider) SignInAs(subject string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if subject != "" && p.findUser(subject) == nil {
+		panic(fmt.Sprintf("oidcrptest: no user %q: add it first", subject))
+	}
+	p.signInAs = subject
+}
+
+// EndSessions forgets every provider session, as if all had expired. Tokens
+// stay valid.
+func (p *Provider) EndSessions() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.sessions)
+}
+
+// RevokeTokens makes every access and refresh token issued so far invalid.
+func (p *Provider) RevokeTokens() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.access)
+	clear(p.refresh)
+}
+
+// Request is one recorded request.
+type Request struct {
+	Method string
+	Query  url.Values
+	Form   url.Values // of the body
+	Header http.Header
+}
+
+// Calls returns how many requests an endpoint has received. It panics on an
+// unknown endpoint, where zero would be a test that proves nothing.
+func (p *Provider) Calls(endpoint string) int {
+	mustKnow(endpoint)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[endpoint]
+}
+
+// Requests returns the latest requests an endpoint has received, oldest
+// first; at most a thousand are kept.
+func (p *Provider) Requests(endpoint string) []Request {
+	mustKnow(endpoint)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests[endpoint])
+}
+
+// ResetCalls forgets the requests received so far.
+func (p *Provider) ResetCalls() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.calls)
+	clear(p.requests)
+}
+
+func mustKnow(endpoint string) {
+	if _, ok := endpoints[endpoint]; !ok {
+		panic(fmt.Sprintf("oidcrptest: no endpoint %q; there are %v", endpoint, slices.Sorted(maps.Keys(endpoints))))
+	}
+}
+
+type handler func(p *Provider, w http.ResponseWriter, r *http.Request)
+
+// endpoints has what a path below the issuer does, and by which methods.
+var endpoints map[string]struct {
+	methods []string
+	handler handler
+}
+
+func init() {
+	get, post := http.MethodGet, http.MethodPost
+	endpoints = map[string]struct {
+		methods []string
+		handler handler
+	}{
+		DiscoveryEndpoint:  {[]string{get}, (*Provider).serveMetadata},
+		JWKSEndpoint:       {[]string{get}, (*Provider).serveJWKS},
+		AuthorizeEndpoint:  {[]string{get, post}, (*Provider).serveAuthorize},
+		SignInEndpoint:     {[]string{post}, (*Provider).serveSignIn},
+		TokenEndpoint:      {[]string{post}, (*Provider).serveToken},
+		UserInfoEndpoint:   {[]string{get, post}, (*Provider).serveUserInfo},
+		EndSessionEndpoint: {[]string{get, post}, (*Provider).serveEndSession},
+		PAREndpoint:        {[]string{post}, (*Provider).servePAR},
+		RevokeEndpoint:     {[]string{post}, (*Provider).serveRevoke},
+	}
+}
+
+// ServeHTTP answers the endpoints below the issuer's path, to requests that
+// come from this machine and address it by a loopback name (a page of a
+// stranger could else reach it through a name of its own).
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	stopped, closing := p.stopped, p.closing
+	p.mu.Unlock()
+	if stopped {
+		panic(http.ErrAbortHandler)
+	}
+	if !fromLoopback(r) {
+		http.Error(w, "the development provider answers on loopback only", http.StatusForbidden)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	r = r.WithContext(ctx)
+
+	path, below := strings.CutPrefix(r.URL.Path, p.base)
+	if below && (path == "" || path == "/") {
+		p.serveHome(w, r)
+		return
+	}
+	endpoint, ok := endpoints[path]
+	if !below || !ok {
+		http.NotFound(w, r)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "cannot read the form", http.StatusBadRequest)
+		return
+	}
+	p.record(path, r)
+
+	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(endpoint.methods, r.Method) && !(r.Method == http.MethodHead && slices.Contains(endpoint.methods, http.MethodGet)) {
+			w.Header().Set("Allow", strings.Join(endpoint.methods, ", "))
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		endpoint.handler(p, w, r)
+	})
+	for _, f := range p.activeFaults() {
+		if f.Handler != nil && f.Endpoint == path {
+			next := h
+			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.Handler(w, r, next) })
+		}
+	}
+	h.ServeHTTP(w, r)
+}
+
+func fromLoopback(r *http.Request) bool {
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !loopback(peer) {
+		return false
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return loopback(host)
+}
+
+func (p *Provider) record(endpoint string, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls[endpoint]++
+	kept := p.requests[endpoint]
+	if len(kept) == maxRequestsKept {
+		kept = slices.Delete(kept, 0, 1)
+	}
+	p.requests[endpoint] = append(kept, Request{
+		Method: r.Method,
+		Query:  r.URL.Query(),
+		Form:   maps.Clone(r.PostForm),
+		Header: r.Header.Clone(),
+	})
+}
+
+func (p *Provider) activeFaults() []Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults
+}
+
+func (p *Provider) time() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now()
+}
+
+// random returns an unguessable token (RFC 6749 10.10).
+func random() string { return rand.Text() + rand.Text() }
+
+// oauthError is an error answer of RFC 6749.
+type oauthError struct {
+	code, description string
+	status            int
+}
+
+func (e *oauthError) Error() string { return e.code + ": " + e.description }
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // a claim of a user or fault that is no JSON
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(b)
+}
+
+func writeOAuthError(w http.ResponseWriter, err error) {
+	e := &oauthError{code: "server_error", description: err.Error(), status: http.StatusInternalServerError}
+	errors.As(err, &e)
+	if e.status == 0 {
+		e.status = http.StatusBadRequest
+	}
+	body := map[string]any{"error": e.code}
+	if e.description != "" {
+		body["error_description"] = e.description
+	}
+	writeJSON(w, e.status, body)
+}
+
+// repeated names a parameter that came twice, which RFC 6749 3.1 and 3.2
+// forbid.
+func repeated(form url.Values) (string, bool) {
+	for name, values := range form {
+		if len(values) > 1 && name != "resource" { // RFC 8707 2
+			return name, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,168 @@
+package oidcrptest
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// issued is an access or refresh token of a grant.
+type issued struct {
+	*grant
+	scopes  []string
+	expires time.Time // zero: never
+	rotated bool
+}
+
+func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
+	body, err := p.token(r)
+	if err != nil {
+		writeOAuthError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+func (p *Provider) token(r *http.Request) (map[string]any, error) {
+	if name, ok := repeated(r.PostForm); ok {
+		return nil, &oauthError{"invalid_request", name + " comes twice", 0}
+	}
+	client, err := p.authenticateClient(r)
+	if err != nil {
+		return nil, err
+	}
+	var g *grant
+	scopes := []string(nil)
+	switch grantType := r.PostForm.Get("grant_type"); grantType {
+	case "authorization_code":
+		if g, err = p.redeemCode(r, client); err == nil {
+			scopes = g.scopes
+		}
+	case "refresh_token":
+		g, scopes, err = p.redeemRefreshToken(r, client)
+	default:
+		err = &oauthError{"unsupported_grant_type", grantType, 0}
+	}
+	if err != nil {
+		return nil, err
+	}
+	refreshed := r.PostForm.Get("grant_type") == "refresh_token"
+	return p.tokens(client, g, scopes, refreshed), nil
+}
+
+func invalidGrant(description string) error {
+	return &oauthError{"invalid_grant", description, 0}
+}
+
+// redeemCode spends a code. One that comes twice takes all its tokens with it
+// (RFC 6749 4.1.2).
+func (p *Provider) redeemCode(r *http.Request, c Client) (*grant, error) {
+	ignorePKCE := slices.ContainsFunc(p.activeFaults(), func(f Fault) bool { return f.ignorePKCE })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := p.codes[r.PostForm.Get("code")]
+	if g == nil || g.clientID != c.ID {
+		return nil, invalidGrant("unknown code")
+	}
+	if g.spent {
+		g.revoked = true
+		return nil, invalidGrant("code used before")
+	}
+	g.spent = true
+	if p.now().After(g.expires) {
+		return nil, invalidGrant("code expired")
+	}
+	if r.PostForm.Get("redirect_uri") != g.redirectURL {
+		return nil, invalidGrant("redirect_uri is not the one of the authorization request")
+	}
+	verifier := r.PostForm.Get("code_verifier")
+	if ignorePKCE {
+		return g, nil
+	}
+	// A verifier without a challenge is a downgrade too (RFC 9700 2.1.1).
+	if (g.challenge == "") != (verifier == "") {
+		return nil, invalidGrant("code_challenge and code_verifier must come together")
+	}
+	if sum := sha256.Sum256([]byte(verifier)); verifier != "" && b64(sum[:]) != g.challenge {
+		return nil, invalidGrant("code_verifier does not match the code_challenge")
+	}
+	return g, nil
+}
+
+// redeemRefreshToken spends a refresh token. One that comes twice was stolen:
+// its grant ends (RFC 9700 4.14.2).
+func (p *Provider) redeemRefreshToken(r *http.Request, c Client) (*grant, []string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.refresh[r.PostForm.Get("refresh_token")]
+	if t == nil || t.clientID != c.ID || t.revoked {
+		return nil, nil, invalidGrant("unknown or revoked refresh token")
+	}
+	if t.rotated {
+		t.revoked = true
+		return nil, nil, invalidGrant("refresh token used before")
+	}
+	scopes := t.scopes
+	if asked := strings.Fields(r.PostForm.Get("scope")); len(asked) > 0 {
+		for _, s := range asked {
+			if !slices.Contains(t.scopes, s) {
+				return nil, nil, &oauthError{"invalid_scope", s + " was not granted", 0}
+			}
+		}
+		scopes = asked
+	}
+	t.rotated = true
+	return t.grant, scopes, nil
+}
+
+// tokens makes a token response (Core 3.1.3.3, 12.2).
+func (p *Provider) tokens(c Client, g *grant, scopes []string, refreshed bool) map[string]any {
+	access, refresh := random(), ""
+	p.mu.Lock()
+	now, expiry := p.now(), p.expiry
+	p.prune(now)
+	p.access[access] = &issued{grant: g, scopes: scopes, expires: now.Add(expiry)}
+	if slices.Contains(g.scopes, "offline_access") {
+		refresh = random()
+		p.refresh[refresh] = &issued{grant: g, scopes: g.scopes}
+	}
+	p.mu.Unlock()
+
+	body := map[string]any{
+		"access_token": access,
+		"token_type":   "Bearer",
+		"expires_in":   int64(expiry / time.Second),
+		"scope":        strings.Join(scopes, " "),
+	}
+	if refresh != "" {
+		body["refresh_token"] = refresh
+	}
+	if slices.Contains(scopes, "openid") {
+		body["id_token"] = p.idToken(c, g, access, refreshed)
+	}
+	for _, f := range p.activeFaults() {
+		if f.TokenResponse != nil {
+			f.TokenResponse(body)
+		}
+	}
+	return body
+}
+
+// prune forgets what nobody can use any more. p.mu is held.
+func (p *Provider) prune(now time.Time) {
+	if len(p.access)+len(p.refresh) < 10_000 {
+		return
+	}
+	for token, t := range p.access {
+		if t.revoked || now.After(t.expires) {
+			delete(p.access, token)
+		}
+	}
+	for token, t := range p.refresh {
+		if t.revoked || t.rotated {
+			delete(p.refresh, token)
+		}
+	}
+}
