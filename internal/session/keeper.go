@@ -1,0 +1,409 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+)
+
+// ErrNone: the request has no session. The errors that say why are ErrNone
+// too, for events; visitors are answered alike whichever it is.
+var (
+	ErrNone       = errors.New("no session")
+	ErrUnreadable = fmt.Errorf("%w: the cookie or record cannot be read", ErrNone)
+	ErrDuplicate  = fmt.Errorf("%w: more than one session cookie", ErrNone)
+	ErrMissing    = fmt.Errorf("%w: the store does not have it", ErrNone)
+	ErrExpired    = fmt.Errorf("%w: it expired", ErrNone)
+	ErrEnded      = fmt.Errorf("%w: it was ended", ErrNone)
+)
+
+// ErrPast: a session cannot start, because one of its ends has passed.
+var ErrPast = errors.New("session would have ended already")
+
+// DefaultLifetime is how long a session lives unless Config says otherwise.
+const DefaultLifetime = 12 * time.Hour
+
+// maxEnded bounds the ended sessions a process remembers: some eight megabytes.
+const maxEnded = 1 << 16
+
+// storeTime is how long what must be finished may take, once the visitor's
+// request is no reason to give up any more.
+const storeTime = 3 * time.Second
+
+// Config is what a Keeper needs.
+type Config struct {
+	Keys     *cookie.Keys
+	Site     cookie.Site
+	Store    Store         // nil: cookie mode
+	Lifetime time.Duration // not positive: DefaultLifetime
+	Idle     time.Duration // not positive: off
+	Now      func() time.Time
+
+	// Warn is told of store failures that fail no request. May be nil.
+	Warn func(ctx context.Context, err error)
+}
+
+// Keeper keeps visitors signed in. It is safe for concurrent use.
+type Keeper struct {
+	keys     *cookie.Keys
+	site     string
+	cookie   cookie.Cookie
+	lifetime time.Duration
+	idle     int64 // milliseconds, 0: off
+	now      func() time.Time
+	warn     func(ctx context.Context, err error)
+
+	// ended are the sessions that ended here, by mark key.
+	ended *shelf[mark, struct{}]
+
+	box *cookie.Box // cookie mode
+	aad []byte      // the cookie's name
+
+	store *backend // nil in cookie mode
+}
+
+// mark names a session among the ended: its handle in cookie mode, the hash of
+// its id in store mode.
+type mark [32]byte
+
+// New returns a Keeper.
+func New(c Config) *Keeper {
+	k := &Keeper{
+		keys: c.Keys, site: c.Site.ID(),
+		// The name is short because it is sent with every request.
+		cookie:   c.Site.Cookie("s", cookie.Options{SameSite: http.SameSiteLaxMode}),
+		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
+		now: c.Now, warn: c.Warn,
+		ended: newShelf[mark, struct{}](maxEnded),
+	}
+	if k.lifetime <= 0 {
+		k.lifetime = DefaultLifetime
+	}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	if k.warn == nil {
+		k.warn = func(context.Context, error) {}
+	}
+	k.aad = []byte(k.cookie.Name())
+	if c.Store == nil {
+		k.box = c.Keys.Box("session cookie", k.site)
+	} else {
+		k.store = newBackend(c.Store)
+	}
+	return k
+}
+
+// Load returns the session of the request. With active the request counts as
+// use, and the idle time begins anew.
+//
+// Whatever is wrong with a session is ErrNone, and nothing in the response
+// tells it from no session at all: only two cookies of the name are cleared,
+// because no sign-in could succeed beside them. ErrStore says that the store
+// cannot be asked; the cookie stays. That the use could not be written down
+// fails no request.
+func (k *Keeper) Load(ctx context.Context, w http.ResponseWriter, r *http.Request, active bool) (Record, error) {
+	value, err := k.cookie.Read(r)
+	if err != nil {
+		if errors.Is(err, cookie.ErrDuplicate) {
+			k.cookie.Clear(w)
+			return Record{}, ErrDuplicate
+		}
+		return Record{}, ErrNone
+	}
+	now := k.now()
+	rec, err := k.open(ctx, value)
+	if err != nil {
+		return Record{}, err
+	}
+	rec.expires = k.expires(rec)
+	if rec.expires <= now.UnixMilli() {
+		return Record{}, ErrExpired
+	}
+	if _, ended := k.ended.find(rec.mark(), now.UnixMilli()); ended {
+		return Record{}, ErrEnded
+	}
+	if active && k.forgot(rec, now) {
+		return k.use(ctx, w, rec, now)
+	}
+	return rec, nil
+}
+
+// open reads what the session cookie's value stands for.
+func (k *Keeper) open(ctx context.Context, value string) (Record, error) {
+	if k.store != nil {
+		return k.fetch(ctx, value)
+	}
+	return k.unseal(value)
+}
+
+// scratch holds what a cookie is opened into, before the record is copied out
+// in its exact size.
+var scratch = sync.Pool{New: func() any { b := make([]byte, 0, cookie.MaxSize); return &b }}
+
+func (k *Keeper) unseal(value string) (Record, error) {
+	buf := scratch.Get().(*[]byte)
+	defer scratch.Put(buf)
+	plain, _, err := k.box.Open((*buf)[:0], value, k.aad)
+	if err != nil {
+		return Record{}, ErrUnreadable
+	}
+	rec, ok := decode(string(plain))
+	clear(plain)
+	if !ok {
+		return Record{}, ErrUnreadable
+	}
+	return rec, nil
+}
+
+// expires is the earliest of all ends. A lifetime or idle time that was
+// configured shorter since binds older sessions too.
+func (k *Keeper) expires(rec Record) int64 {
+	started := rec.started()
+	at := min(rec.since(atEnd), started+k.lifetime.Milliseconds())
+	if k.idle > 0 {
+		at = min(at, rec.since(atSeen)+k.idle)
+	}
+	return at
+}
+
+// forgot reports whether the time of the last use is worth writing down again.
+// A time in the future is: some clock was wrong.
+func (k *Keeper) forgot(rec Record, now time.Time) bool {
+	if k.idle == 0 {
+		return false
+	}
+	since := now.UnixMilli() - rec.since(atSeen)
+	return since >= max(k.idle/10, 1000) || since < -k.idle/10
+}
+
+// use writes down that the session was used now.
+func (k *Keeper) use(ctx context.Context, w http.ResponseWriter, old Record, now time.Time) (Record, error) {
+	rec := k.stamp(old, atSeen, now)
+	if err := k.write(ctx, w, rec, now); err != nil {
+		if errors.Is(err, ErrNone) {
+			return Record{}, err
+		}
+		k.warn(ctx, fmt.Errorf("extend the idle time: %w", err))
+		return old, nil
+	}
+	return rec, nil
+}
+
+func (k *Keeper) stamp(rec Record, at int, now time.Time) Record {
+	rec = rec.stamped(at, now.UnixMilli())
+	rec.expires = k.expires(rec)
+	return rec
+}
+
+// write puts a changed record where it is kept, under the same id. ErrEnded if
+// the session was ended in the meantime.
+func (k *Keeper) write(ctx context.Context, w http.ResponseWriter, rec Record, now time.Time) error {
+	if k.store != nil {
+		return k.rewrite(ctx, rec, now)
+	}
+	value, err := k.seal(rec, now)
+	if err != nil {
+		return err
+	}
+	return k.cookie.Set(w, value, k.left(rec, now))
+}
+
+func (k *Keeper) seal(rec Record, now time.Time) (string, error) {
+	value, _, err := k.box.Seal([]byte(rec.raw), k.aad, now)
+	return value, err
+}
+
+// left is how long the cookie is kept: until the session's end, were it always
+// used. That it was not used is decided here, not by the browser.
+func (k *Keeper) left(rec Record, now time.Time) time.Duration {
+	end := min(rec.since(atEnd), rec.started()+k.lifetime.Milliseconds())
+	return max(time.UnixMilli(end).Sub(now), time.Second)
+}
+
+// Start starts a session, under an id of its own, and ends the one that the
+// request came with. A session that does not fit is *TooLarge. On any error no
+// cookie is set.
+func (k *Keeper) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, d Draft) (Record, error) {
+	now := k.now()
+	rec, err := k.make(&d, now, now)
+	if err != nil {
+		return Record{}, err
+	}
+	old, err := k.presented(r)
+	if err != nil {
+		old = nil // nothing readable, nothing to end
+	}
+	return k.replace(ctx, w, old, rec, now, false)
+}
+
+// Renew gives a session another id after change, as is due whenever what the
+// visitor may do changes. The old one is ended; the lifetime is not extended.
+// ErrEnded if it was ended, or renewed, in the meantime.
+func (k *Keeper) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, old Record, change func(*Draft)) (Record, error) {
+	if old.IsZero() {
+		return Record{}, ErrNone
+	}
+	now := k.now()
+	d := old.Draft()
+	if change != nil {
+		change(&d)
+	}
+	rec, err := k.make(&d, old.Started(), now)
+	if errors.Is(err, ErrPast) {
+		return Record{}, ErrExpired
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	rec = rec.stamped(atChecked, old.since(atChecked))
+	return k.replace(ctx, w, &ending{mark: old.mark(), token: old.token, until: old.since(atEnd)}, rec, now, true)
+}
+
+// Checked stamps the session: it was asked now whether it may go on.
+func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Request, rec Record) (Record, error) {
+	if rec.IsZero() {
+		return Record{}, ErrNone
+	}
+	now := k.now()
+	if _, ended := k.ended.find(rec.mark(), now.UnixMilli()); ended {
+		return Record{}, ErrEnded
+	}
+	rec = k.stamp(rec, atChecked, now)
+	if err := k.write(ctx, w, rec, now); err != nil {
+		return Record{}, err
+	}
+	return rec, nil
+}
+
+// End ends a session: rec, or the one the request came with if rec is zero.
+// The cookie is cleared whatever happens, and the session ended in this
+// process; an error says that the store could not be told. It goes on when the
+// visitor does not wait for it.
+func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request, rec Record) error {
+	k.cookie.Clear(w)
+	e, err := k.presented(r)
+	if !rec.IsZero() {
+		e = &ending{mark: rec.mark(), token: rec.token, until: rec.since(atEnd)}
+	} else if err != nil {
+		return nil // nothing readable, nothing to end
+	}
+	now := k.now()
+	k.ended.put(e.mark, struct{}{}, k.remember(e, now), now.UnixMilli())
+	if k.store == nil {
+		return nil
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return k.bury(ctx, e, now)
+}
+
+// ending is a session that is to end.
+type ending struct {
+	mark  mark
+	token *token // store mode
+	until int64  // how long somebody could come with it; 0: not known
+}
+
+// remember is how long an ended session must not come back.
+func (k *Keeper) remember(e *ending, now time.Time) int64 {
+	until := e.until
+	if until == 0 {
+		until = now.Add(k.lifetime).UnixMilli()
+	}
+	// Other nodes' clocks may be behind.
+	return max(until, now.UnixMilli()) + time.Minute.Milliseconds()
+}
+
+// presented is the session whose cookie the request came with, without looking
+// whether it lives.
+func (k *Keeper) presented(r *http.Request) (*ending, error) {
+	value, err := k.cookie.Read(r)
+	if err != nil {
+		return nil, ErrNone
+	}
+	if k.store != nil {
+		t, ok := k.token(value)
+		if !ok {
+			return nil, ErrUnreadable
+		}
+		return &ending{mark: t.mark, token: t}, nil
+	}
+	rec, err := k.unseal(value)
+	if err != nil {
+		return nil, err
+	}
+	return &ending{mark: rec.mark(), until: rec.since(atEnd)}, nil
+}
+
+// mark names the record among the ended.
+func (r Record) mark() (m mark) {
+	if r.token != nil {
+		return r.token.mark
+	}
+	if r.raw != "" {
+		copy(m[:], r.raw[atHandle:atStarted])
+	}
+	return m
+}
+
+// make builds a new record. Its end counts from started, its use from now.
+func (k *Keeper) make(d *Draft, started, now time.Time) (Record, error) {
+	if err := cookie.Random(d.Handle[:]); err != nil {
+		return Record{}, err
+	}
+	end := started.Add(k.lifetime)
+	for _, ceiling := range [...]time.Time{d.TokenExpiry, d.Ceiling} {
+		if !ceiling.IsZero() && ceiling.Before(end) {
+			end = ceiling
+		}
+	}
+	if end.Sub(now) < leastLife {
+		return Record{}, ErrPast
+	}
+	started = time.UnixMilli(started.UnixMilli())
+	seen := offset(now.Sub(started).Milliseconds())
+	raw := encode(d, started, offset(end.Sub(started).Milliseconds()), seen, seen)
+	rec, ok := decode(string(raw))
+	if !ok {
+		return Record{}, tooLarge(d, len(raw), maxRecord)
+	}
+	rec.expires = k.expires(rec)
+	return rec, nil
+}
+
+// replace keeps the new record, ends the old one, and only then sets the
+// cookie. With claim the old one must not have been ended yet.
+func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending, rec Record, now time.Time, claim bool) (Record, error) {
+	if k.store != nil {
+		return k.replaceStored(ctx, w, old, rec, now, claim)
+	}
+	value, err := k.seal(rec, now)
+	if err != nil {
+		return Record{}, err
+	}
+	if len(value) > k.cookie.Room() {
+		d := rec.Draft()
+		return Record{}, tooLarge(&d, len(value)+len(k.cookie.Name()), cookie.MaxSize)
+	}
+	if !k.claim(old, now) && claim {
+		return Record{}, ErrEnded
+	}
+	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {
+		return Record{}, err
+	}
+	return rec, nil
+}
+
+// claim ends old in this process. It reports false if that was done before.
+func (k *Keeper) claim(old *ending, now time.Time) bool {
+	if old == nil {
+		return true
+	}
+	return k.ended.add(old.mark, struct{}{}, k.remember(old, now), now.UnixMilli())
+}

@@ -1,0 +1,481 @@
+package session
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"iter"
+	"math"
+	"time"
+)
+
+// Draft is what a session is made of.
+type Draft struct {
+	// Handle names the session in logs and marks. It is drawn by this package
+	// and grants nothing.
+	Handle [16]byte
+
+	Provider, Issuer, Subject string
+	SID, ACR                  string
+	AMR, Roles, Scopes        []string
+	Claims                    []Claim
+	Values                    []Value
+
+	AuthTime time.Time // when the user authenticated at the provider; zero: not said
+	IssuedAt time.Time // of the ID token that started the session
+
+	// TokenExpiry and Ceiling end the session, each where it is set.
+	TokenExpiry time.Time // set only where a session may not outlive its token
+	Ceiling     time.Time // the earliest of those the provider stated
+}
+
+// Claim is one kept claim, as the JSON the provider sent.
+type Claim struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Value is one value of the application's own.
+type Value struct {
+	Key, Value string
+}
+
+// version of the record's form. Anything else is no session (R19).
+const version = 1
+
+// The record begins with fields of fixed length, so that those which change
+// within a session's life can be stamped without changing its size. Then come
+// the times that may be absent, the strings and the lists, each length a
+// uvarint in its shortest form.
+const (
+	atHandle  = 1
+	atStarted = atHandle + 16 // milliseconds since 1970, 48 bits
+	atEnd     = atStarted + 6 // seconds since the start, as the next two
+	atSeen    = atEnd + 4
+	atChecked = atSeen + 4
+	atTimes   = atChecked + 4
+)
+
+// The times that may be absent, in order.
+const (
+	timeAuth = iota
+	timeIssued
+	timeToken
+	timeCeiling
+	timeCount
+)
+
+// The strings and lists, in order.
+const (
+	partProvider = iota
+	partIssuer
+	partSubject
+	partSID
+	partACR
+	partAMR
+	partRoles
+	partScopes
+	partClaims
+	partValues
+	partCount
+)
+
+// maxRecord bounds the record itself: what a store is given stays below 48 KB
+// when it is sealed, and offsets fit 16 bits.
+const maxRecord = 48<<10 - 256
+
+// Record is a read-only view of one session. Its accessors return substrings
+// of one string, and allocate nothing unless said otherwise. The zero Record
+// is no session; its accessors return zero values.
+type Record struct {
+	raw     string
+	at      [partCount]uint16
+	expires int64  // milliseconds since 1970, the earliest of all ends
+	token   *token // in store mode. A pointer, so that printing shows no secret
+}
+
+// encode gives the record of d with its handle and times.
+func encode(d *Draft, started time.Time, end, seen, checked uint32) []byte {
+	b := make([]byte, atTimes, 1024)
+	b[0] = version
+	copy(b[atHandle:], d.Handle[:])
+	ms := max(started.UnixMilli(), 0)
+	binary.BigEndian.PutUint16(b[atStarted:], uint16(ms>>32))
+	binary.BigEndian.PutUint32(b[atStarted+2:], uint32(ms))
+	binary.BigEndian.PutUint32(b[atEnd:], end)
+	binary.BigEndian.PutUint32(b[atSeen:], seen)
+	binary.BigEndian.PutUint32(b[atChecked:], checked)
+
+	for _, t := range [timeCount]time.Time{
+		timeAuth: d.AuthTime, timeIssued: d.IssuedAt, timeToken: d.TokenExpiry, timeCeiling: d.Ceiling,
+	} {
+		b = appendTime(b, t, ms/1000)
+	}
+	for _, s := range [...]string{d.Provider, d.Issuer, d.Subject, d.SID, d.ACR} {
+		b = appendString(b, s)
+	}
+	for _, list := range [...][]string{d.AMR, d.Roles, d.Scopes} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, s := range list {
+			b = appendString(b, s)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.Claims)))
+	for _, c := range d.Claims {
+		b = appendString(appendString(b, c.Name), string(c.Value))
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.Values)))
+	for _, v := range d.Values {
+		b = appendString(appendString(b, v.Key), v.Value)
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// farthest bounds the distance of a stored time from the start, in seconds:
+// some thousand years. What lies beyond is as good as that far.
+const farthest = 1 << 35
+
+// appendTime stores t in seconds relative to the start, zigzag, plus one; zero
+// stands for the zero time.
+func appendTime(b []byte, t time.Time, started int64) []byte {
+	if t.IsZero() {
+		return append(b, 0)
+	}
+	d := min(max(t.Unix()-started, -farthest), farthest)
+	return binary.AppendUvarint(b, uint64(d<<1^d>>63)+1)
+}
+
+// decode checks the whole of raw, so that accessors need not. It reports false
+// for anything that encode does not make.
+func decode(raw string) (Record, bool) {
+	if len(raw) < atTimes || len(raw) > maxRecord || raw[0] != version {
+		return Record{}, false
+	}
+	rec := Record{raw: raw}
+	c := cursor{s: raw, i: atTimes}
+	for range timeCount {
+		if c.uvarint() > 2*farthest+1 {
+			return Record{}, false
+		}
+	}
+	for part := partProvider; part <= partACR; part++ {
+		rec.at[part] = uint16(c.i)
+		c.skip(1)
+	}
+	for part := partAMR; part <= partValues; part++ {
+		rec.at[part] = uint16(c.i)
+		n := c.uvarint()
+		if n > uint64(len(raw)) {
+			return Record{}, false
+		}
+		if part >= partClaims {
+			n *= 2
+		}
+		c.skip(int(n))
+	}
+	if c.bad || c.i != len(raw) {
+		return Record{}, false
+	}
+	rec.expires = rec.started() + 1000*int64(rec.seconds(atEnd))
+	return rec, true
+}
+
+// cursor reads a record from the front. After a mistake it is bad, reads
+// nothing but zeroes, and stays where it is.
+type cursor struct {
+	s   string
+	i   int
+	bad bool
+}
+
+func (c *cursor) uvarint() uint64 {
+	if c.i < len(c.s) && c.s[c.i] < 0x80 { // nearly all
+		c.i++
+		return uint64(c.s[c.i-1])
+	}
+	var v uint64
+	for shift := 0; shift < 63 && c.i < len(c.s); shift += 7 {
+		b := c.s[c.i]
+		c.i++
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			if b == 0 { // not the shortest form
+				break
+			}
+			return v
+		}
+	}
+	c.bad, c.i = true, len(c.s)
+	return 0
+}
+
+func (c *cursor) string() string {
+	n := c.uvarint()
+	if n > uint64(len(c.s)-c.i) {
+		c.bad, c.i = true, len(c.s)
+		return ""
+	}
+	s := c.s[c.i : c.i+int(n)]
+	c.i += int(n)
+	return s
+}
+
+// skip passes over n strings.
+func (c *cursor) skip(n int) {
+	for ; n > 0 && !c.bad; n-- {
+		c.string()
+	}
+}
+
+// part puts a cursor on one of the strings or lists.
+func (r Record) part(part int) cursor {
+	return cursor{s: r.raw, i: int(r.at[part])}
+}
+
+func (r Record) text(part int) string {
+	if r.raw == "" {
+		return ""
+	}
+	c := r.part(part)
+	return c.string()
+}
+
+func (r Record) list(part int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if r.raw == "" {
+			return
+		}
+		c := r.part(part)
+		for n := c.uvarint(); n > 0; n-- {
+			if !yield(c.string()) {
+				return
+			}
+		}
+	}
+}
+
+func (r Record) pairs(part int) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		if r.raw == "" {
+			return
+		}
+		c := r.part(part)
+		for n := c.uvarint(); n > 0; n-- {
+			if !yield(c.string(), c.string()) {
+				return
+			}
+		}
+	}
+}
+
+func (r Record) in(part int, want string) bool {
+	if r.raw == "" {
+		return false
+	}
+	c := r.part(part)
+	for n := c.uvarint(); n > 0; n-- {
+		if c.string() == want {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Record) find(part int, key string) (string, bool) {
+	if r.raw == "" {
+		return "", false
+	}
+	c := r.part(part)
+	for n := c.uvarint(); n > 0; n-- {
+		found := c.string() == key
+		value := c.string()
+		if found {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// seconds reads one of the fixed times.
+func (r Record) seconds(at int) uint32 {
+	s := r.raw[at : at+4]
+	return uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
+}
+
+// started is the start in milliseconds since 1970.
+func (r Record) started() int64 {
+	s := r.raw[atStarted : atStarted+2]
+	return (int64(s[0])<<8|int64(s[1]))<<32 | int64(r.seconds(atStarted+2))
+}
+
+// since gives a fixed time in milliseconds since 1970.
+func (r Record) since(at int) int64 { return r.started() + 1000*int64(r.seconds(at)) }
+
+func (r Record) time(which int) time.Time {
+	if r.raw == "" {
+		return time.Time{}
+	}
+	c := cursor{s: r.raw, i: atTimes}
+	for range which {
+		c.uvarint()
+	}
+	v := c.uvarint()
+	if v == 0 {
+		return time.Time{}
+	}
+	v--
+	return time.Unix(r.started()/1000+(int64(v>>1)^-int64(v&1)), 0)
+}
+
+// stamped is the record with one fixed time moved to now, which is in
+// milliseconds since 1970.
+func (r Record) stamped(at int, now int64) Record {
+	b := []byte(r.raw)
+	binary.BigEndian.PutUint32(b[at:], offset(now-r.started()))
+	r.raw = string(b)
+	return r
+}
+
+// offset turns a distance from the start from milliseconds into whole seconds.
+func offset(ms int64) uint32 {
+	return uint32(min(max(ms/1000, 0), math.MaxUint32))
+}
+
+// Provider returns the name of the provider the user signed in with.
+func (r Record) Provider() string { return r.text(partProvider) }
+
+// Issuer returns the issuer, which with Subject identifies the user.
+func (r Record) Issuer() string { return r.text(partIssuer) }
+
+// Subject returns the user's name at the issuer.
+func (r Record) Subject() string { return r.text(partSubject) }
+
+// SID returns the provider's own session id, or "".
+func (r Record) SID() string { return r.text(partSID) }
+
+// ACR returns how strongly the user authenticated, or "".
+func (r Record) ACR() string { return r.text(partACR) }
+
+// AMR yields how the user authenticated.
+func (r Record) AMR() iter.Seq[string] { return r.list(partAMR) }
+
+// Roles yields the user's roles.
+func (r Record) Roles() iter.Seq[string] { return r.list(partRoles) }
+
+// HasRole reports whether Roles yields role.
+func (r Record) HasRole(role string) bool { return r.in(partRoles, role) }
+
+// Scopes yields the scopes that were granted.
+func (r Record) Scopes() iter.Seq[string] { return r.list(partScopes) }
+
+// HasScope reports whether Scopes yields scope.
+func (r Record) HasScope(scope string) bool { return r.in(partScopes, scope) }
+
+// Claim returns the JSON of one kept claim.
+func (r Record) Claim(name string) (json string, ok bool) { return r.find(partClaims, name) }
+
+// Claims yields all kept claims and their JSON.
+func (r Record) Claims() iter.Seq2[string, string] { return r.pairs(partClaims) }
+
+// Value returns one value of the application's own, or "".
+func (r Record) Value(key string) string {
+	v, _ := r.find(partValues, key)
+	return v
+}
+
+// Values yields all values of the application's own.
+func (r Record) Values() iter.Seq2[string, string] { return r.pairs(partValues) }
+
+// Handle names the session in logs and marks; it grants nothing. It allocates.
+func (r Record) Handle() string {
+	if r.raw == "" {
+		return ""
+	}
+	h := r.handle()
+	return base64.RawURLEncoding.EncodeToString(h[:])
+}
+
+func (r Record) handle() (h [16]byte) {
+	copy(h[:], r.raw[atHandle:])
+	return h
+}
+
+// Started returns when the session started.
+func (r Record) Started() time.Time {
+	if r.raw == "" {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.started())
+}
+
+// Expires returns when the session ends if it is used no more.
+func (r Record) Expires() time.Time {
+	if r.raw == "" {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.expires)
+}
+
+// Checked returns when it was last asked whether the session may go on; that
+// is its start, at first.
+func (r Record) Checked() time.Time {
+	if r.raw == "" {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.since(atChecked))
+}
+
+// AuthTime returns when the user authenticated at the provider, or the zero
+// time if it did not say.
+func (r Record) AuthTime() time.Time { return r.time(timeAuth) }
+
+// IssuedAt returns the issue time of the ID token that started the session.
+func (r Record) IssuedAt() time.Time { return r.time(timeIssued) }
+
+// IsZero reports whether r is no session.
+func (r Record) IsZero() bool { return r.raw == "" }
+
+// String names the session without telling anything of it, so that a record
+// can be printed by mistake.
+func (r Record) String() string {
+	if r.raw == "" {
+		return "no session"
+	}
+	return "session " + r.Handle()
+}
+
+// GoString is String.
+func (r Record) GoString() string { return r.String() }
+
+// Draft gives what the record was made of.
+func (r Record) Draft() Draft {
+	if r.raw == "" {
+		return Draft{}
+	}
+	d := Draft{
+		Handle:   r.handle(),
+		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),
+		AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
+		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling),
+	}
+	for s := range r.AMR() {
+		d.AMR = append(d.AMR, s)
+	}
+	for s := range r.Roles() {
+		d.Roles = append(d.Roles, s)
+	}
+	for s := range r.Scopes() {
+		d.Scopes = append(d.Scopes, s)
+	}
+	for name, value := range r.Claims() {
+		d.Claims = append(d.Claims, Claim{Name: name, Value: json.RawMessage(value)})
+	}
+	for key, value := range r.Values() {
+		d.Values = append(d.Values, Value{Key: key, Value: value})
+	}
+	return d
+}

@@ -1,0 +1,224 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+)
+
+// idSize is the length of a session id in store mode. The id is the one secret
+// of the session: it names the record and opens it.
+const idSize = 32
+
+// idEncoding accepts one spelling of an id only. It still skips line breaks,
+// but then an id of the right length lacks bytes.
+var idEncoding = base64.RawURLEncoding.Strict()
+
+// token is a session id and what follows from it.
+type token struct {
+	id   [idSize]byte
+	mark mark
+	key  string // of the record in the store
+}
+
+// The labels keep a record's key and its mark's apart, and both apart from
+// everything else a store may hold.
+const (
+	recordLabel = "oidcrp session record 1\x00"
+	endedLabel  = "oidcrp session ended 1\x00"
+)
+
+// token reads the value of a session cookie.
+func (k *Keeper) token(value string) (*token, bool) {
+	var text [(idSize*8 + 5) / 6]byte
+	if len(value) != len(text) {
+		return nil, false
+	}
+	copy(text[:], value)
+	t := new(token)
+	if n, err := idEncoding.Decode(t.id[:], text[:]); err != nil || n != idSize {
+		return nil, false
+	}
+	k.name(t)
+	return t, true
+}
+
+// name derives what follows from the id.
+func (k *Keeper) name(t *token) {
+	t.mark = k.hash(recordLabel, t)
+	t.key = keyText(t.mark)
+}
+
+// markKey is where the store keeps the session's ended mark.
+func (k *Keeper) markKey(t *token) string { return keyText(k.hash(endedLabel, t)) }
+
+func (k *Keeper) hash(label string, t *token) [sha256.Size]byte {
+	var buf [128]byte
+	b := append(buf[:0], label...)
+	b = append(b, k.site...)
+	b = append(b, 0)
+	b = append(b, t.id[:]...)
+	return sha256.Sum256(b)
+}
+
+func keyText(sum [sha256.Size]byte) string {
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func (k *Keeper) boxFor(t *token) *cookie.Box {
+	return k.keys.BoxFor("session record", k.site, t.id[:])
+}
+
+// fetch reads the record of a cookie's value from the store. What is in the
+// store but is not ours, or of another version, is no session (R17, R19).
+func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
+	t, ok := k.token(value)
+	if !ok {
+		return Record{}, ErrUnreadable
+	}
+	sealed, found, err := k.store.Find(ctx, t.key)
+	if err != nil {
+		return Record{}, err
+	}
+	if !found {
+		return Record{}, ErrMissing
+	}
+	if len(sealed) > maxSealed {
+		return Record{}, ErrUnreadable
+	}
+	buf := scratch.Get().(*[]byte)
+	defer scratch.Put(buf)
+	plain, _, err := k.boxFor(t).OpenBytes((*buf)[:0], sealed, nil)
+	if err != nil {
+		return Record{}, ErrUnreadable
+	}
+	rec, ok := decode(string(plain))
+	clear(plain)
+	if !ok {
+		return Record{}, ErrUnreadable
+	}
+	rec.token = t
+	return rec, nil
+}
+
+// commit seals the record and stores it until it expires.
+func (k *Keeper) commit(ctx context.Context, rec Record, now time.Time) error {
+	sealed, _, err := k.boxFor(rec.token).SealBytes(nil, []byte(rec.raw), nil, now)
+	if err != nil {
+		return err
+	}
+	// sealed may have room behind it, which a store could keep alive or write
+	// to: hand over no more than it is.
+	return k.store.Commit(ctx, rec.token.key, sealed[:len(sealed):len(sealed)], rec.Expires())
+}
+
+// detached is a context for what must be finished though the visitor may not
+// wait for it.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+}
+
+// rewrite stores a changed record under the id it has. A session that was ended
+// meanwhile would come back to life by this: so the mark is looked for
+// afterwards, and the record deleted again.
+func (k *Keeper) rewrite(ctx context.Context, rec Record, now time.Time) error {
+	if rec.Expires().Sub(now) < leastLife {
+		return nil
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := k.commit(ctx, rec, now); err != nil {
+		return err
+	}
+	ended, err := k.isEnded(ctx, rec.token, now)
+	if err != nil {
+		return err
+	}
+	if !ended {
+		return nil
+	}
+	if err := k.store.Delete(ctx, rec.token.key); err != nil {
+		k.warn(ctx, err)
+	}
+	return ErrEnded
+}
+
+// isEnded reports whether the session has an ended mark, here or in the store.
+func (k *Keeper) isEnded(ctx context.Context, t *token, now time.Time) (bool, error) {
+	if _, ended := k.ended.find(t.mark, now.UnixMilli()); ended {
+		return true, nil
+	}
+	_, found, err := k.store.Find(ctx, k.markKey(t))
+	return found, err
+}
+
+// replaceStored commits the new record, ends the old one, and then sets the
+// cookie.
+func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *ending, rec Record, now time.Time, claim bool) (Record, error) {
+	t := new(token)
+	if err := cookie.Random(t.id[:]); err != nil {
+		return Record{}, err
+	}
+	k.name(t)
+	rec.token = t
+	if err := k.commit(ctx, rec, now); err != nil {
+		return Record{}, err
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	err := k.supersede(ctx, old, now, claim)
+	if err == nil {
+		err = k.cookie.Set(w, idEncoding.EncodeToString(t.id[:]), k.left(rec, now))
+	}
+	if err != nil {
+		// Nobody will ever come with the new id. It would expire by itself.
+		if err := k.store.Delete(ctx, t.key); err != nil {
+			k.warn(ctx, err)
+		}
+		return Record{}, err
+	}
+	return rec, nil
+}
+
+// supersede ends old, unless it must be alive for that and is not.
+func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, claim bool) error {
+	if old == nil {
+		return nil
+	}
+	first := k.claim(old, now)
+	if claim && !first {
+		return ErrEnded
+	}
+	err := k.supersedeStored(ctx, old, now, claim)
+	if errors.Is(err, ErrStore) && first {
+		k.ended.drop(old.mark) // the visitor goes on with it
+	}
+	return err
+}
+
+func (k *Keeper) supersedeStored(ctx context.Context, old *ending, now time.Time, claim bool) error {
+	if claim {
+		_, found, err := k.store.Find(ctx, k.markKey(old.token))
+		if err != nil {
+			return err
+		}
+		if found {
+			return ErrEnded
+		}
+	}
+	return k.bury(ctx, old, now)
+}
+
+// bury marks a session as ended in the store, and then deletes its record. It
+// tries both whatever happens.
+func (k *Keeper) bury(ctx context.Context, e *ending, now time.Time) error {
+	return errors.Join(
+		k.store.Commit(ctx, k.markKey(e.token), []byte{1}, time.UnixMilli(k.remember(e, now))),
+		k.store.Delete(ctx, e.token.key),
+	)
+}

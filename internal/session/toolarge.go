@@ -1,0 +1,61 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+)
+
+// TooLarge: the session does not fit where it is kept. Sessions are never
+// split over cookies and never cut.
+type TooLarge struct {
+	Largest     []Part // at most five, the largest first
+	Size, Limit int    // bytes
+}
+
+// Part is one part of a session that did not fit.
+type Part struct {
+	Name  string // such as "claim groups"
+	Bytes int
+}
+
+// Error names the largest parts and the remedies, and nothing of what is in
+// them.
+func (e *TooLarge) Error() string {
+	names := make([]string, len(e.Largest))
+	for i, p := range e.Largest {
+		names[i] = fmt.Sprintf("%s (%d)", p.Name, p.Bytes)
+	}
+	remedy := "keep fewer claims"
+	if e.Limit <= cookie.MaxSize {
+		remedy += ", or set a Store"
+	}
+	return fmt.Sprintf("session too large: %d bytes, of which %d fit; the largest parts are %s; %s",
+		e.Size, e.Limit, strings.Join(names, ", "), remedy)
+}
+
+func tooLarge(d *Draft, size, limit int) *TooLarge {
+	const most = 5
+	list := []Part{
+		{"provider", len(d.Provider)}, {"issuer", len(d.Issuer)}, {"subject", len(d.Subject)},
+		{"sid", len(d.SID)}, {"acr", len(d.ACR)},
+		{"amr", total(d.AMR)}, {"roles", total(d.Roles)}, {"scopes", total(d.Scopes)},
+	}
+	for _, c := range d.Claims {
+		list = append(list, Part{"claim " + c.Name, len(c.Name) + len(c.Value)})
+	}
+	for _, v := range d.Values {
+		list = append(list, Part{"value " + v.Key, len(v.Key) + len(v.Value)})
+	}
+	slices.SortStableFunc(list, func(a, b Part) int { return b.Bytes - a.Bytes })
+	return &TooLarge{Largest: slices.Clone(list[:min(most, len(list))]), Size: size, Limit: limit}
+}
+
+func total(list []string) (n int) {
+	for _, s := range list {
+		n += len(s) + 1
+	}
+	return n
+}
