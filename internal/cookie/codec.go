@@ -3,7 +3,6 @@ package cookie
 import (
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -33,8 +32,9 @@ func (k *Keys) Codec(purpose, site string, maxAge time.Duration) *Codec {
 
 // Encode seals value for the cookie called name.
 func (c *Codec) Encode(name string, value []byte) (string, error) {
-	// securecookie encrypts the slice it is given in place.
-	s, err := c.codecs[0].Encode(name, slices.Clone(value))
+	// A copy, since securecookie encrypts in place; with a first byte, since
+	// it does not open empty values.
+	s, err := c.codecs[0].Encode(name, append([]byte{version}, value...))
 	if err != nil {
 		return "", fmt.Errorf("cookie: seal %s: %w", name, err)
 	}
@@ -53,8 +53,8 @@ func (c *Codec) Decode(name, value string) ([]byte, error) {
 	}
 	for _, sc := range c.codecs {
 		var plain []byte
-		if err := sc.Decode(name, value, &plain); err == nil {
-			return plain, nil
+		if err := sc.Decode(name, value, &plain); err == nil && len(plain) > 0 && plain[0] == version {
+			return plain[1:], nil
 		}
 	}
 	return nil, ErrSealed
