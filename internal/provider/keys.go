@@ -1,0 +1,471 @@
+package provider
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+const (
+	// keysFresh is how long keys are believed after a successful fetch: no
+	// longer does a withdrawn key serve (T064).
+	keysFresh = 15 * time.Minute
+	// keysLastGood is how long the last good set serves while fetches fail.
+	keysLastGood = 24 * time.Hour
+	// keysDeadline ends a fetch, whoever waits for it.
+	keysDeadline = 5 * time.Second
+
+	// A budget allows fetchBurst fetches at once, and one more every
+	// fetchInterval.
+	fetchBurst    = 2
+	fetchInterval = 30 * time.Second
+
+	maxKeys         = 100  // kept of one document
+	maxKeysExamined = 1000 // of one document
+	maxKeysTried    = 10   // for one token
+	maxKeyID        = 1024
+	minRSABits      = 2048
+	maxRSABits      = 16384 // verifying costs time
+)
+
+// A keySet holds one provider's signing keys, where go-oidc's would ask the
+// provider for each forged token (B9, B10) and never forget a key (B11).
+//
+// Fetches are paid from two budgets, one for tokens from the token endpoint and
+// one for tokens that strangers can send: however many those send, they cannot
+// keep a login from learning a new key (T061).
+type keySet struct {
+	fetch func(context.Context) ([]byte, error)
+	now   func() time.Time
+
+	current atomic.Pointer[publicKeys]
+
+	mu        sync.Mutex
+	flight    *keyFlight
+	started   int   // fetches so far; also the number of the latest
+	lastErr   error // of the latest finished fetch
+	endpoint  budget
+	strangers budget
+}
+
+// A keyFlight is a fetch under way. set and err may be read once done is closed.
+type keyFlight struct {
+	done   chan struct{}
+	number int
+	set    *publicKeys
+	err    error
+}
+
+// newKeySet makes an empty set that fetches the document at first use. fetch
+// bounds the size of what it returns; its context carries a deadline.
+func newKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time) *keySet {
+	return &keySet{fetch: fetch, now: now}
+}
+
+// verify checks a token's signature and returns its payload and alg. Only algs
+// are accepted, whatever the metadata or the token say. stranger says from
+// which budget a fetch would be paid.
+//
+// The error is a *validate.Error for a token that must not be believed, and an
+// [ErrUnavailable] where the keys to judge it could not be fetched.
+func (k *keySet) verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, alg string, err error) {
+	jws, err := jose.ParseSignedCompact(token, algs)
+	if err != nil {
+		return nil, "", unparsed(err)
+	}
+	header := jws.Signatures[0].Header
+	payload, err = k.check(ctx, jws, stranger)
+	if err != nil {
+		return nil, "", err
+	}
+	return payload, header.Algorithm, nil
+}
+
+func unparsed(err error) error {
+	var alg *jose.ErrUnexpectedSignatureAlgorithm
+	if errors.As(err, &alg) {
+		return &validate.Error{Token: "token", Check: "alg", Detail: "not an algorithm accepted from this provider"}
+	}
+	return &validate.Error{Token: "token", Check: "serialization", Detail: "not a JWS in compact serialization"}
+}
+
+func badSignature(detail string) error {
+	return &validate.Error{Token: "token", Check: "signature", Detail: detail}
+}
+
+// check looks for the key, asking the provider again when the token names one
+// that is not known. A wrong signature under a known kid is no reason to ask.
+func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger bool) ([]byte, error) {
+	set, begun := k.current.Load(), k.latest()
+	var final bool
+	var fetchErr error
+	if !k.within(set, keysFresh) {
+		set, final, fetchErr = k.refresh(ctx, set, begun, stranger)
+	}
+	for {
+		usable := k.within(set, keysLastGood)
+		if usable {
+			payload, ok, known := set.verify(jws)
+			if ok {
+				return payload, nil
+			}
+			if known {
+				return nil, badSignature("does not verify with the key it names")
+			}
+		}
+		switch {
+		case !final:
+		case fetchErr != nil:
+			return nil, fetchErr
+		case !usable:
+			return nil, &Unavailable{What: "key set", Err: errors.New("too old, and may not be fetched again yet")}
+		default:
+			return nil, badSignature("made with a key the provider does not publish")
+		}
+		set, final, fetchErr = k.refresh(ctx, set, begun, stranger)
+	}
+}
+
+// within tells whether set was fetched no longer than age ago. A set from the
+// future, after the clock was put back, is not fresh either.
+func (k *keySet) within(set *publicKeys, age time.Duration) bool {
+	if set == nil {
+		return false
+	}
+	since := k.now().Sub(set.fetched)
+	return since <= age && (since >= 0 || age == keysLastGood)
+}
+
+func (k *keySet) latest() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.started
+}
+
+// refresh returns a set newer than seen if there is one, waits for the fetch
+// under way, or starts one. Where that fails, or the budget is spent, it returns
+// seen. final says that nothing more can be learned now: the fetch began after
+// the begun-th, so after the token was in our hands, or no fetch is allowed.
+func (k *keySet) refresh(ctx context.Context, seen *publicKeys, begun int, stranger bool) (set *publicKeys, final bool, err error) {
+	k.mu.Lock()
+	if newer := k.current.Load(); newer != seen {
+		k.mu.Unlock()
+		return newer, newer.number > begun, nil
+	}
+	f := k.flight
+	if f == nil {
+		paying := k.budget(stranger)
+		if wait := paying.take(k.now()); wait > 0 {
+			defer k.mu.Unlock()
+			return seen, true, k.outage(wait)
+		}
+		f = k.start(ctx, paying)
+	}
+	k.mu.Unlock()
+
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return seen, true, fmt.Errorf("waiting for the key set: %w", ctx.Err())
+	}
+	if f.err != nil {
+		return seen, f.number > begun, f.err
+	}
+	return f.set, f.number > begun, nil
+}
+
+func (k *keySet) budget(stranger bool) *budget {
+	if stranger {
+		return &k.strangers
+	}
+	return &k.endpoint
+}
+
+// outage is the error of the latest fetch when it failed. When it succeeded,
+// that it cannot be repeated yet is no fault of the provider's.
+func (k *keySet) outage(wait time.Duration) error {
+	if k.lastErr == nil {
+		return nil
+	}
+	return &Unavailable{What: "key set", Retry: wait, Err: k.lastErr}
+}
+
+// start begins a fetch that outlives the request which happened to need it.
+func (k *keySet) start(ctx context.Context, paying *budget) *keyFlight {
+	k.started++
+	f := &keyFlight{done: make(chan struct{}), number: k.started}
+	k.flight = f
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysDeadline)
+		defer cancel()
+		set, err := k.fetched(ctx)
+		k.land(f, set, err, paying)
+	}()
+	return f
+}
+
+// fetched fetches and parses the document. The transport may be the
+// application's: its panic must not end the process.
+func (k *keySet) fetched(ctx context.Context) (set *publicKeys, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			set, err = nil, fmt.Errorf("panic in the HTTP transport: %T", v)
+		}
+	}()
+	b, err := k.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return parseKeys(b)
+}
+
+// land records what a fetch brought. An empty or broken document is a failed
+// fetch: the last good set stays.
+func (k *keySet) land(f *keyFlight, set *publicKeys, err error, paying *budget) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flight, k.lastErr = nil, err
+	defer close(f.done)
+	if err != nil {
+		f.err = &Unavailable{What: "key set", Retry: paying.wait(k.now()), Err: err}
+		return
+	}
+	// The first load is not a refetch: a rotation, and one more, may follow at
+	// once. Strangers get no such gift.
+	if paying == &k.endpoint && k.current.Load() == nil {
+		paying.giveBack()
+	}
+	set.number, set.fetched = f.number, k.now()
+	f.set = set
+	k.current.Store(set)
+}
+
+// load fetches the keys unless fresh ones are there.
+func (k *keySet) load(ctx context.Context) error {
+	set := k.current.Load()
+	if k.within(set, keysFresh) {
+		return nil
+	}
+	_, _, err := k.refresh(ctx, set, k.latest(), false)
+	return err
+}
+
+// count is the number of keys known.
+func (k *keySet) count() int {
+	if set := k.current.Load(); set != nil {
+		return len(set.keys)
+	}
+	return 0
+}
+
+// wait returns when no fetch is under way, or ctx is done.
+func (k *keySet) wait(ctx context.Context) {
+	k.mu.Lock()
+	f := k.flight
+	k.mu.Unlock()
+	if f == nil {
+		return
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
+// A budget says when the next fetch is allowed. full is when all of it will be
+// there again.
+type budget struct{ full time.Time }
+
+// wait is the time until a fetch is allowed; 0 now.
+func (b *budget) wait(now time.Time) time.Duration {
+	missing := b.full.Sub(now)
+	if missing > fetchBurst*fetchInterval {
+		return 0 // the clock was put back
+	}
+	return max(0, missing-(fetchBurst-1)*fetchInterval)
+}
+
+// take pays for one fetch, or returns how long to wait.
+func (b *budget) take(now time.Time) time.Duration {
+	if wait := b.wait(now); wait > 0 {
+		return wait
+	}
+	if missing := b.full.Sub(now); missing < 0 || missing > fetchBurst*fetchInterval {
+		b.full = now
+	}
+	b.full = b.full.Add(fetchInterval)
+	return 0
+}
+
+func (b *budget) giveBack() { b.full = b.full.Add(-fetchInterval) }
+
+// publicKeys is one fetched document; it is never changed.
+type publicKeys struct {
+	keys    []publicKey
+	number  int // of the fetch
+	fetched time.Time
+}
+
+type publicKey struct {
+	id, alg string // "" if not stated
+	key     any    // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
+}
+
+// verify tries the keys of the token's kid, all of them should there be
+// several. For a kid that is not in the set it tries the keys that have none,
+// and for a token without one every key. known tells that the kid is in the set.
+func (s *publicKeys) verify(jws *jose.JSONWebSignature) (payload []byte, ok, known bool) {
+	id := jws.Signatures[0].Header.KeyID
+	if id == "" {
+		payload, ok = s.try(jws, func(*publicKey) bool { return true })
+		return payload, ok, false
+	}
+	if slices.ContainsFunc(s.keys, func(k publicKey) bool { return k.id == id }) {
+		payload, ok = s.try(jws, func(k *publicKey) bool { return k.id == id })
+		return payload, ok, true
+	}
+	payload, ok = s.try(jws, func(k *publicKey) bool { return k.id == "" })
+	return payload, ok, false
+}
+
+// try tries a bounded number of those keys that fit the token's alg.
+func (s *publicKeys) try(jws *jose.JSONWebSignature, among func(*publicKey) bool) (payload []byte, ok bool) {
+	alg, tried := jws.Signatures[0].Header.Algorithm, 0
+	for i := range s.keys {
+		k := &s.keys[i]
+		if !among(k) || !k.fits(alg) {
+			continue
+		}
+		if tried++; tried > maxKeysTried {
+			break
+		}
+		if payload, err := jws.Verify(k.key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
+}
+
+// fits tells whether the key may be used with alg: its own alg, if stated, and
+// the type and curve that alg means (RFC 7518 3.1, RFC 8037 3.1).
+func (k *publicKey) fits(alg string) bool {
+	if k.alg != "" && k.alg != alg {
+		return false
+	}
+	switch key := k.key.(type) {
+	case *rsa.PublicKey:
+		return slices.Contains(rsaAlgorithms, alg)
+	case *ecdsa.PublicKey:
+		switch alg {
+		case "ES256":
+			return key.Curve == elliptic.P256()
+		case "ES384":
+			return key.Curve == elliptic.P384()
+		case "ES512":
+			return key.Curve == elliptic.P521()
+		}
+	case ed25519.PublicKey:
+		return alg == "EdDSA"
+	}
+	return false
+}
+
+var rsaAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
+// parseKeys reads a JWK Set (RFC 7517 5). Keys that are malformed, unsupported,
+// too weak, secret, or not for signatures are skipped; a document without any
+// other is an error.
+func parseKeys(b []byte) (*publicKeys, error) {
+	var doc map[string]json.RawMessage
+	if json.Unmarshal(b, &doc) != nil {
+		return nil, errors.New("not a JSON object")
+	}
+	var raws []json.RawMessage
+	if json.Unmarshal(doc["keys"], &raws) != nil {
+		return nil, errors.New("has no array of keys")
+	}
+	set := new(publicKeys)
+	for _, raw := range raws[:min(len(raws), maxKeysExamined)] {
+		if key, ok := parseKey(raw); ok {
+			set.keys = append(set.keys, key)
+		}
+		if len(set.keys) == maxKeys {
+			break
+		}
+	}
+	if len(set.keys) == 0 {
+		return nil, fmt.Errorf("none of its %d keys can be used", len(raws))
+	}
+	return set, nil
+}
+
+func parseKey(raw json.RawMessage) (publicKey, bool) {
+	members, err := validate.Object(raw)
+	if err != nil {
+		return publicKey{}, false
+	}
+	id, _, errID := members.String("kid")
+	alg, _, errAlg := members.String("alg")
+	use, _, errUse := members.String("use")
+	ops, hasOps, errOps := members.Strings("key_ops")
+	if errors.Join(errID, errAlg, errUse, errOps) != nil || len(id) > maxKeyID {
+		return publicKey{}, false
+	}
+	if use != "" && use != "sig" || hasOps && !slices.Contains(ops, "verify") {
+		return publicKey{}, false
+	}
+	key, ok := keyMaterial(members)
+	if !ok {
+		return publicKey{}, false
+	}
+	k := publicKey{id: id, alg: alg, key: key}
+	return k, alg == "" || k.fits(alg)
+}
+
+// keyMembers are all that go-jose gets to see of a key. Certificates prove
+// nothing here (the document came from jwks_uri), and a broken one would cost
+// us the key.
+var keyMembers = []string{"kty", "n", "e", "crv", "x", "y"}
+
+func keyMaterial(members validate.Claims) (any, bool) {
+	// d makes a key private, k symmetric: published, it is nobody's alone.
+	for _, secret := range []string{"d", "k"} {
+		if _, ok := members[secret]; ok {
+			return nil, false
+		}
+	}
+	public := make(map[string]json.RawMessage, len(keyMembers))
+	for _, name := range keyMembers {
+		if v, ok := members[name]; ok {
+			public[name] = v
+		}
+	}
+	b, err := json.Marshal(public)
+	if err != nil {
+		return nil, false
+	}
+	var jwk jose.JSONWebKey
+	if jwk.UnmarshalJSON(b) != nil || !jwk.Valid() || !jwk.IsPublic() {
+		return nil, false
+	}
+	if key, ok := jwk.Key.(*rsa.PublicKey); ok {
+		bits := key.N.BitLen()
+		if bits < minRSABits || bits > maxRSABits || key.E < 3 || key.N.Bit(0) == 0 {
+			return nil, false
+		}
+	}
+	return jwk.Key, true
+}
