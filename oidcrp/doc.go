@@ -1,2 +1,97 @@
-// Package oidcrp adds OpenID Connect sign-in to net/http applications.
+// Package oidcrp signs visitors of a web application in with OpenID Connect.
+//
+// It is the relying party: it sends a visitor to a provider, checks what comes
+// back, keeps the visitor signed in, and signs them out again. It is
+// middleware for net/http and works with any router that takes an
+// [http.Handler].
+//
+//	rp, err := oidcrp.New(oidcrp.Config{
+//		BaseURL:    "https://app.example.com",
+//		CookieKeys: keys,
+//		Providers: []oidcrp.Provider{{
+//			Issuer:       "https://login.example.com",
+//			ClientID:     "reports",
+//			ClientSecret: secret,
+//		}},
+//	})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	mux := http.NewServeMux()
+//	mux.Handle("/", home)
+//	mux.Handle("/reports", rp.RequireLogin(reports))
+//	mux.Handle("/admin/", rp.Require(oidcrp.HasRole("admin"))(admin))
+//	log.Fatal(http.ListenAndServe(addr, rp.Load(mux)))
+//
+// Inside a handler, [FromContext] is the session and [Claims] decodes what it
+// keeps into a struct of the application's. [RelyingParty.RedirectURLs] lists
+// what has to be registered at the providers.
+//
+// # A login
+//
+// A visitor asks for /reports. [RelyingParty.Load] looks for a session and
+// finds none, so [RelyingParty.RequireLogin] begins a login: it seals where the
+// visitor wants to go, and with which provider, into the state parameter,
+// binds it to this browser by a cookie of random bytes, derives nonce and PKCE
+// verifier from both, and redirects. Nothing is kept on the server, so logins
+// that are never finished cost nothing.
+//
+// The provider sends the browser back to the callback. In this order: the
+// state must open, belong to this browser, to this provider, and to the issuer
+// that answers (RFC 9207), and is spent; only then is the response looked at
+// and the code redeemed, once. The ID token is checked by signature, issuer,
+// audience, times, nonce and the rest of Core 3.1.3.7; UserInfo is asked if so
+// configured, and must speak of the same subject. [Config.OnLogin] may refuse
+// the login, add values to it, or pause it for a page of the application. Then
+// a new session starts, and the visitor arrives at /reports.
+//
+// A login that was lost, expired, or finished before repairs itself: who is
+// signed in goes where it led, and others start again, at most twice. Nothing
+// loops, whatever drops our cookies.
+//
+// Only navigations are redirected. Anything else, such as fetch, gets 401 and
+// a problem document (RFC 9457):
+//
+//	{"type": "about:blank", "title": "Unauthorized", "status": 401,
+//	 "reason": "login_required", "login": "https://app.example.com/auth/login", "id": "…"}
+//
+// # Addresses
+//
+// These are answered below [Config.Prefix], "/auth" unless changed. They are
+// part of the API.
+//
+//	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=
+//	callback/{provider}    the redirect URI; see also Provider.RedirectPath
+//	logout                 POST signs out (return_to=); GET asks, and is where providers return to
+//	me                     who is signed in, as JSON, for front ends
+//
+// # Sessions
+//
+// Without a [Store] a session is one sealed cookie with the user's identity and
+// the claims of [Config.Claims]. It cannot hold tokens or four hundred groups:
+// a session that does not fit fails at the login with an error that names the
+// largest claims. With a Store, which may be any alexedwards/scs store, the
+// cookie carries a random id and the record is sealed under a key derived from
+// it, so that a copy of the store gives nothing away.
+//
+// The session cookie is HttpOnly, SameSite=Lax, and on https Secure with the
+// __Host- prefix. A new session id is made at every login and by
+// [RelyingParty.Update]. Sign-out ends the session wherever its cookie was
+// copied to: at once on this node, on all nodes with a Store; without one,
+// marks of ended sessions are kept in the process, so a restart forgets them.
+//
+// # Errors
+//
+// A visitor sees a plain page with the right status, a correlation id and a
+// way to try again, or what [Config.ErrorPage] makes of the [Error]. The
+// operator finds the same id in one log line with the step, the provider and
+// the check that failed. An attacker learns nothing. Whatever failed, an
+// existing session and the logins of other tabs stay as they were.
+//
+// # What remains yours
+//
+// Encryption on the way to browsers; the decision who may do what; a CSRF
+// token where a form must be safe against pages of your own origin; flash
+// messages and other anonymous data. In the template of a page with a strict
+// Content-Security-Policy, list [View.FormAction].
 package oidcrp

@@ -1,8 +1,15 @@
-//go:build planned
-
 package oidcrp
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
 
 // The errors an application may want to tell apart, with errors.Is. They are
 // found in [Error], which carries the details.
@@ -11,57 +18,72 @@ var (
 	ErrNotLoaded = errors.New("no session was loaded for this request")
 	// ErrAnonymous: the request was loaded and nobody is signed in.
 	ErrAnonymous = errors.New("nobody is signed in")
-	// ErrForbidden: the user is known and may not; 403.
+	// ErrForbidden: the visitor is known and may not, or a request came from a
+	// foreign origin; 403.
 	ErrForbidden = errors.New("forbidden")
 	// ErrLoginExpired: the login took too long, was finished before, or was
 	// not started in this browser; a new one helps.
 	ErrLoginExpired = errors.New("login expired")
 	// ErrCancelled: the user cancelled at the provider.
-	ErrCancelled = errors.New("login cancelled")
-	// ErrInvalidResponse: the provider's answer failed a check. Details say
-	// which.
+	ErrCancelled = errors.New("login cancelled by the user")
+	// ErrInvalidResponse: the provider's answer to the login failed a check.
 	ErrInvalidResponse = errors.New("invalid authorization response")
-	// ErrInvalidToken: a token failed a check. Details say which.
-	ErrInvalidToken = errors.New("invalid token")
-	// ErrProviderUnavailable: the provider cannot be reached or is broken; 503
-	// or 502.
-	ErrProviderUnavailable = errors.New("provider unavailable")
+	// ErrInvalidToken: a token, or UserInfo, failed a check.
+	ErrInvalidToken = validate.ErrInvalid
+	// ErrProviderUnavailable: the provider cannot be reached or is broken; 503.
+	ErrProviderUnavailable = provider.ErrUnavailable
 	// ErrStoreUnavailable: the Store cannot be asked; 503.
-	ErrStoreUnavailable = errors.New("store unavailable")
-	// ErrMisconfigured: only the operator can help, such as a client secret
-	// the provider does not accept.
-	ErrMisconfigured = errors.New("misconfigured")
+	ErrStoreUnavailable = session.ErrStore
+	// ErrMisconfigured: only the operator can help, such as with a client
+	// secret the provider does not accept; 500.
+	ErrMisconfigured = provider.ErrMisconfigured
 )
 
 // Error says at which step something failed, and with which provider. It is
 // what [Config.ErrorPage] gets.
 type Error struct {
-	Step     string // "login", "callback", "session", "logout", "guard", "me"
+	Step     string // "login", "callback", "session", "logout", "me" or "guard"
 	Provider string // its Name, "" where none was chosen
 	Status   int    // what the visitor gets
 	ID       string // correlation id, on the page and in the log
 	RetryURL string // where the visitor can try again; "" if that is no use
 	Message  string // of a *[Refusal], for the visitor
 	Err      error  // for the operator
+
+	reason     string        // stable code, for events
+	message    string        // key of the text on our page
+	page       string        // of our pages, "" for "error"
+	retryAfter time.Duration // for 503
 }
 
 // Error returns step, provider and cause, for logs.
-func (e *Error) Error() string { panic("planned") }
+func (e *Error) Error() string {
+	if e.Provider == "" {
+		return fmt.Sprintf("%s: %v", e.Step, e.Err)
+	}
+	return fmt.Sprintf("%s: provider %s: %v", e.Step, e.Provider, e.Err)
+}
 
 // Unwrap returns Err.
-func (e *Error) Unwrap() error { panic("planned") }
+func (e *Error) Unwrap() error { return e.Err }
 
-// ProviderError is an error a provider answered with (RFC 6749 4.1.2.1, 5.2).
-// Its text is the provider's: never show it unescaped.
+// ProviderError is an error a provider answered with (RFC 6749 4.1.2.1 and
+// 5.2), found in [Error] with errors.As. Its text is the provider's: never
+// show it to a visitor.
 type ProviderError struct {
 	Code        string // error
 	Description string // error_description
 	URI         string // error_uri
-	Status      int    // of a direct answer; 0 from a redirect
+	Status      int    // of a direct answer; 0 where the browser brought it
 }
 
 // Error returns code and description.
-func (e *ProviderError) Error() string { panic("planned") }
+func (e *ProviderError) Error() string {
+	if e.Description == "" {
+		return "provider answered " + strconv.Quote(e.Code)
+	}
+	return fmt.Sprintf("provider answered %q: %q", e.Code, e.Description)
+}
 
 // Refusal refuses a login or ends a session. See [Config.OnLogin] and
 // [Config.StillAllowed].
@@ -70,7 +92,7 @@ type Refusal struct {
 }
 
 // Error returns the message.
-func (e *Refusal) Error() string { panic("planned") }
+func (e *Refusal) Error() string { return "refused: " + e.Message }
 
 // Pause holds a verified login back until the visitor did something on a page
 // of the application: registered, accepted terms. See [RelyingParty.Paused].
@@ -79,4 +101,4 @@ type Pause struct {
 }
 
 // Error says where the login pauses.
-func (e *Pause) Error() string { panic("planned") }
+func (e *Pause) Error() string { return "paused at " + e.Path }

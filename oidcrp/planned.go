@@ -4,6 +4,7 @@ package oidcrp
 
 import (
 	"context"
+	"crypto"
 	"net/http"
 	"time"
 
@@ -30,9 +31,27 @@ type ProviderSource interface {
 
 // Site is one of several base URLs that one instance serves.
 type Site struct {
-	BaseURL   string
-	Providers []string // names allowed here; nil: all
+	Name      string   // the application's tenant id; never shown
+	BaseURL   string   //
+	Providers []string // names allowed here, shown instead of the source's List; nil: all
 }
+
+// SiteFromContext returns the site of a request: in handlers, hooks and calls
+// of a ProviderSource.
+func SiteFromContext(ctx context.Context) (Site, bool) { panic("planned") }
+
+// Site returns the Name of the site the session was started on.
+func (s *Session) Site() string { panic("planned") }
+
+// Identity is a user at a provider. Issuer and Subject, and nothing else,
+// identify (Core 5.7).
+type Identity struct{ Provider, Issuer, Subject string }
+
+// Identity returns whose session it is.
+func (s *Session) Identity() Identity { panic("planned") }
+
+// Identity returns whose login it is.
+func (l *Login) Identity() Identity { panic("planned") }
 
 // Locker is a lock shared by several nodes.
 type Locker interface {
@@ -115,10 +134,12 @@ func (rp *RelyingParty) TokenSource(ctx context.Context, api string) oauth2.Toke
 	panic("planned")
 }
 
-// TokenSourceFor returns the access token of a user who is not here, for jobs
-// without a browser. Only for providers with KeepTokens and a login that
-// granted offline_access.
-func (rp *RelyingParty) TokenSourceFor(ctx context.Context, provider, subject string) oauth2.TokenSource {
+// ClientFor is Client for a user who is not here, for jobs without a browser.
+// Only for providers with KeepTokens and a login that granted offline_access.
+func (rp *RelyingParty) ClientFor(ctx context.Context, u Identity) *http.Client { panic("planned") }
+
+// TokenSourceFor is TokenSource for a user who is not here.
+func (rp *RelyingParty) TokenSourceFor(ctx context.Context, u Identity, api string) oauth2.TokenSource {
 	panic("planned")
 }
 
@@ -134,17 +155,13 @@ type TokenStatus struct {
 func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) { panic("planned") }
 
 // Forget removes all kept tokens of a user.
-func (rp *RelyingParty) Forget(ctx context.Context, provider, subject string) error {
-	panic("planned")
-}
+func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error { panic("planned") }
 
 // EndSession ends one session by its handle, [Session.Handle].
 func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error { panic("planned") }
 
 // EndSessions ends all sessions of a user.
-func (rp *RelyingParty) EndSessions(ctx context.Context, issuer, subject string) error {
-	panic("planned")
-}
+func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error { panic("planned") }
 
 // Check fetches a provider's metadata and names every problem with it and
 // with p, each with its remedy. Secrets are never shown.
@@ -154,4 +171,13 @@ func (rp *RelyingParty) Check(ctx context.Context, p Provider) CheckReport { pan
 type CheckReport struct {
 	Metadata map[string]any
 	Problems []string
+}
+
+// ClientKey is a private key of the client: one of Key, Func or File.
+type ClientKey struct {
+	ID        string // kid
+	Algorithm string // alg, such as "PS256", "ES256", "EdDSA" or "RSA-OAEP"
+	Key       crypto.Signer
+	Func      func(context.Context) (crypto.Signer, error)
+	File      string // PEM, or a ready assertion, re-read when it changes
 }

@@ -1,125 +1,278 @@
-//go:build planned
-
 package oidcrp
 
 import (
 	"context"
-	"html/template"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
 
 // RelyingParty signs visitors in and out. It is an [http.Handler] for its own
 // addresses and the source of the guards in front of the application's. It is
 // immutable and safe for concurrent use; it needs no Close.
 type RelyingParty struct {
+	site      site
+	prefix    string // "/auth"
+	signIn    string // path of the application's sign-in page, or ""
+	providers []*providerEntry
+	byName    map[string]*providerEntry
+	routes    map[string]route // by escaped path
+
+	desk     *transaction.Desk
+	sessions *session.Keeper
+	paused   *session.Keeper // logins that wait for a page of the application
+	hint     hintCookie
+	tickets  *cookie.Box // sealed steps of a sign-out
+	pages    *pages.Renderer
+
+	claims            []string
+	lifetime          time.Duration
+	loginTimeout      time.Duration
+	passive           func(*http.Request) bool
+	onLogin           func(context.Context, *Login) error
+	stillAllowed      func(context.Context, *Session) error
+	stillAllowedEvery time.Duration
+	crossOrigin       *http.CrossOriginProtection
+	language          func(*http.Request) string
+	errorPage         func(http.ResponseWriter, *http.Request, *Error)
+	onEvent           func(context.Context, Event)
+	log               *slog.Logger
+	now               func() time.Time
 }
 
 // New checks cfg, reporting all mistakes at once with errors.Join, each saying
 // what to change. It makes no network call and starts nothing, so a provider
 // that is down does not keep the application from starting.
-func New(cfg Config) (*RelyingParty, error) { panic("planned") }
+func New(cfg Config) (*RelyingParty, error) { return newAt(cfg, time.Now) }
+
+// newAt is New with a clock, for tests.
+func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
+	rp := &RelyingParty{
+		prefix:            orDefault(cfg.Prefix, defaultPrefix),
+		byName:            map[string]*providerEntry{},
+		claims:            append([]string(nil), cfg.Claims...),
+		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
+		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
+		passive:           cfg.Passive,
+		onLogin:           cfg.OnLogin,
+		stillAllowed:      cfg.StillAllowed,
+		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
+		crossOrigin:       http.NewCrossOriginProtection(),
+		language:          cfg.Language,
+		errorPage:         cfg.ErrorPage,
+		onEvent:           cfg.OnEvent,
+		log:               cfg.Logger,
+		now:               now,
+	}
+	if cfg.Claims == nil {
+		rp.claims = defaultClaims
+	}
+	if rp.log == nil {
+		rp.log = slog.Default()
+	}
+	if err := rp.check(&cfg); err != nil {
+		return nil, err
+	}
+	return rp, nil
+}
+
+// build furnishes the rooms, once everything was found right.
+func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
+	crossSite := false
+	for _, p := range rp.providers {
+		crossSite = crossSite || p.formPost
+	}
+	rp.desk = transaction.New(transaction.Config{
+		Keys: keys, Site: at, Timeout: rp.loginTimeout, CrossSite: crossSite,
+		Add: adder(cfg.Store), Now: rp.now,
+	})
+	rp.sessions = session.New(session.Config{
+		Keys: keys, Site: at, Store: cfg.Store,
+		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: rp.storeFailed,
+	})
+	rp.paused = session.New(session.Config{
+		Kind: "paused", Keys: keys, Site: at, Store: cfg.Store,
+		Lifetime: pauseTime, Now: rp.now,
+	})
+	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
+	rp.tickets = keys.Box("logout", at.ID())
+	rp.routes = rp.makeRoutes()
+}
+
+// adder is the store's optional Add (SET NX).
+func adder(s Store) func(context.Context, string, []byte, time.Time) (bool, error) {
+	a, ok := s.(interface {
+		Add(context.Context, string, []byte, time.Time) (bool, error)
+	})
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, key string, b []byte, expiry time.Time) (added bool, err error) {
+		err = guarded("Store.Add", func() (err error) {
+			added, err = a.Add(ctx, key, b, expiry)
+			return err
+		})
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrStoreUnavailable, err)
+		}
+		return added, err
+	}
+}
+
+// route is one of our own addresses.
+type route struct {
+	step    string // see Error.Step
+	methods string // "GET POST"
+	serve   func(w http.ResponseWriter, r *http.Request) error
+}
+
+// path is the escaped path of one of our addresses as browsers see it.
+func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix + p }
+
+// fixedPaths are those of our addresses that are not callbacks.
+func (rp *RelyingParty) fixedPaths() []string {
+	return []string{rp.path("/login"), rp.path("/logout"), rp.path("/me")}
+}
+
+func (rp *RelyingParty) makeRoutes() map[string]route {
+	routes := map[string]route{
+		rp.path("/login"):  {"login", "GET", rp.serveLogin},
+		rp.path("/logout"): {"logout", "GET POST", rp.serveLogout},
+		rp.path("/me"):     {"me", "GET", rp.serveMe},
+	}
+	for _, p := range rp.providers {
+		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
+			return rp.serveCallback(w, r, p)
+		}}
+	}
+	return routes
+}
+
+// route finds the address a request is for, if it is one of ours. A proxy may
+// have cut off the base URL's path.
+func (rp *RelyingParty) route(path string) (route, bool) {
+	if found, ok := rp.routes[path]; ok {
+		return found, true
+	}
+	if rp.site.path != "" {
+		if found, ok := rp.routes[rp.site.path+path]; ok {
+			return found, true
+		}
+	}
+	if rest, ok := strings.CutPrefix(strings.TrimPrefix(path, rp.site.path), rp.prefix); ok && (rest == "" || rest[0] == '/') {
+		return route{"login", "", func(http.ResponseWriter, *http.Request) error { return errNotFound }}, true
+	}
+	return route{}, false
+}
+
+var errNotFound = errors.New("no such address")
+
+// owns reports whether a return URL leads to one of our own addresses, where
+// it would go round in circles.
+func (rp *RelyingParty) owns(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	if path == rp.signIn && path != "" {
+		return true
+	}
+	_, ours := rp.route(path)
+	return ours
+}
 
 // ServeHTTP answers the package's own addresses below [Config.Prefix] and the
 // providers' callback paths, and 404 to anything else. Load and Protect answer
 // them too, so mounting it is needed only where neither is used.
-func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("planned") }
-
-// Load answers the package's own addresses, and otherwise calls next with the
-// visitor's session in the request's context, if there is one. The
-// ResponseWriter is passed on as it is.
-func (rp *RelyingParty) Load(next http.Handler) http.Handler { panic("planned") }
-
-// Protect is Load with RequireLogin for everything: only our own addresses
-// are open.
-func (rp *RelyingParty) Protect(next http.Handler) http.Handler { panic("planned") }
-
-// RequireLogin calls next for signed-in visitors only. Others are sent to
-// sign in and come back to the same address if they are navigating; anything
-// else, such as fetch, gets 401 and a problem document (RFC 9457) whose
-// "login" member is where to sign in. Unsafe methods and WebSocket upgrades
-// from foreign origins get 403.
-func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler { panic("planned") }
-
-// Require is RequireLogin for visitors who also pass all policies. It panics
-// when a policy reads a claim that [Config.Claims] does not keep, or a role
-// that no provider can give.
-func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Handler {
-	panic("planned")
+func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	found, ok := rp.route(r.URL.EscapedPath())
+	if !ok {
+		found = route{"login", "", func(http.ResponseWriter, *http.Request) error { return errNotFound }}
+	}
+	rp.serve(found, w, r)
 }
 
-// TryLogin signs anonymous visitors in without asking them anything, where the
-// only provider still knows them (prompt=none), and otherwise calls next
-// without a session. A failed attempt is not repeated for LoginTimeout.
-func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler { panic("planned") }
-
-// LoginOptions are choices for one login.
-type LoginOptions struct {
-	Provider  string            // Name; "": the only one, or the sign-in page
-	ReturnTo  string            // path of this site; "": BaseURL
-	Prompt    string            // see Provider.Prompt, which beats it
-	LoginHint string            // see Provider.LoginHint, which beats it
-	Params    map[string]string // those of Provider.DynamicParams
-
-	Scopes    []string       // ask for these too, keeping the session
-	MaxAge    *time.Duration // ask for a sign-in no older, and check it
-	ACRValues []string       // ask for one of these, and check it
-	Link      bool           // keep the session's user and add an identity
+// serve answers one of our own addresses.
+func (rp *RelyingParty) serve(to route, w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if to.methods != "" && !allows(to.methods, r.Method) {
+		h.Set("Allow", strings.ReplaceAll(to.methods, " ", ", "))
+		rp.fail(to.step, w, r, errMethod)
+		return
+	}
+	rp.fail(to.step, w, r, to.serve(w, r))
 }
 
-// Login starts a login from code. It answers the request.
-func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
-	panic("planned")
+var errMethod = errors.New("method not allowed")
+
+func allows(methods, method string) bool {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for m := range strings.FieldsSeq(methods) {
+		if m == method {
+			return true
+		}
+	}
+	return false
 }
 
-// LoginURL returns the address that starts such a login, for links.
-func (rp *RelyingParty) LoginURL(opts LoginOptions) string { panic("planned") }
-
-// LogoutOptions are choices for one sign-out.
-type LogoutOptions struct {
-	ReturnTo   string // path of this site to end on; "": the signed-out page
-	LocalOnly  bool   // leave the provider's session alone
-	Everywhere bool   // end all sessions of this user
+// Addresses are what has to be registered at a provider.
+type Addresses struct {
+	Provider   string // Name
+	Redirect   string // redirect_uri
+	PostLogout string // post_logout_redirect_uri
 }
 
-// Logout ends the session from code, and the provider's where configured
-// (RP-Initiated Logout 1.0). It answers the request. The caller has checked
-// that the request is the user's own wish.
-func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts LogoutOptions) {
-	panic("planned")
+// RedirectURLs lists what to register at the providers, in the order of
+// [Config.Providers].
+func (rp *RelyingParty) RedirectURLs() []Addresses {
+	var all []Addresses
+	for _, p := range rp.providers {
+		all = append(all, Addresses{p.name, rp.site.url(p.callback), p.postLogout})
+	}
+	return all
 }
-
-// Paused returns the login that OnLogin paused in this browser. It is
-// [ErrLoginExpired] when there is none or ten minutes have passed.
-func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) { panic("planned") }
-
-// Resume ends a pause: it calls update with the paused login, starts the
-// session, and sends the visitor where the login was to lead. An error of
-// update is handled as OnLogin's would be: *[Refusal], *[Pause] to another
-// page. It answers the request.
-func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) {
-	panic("planned")
-}
-
-// Update changes the application's own values of the visitor's session, "" to
-// remove one, and renews the session id, as every change of privilege should.
-// It must be called before the response is written; this request keeps the
-// session it has.
-func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values map[string]string) error {
-	panic("planned")
-}
-
-// RedirectURLs lists what to register at the providers, by provider name: the
-// redirect URI, then the post-logout redirect URI.
-func (rp *RelyingParty) RedirectURLs() map[string][2]string { panic("planned") }
 
 // Ready fetches the metadata and keys of every provider and reports all
 // failures. It is for start-up and deployment checks; requests never wait for
 // it.
-func (rp *RelyingParty) Ready(ctx context.Context) error { panic("planned") }
+func (rp *RelyingParty) Ready(ctx context.Context) error {
+	errs := make([]error, len(rp.providers))
+	var wg sync.WaitGroup
+	for i, p := range rp.providers {
+		wg.Go(func() {
+			if err := p.Ready(ctx); err != nil {
+				errs[i] = &Error{Step: "ready", Provider: p.name, Err: err}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
 
 // Status describes the providers without any network call, for health checks.
-func (rp *RelyingParty) Status() Status { panic("planned") }
+func (rp *RelyingParty) Status() Status {
+	var s Status
+	for _, p := range rp.providers {
+		at := p.Status()
+		status := ProviderStatus{Name: p.name, Ready: at.Ready, Fetched: at.Fetched, NextTry: at.NextTry, Keys: at.Keys}
+		if at.LastErr != nil {
+			status.LastError = at.LastErr.Error()
+		}
+		s.Providers = append(s.Providers, status)
+	}
+	return s
+}
 
 // Status is what [RelyingParty.Status] returns.
 type Status struct {
@@ -128,151 +281,19 @@ type Status struct {
 
 // ProviderStatus describes one provider.
 type ProviderStatus struct {
-	Name     string
-	Ready    bool      // metadata is known
-	Fetched  time.Time // when it was last fetched
-	LastErr  error     // of the last attempt; nil after a success
-	NextTry  time.Time // no attempt before
-	KeyCount int
+	Name      string
+	Ready     bool      // metadata is known
+	Fetched   time.Time // when it was last fetched; zero if never
+	LastError string    // of the last attempt; "" after a success
+	NextTry   time.Time // no attempt before
+	Keys      int       // known signing keys
 }
 
-// Shutdown waits for work that outlives requests, until ctx is done. Calling
-// it is optional.
-func (rp *RelyingParty) Shutdown(ctx context.Context) error { panic("planned") }
-
-// Policy decides whether a signed-in visitor may pass: nil passes,
-// [ErrForbidden] is answered 403. It is never called with a nil Session.
-type Policy func(ctx context.Context, s *Session) error
-
-// HasRole passes sessions with at least one of roles.
-func HasRole(roles ...string) Policy { panic("planned") }
-
-// HasClaim passes sessions whose kept claim is one of values: as a string, a
-// boolean ("true"), a number as the token spells it, or a member of an array
-// of these. With no values the claim must be there and not null.
-func HasClaim(name string, values ...string) Policy { panic("planned") }
-
-// EmailDomain passes sessions with a verified e-mail address of exactly one of
-// domains. It reads the claims email and email_verified.
-func EmailDomain(domains ...string) Policy { panic("planned") }
-
-// FromProvider passes sessions that signed in with one of providers.
-func FromProvider(names ...string) Policy { panic("planned") }
-
-// AnyOf passes when one of policies does. With none it never passes.
-func AnyOf(policies ...Policy) Policy { panic("planned") }
-
-// View is what a page of the application shows about signing in, for
-// html/template: pass it as a field of the template's data. Its methods may be
-// called on the zero View.
-//
-//	{{if .Auth.SignedIn}}Hello {{.Auth.User.Name}} {{.Auth.SignOutButton}}
-//	{{else}}{{.Auth.SignInButton}}{{end}}
-//	{{if .Auth.User.HasRole "admin"}}<a href="/admin">Admin</a>{{end}}
-type View struct{}
-
-// View returns the view of a request, with the session that was loaded.
-func (rp *RelyingParty) View(r *http.Request) View { panic("planned") }
-
-// SignedIn reports whether there is a session.
-func (v View) SignedIn() bool { panic("planned") }
-
-// User returns the session; nil, and yet safe to call methods on, for an
-// anonymous visitor.
-func (v View) User() *Session { panic("planned") }
-
-// Allowed reports whether the visitor passes all policies.
-func (v View) Allowed(policies ...Policy) bool { panic("planned") }
-
-// Language returns the language tag our pages would use for this request.
-func (v View) Language() string { panic("planned") }
-
-// Providers returns a link for each provider that is not hidden; signing in
-// comes back to this page, or to the page named by return_to on a sign-in
-// page.
-func (v View) Providers() []ProviderLink { panic("planned") }
-
-// ProviderLink is one way to sign in.
-type ProviderLink struct {
-	Name        string
-	DisplayName string
-	URL         string
+// Shutdown waits for work that outlives requests, such as a metadata refresh,
+// until ctx is done, whose error it then returns. Calling it is optional.
+func (rp *RelyingParty) Shutdown(ctx context.Context) error {
+	for _, p := range rp.providers {
+		p.Wait(ctx)
+	}
+	return ctx.Err()
 }
-
-// SignInURL returns the address that signs in and comes back to this page.
-func (v View) SignInURL() string { panic("planned") }
-
-// SignInButton returns a link to SignInURL with class "oidcrp-signin". Its
-// text is in the page's language unless given.
-func (v View) SignInButton(text ...string) template.HTML { panic("planned") }
-
-// SignOutButton returns a form with a button of class "oidcrp-signout" that
-// signs out. Its text is in the page's language unless given.
-func (v View) SignOutButton(text ...string) template.HTML { panic("planned") }
-
-// Event is something worth auditing or counting.
-type Event struct {
-	Kind     EventKind
-	Time     time.Time
-	ID       string        // correlation id of the request
-	Provider string        // Name
-	Issuer   string        // where known
-	Subject  string        // where known
-	Session  string        // handle, where there is one
-	Reason   string        // stable code of a refusal, such as "nonce"; else ""
-	Duration time.Duration // since the login or request started
-	Err      error         // cause of a refusal or failure; nil otherwise
-}
-
-// EventKind says what happened.
-type EventKind string
-
-// The kinds of [Event].
-const (
-	LoginStarted   EventKind = "login started"
-	LoginSucceeded EventKind = "login succeeded"
-	LoginFailed    EventKind = "login failed"
-	SessionEnded   EventKind = "session ended"
-	AccessDenied   EventKind = "access denied"
-	StoreFailed    EventKind = "store failed"
-	ProviderFailed EventKind = "provider failed"
-	TokenRefreshed EventKind = "token refreshed"
-)
-
-// UserInfoPolicy says whether UserInfo is asked, and what a failure means.
-type UserInfoPolicy int
-
-// The values of [UserInfoPolicy].
-const (
-	// UserInfoOff never asks.
-	UserInfoOff UserInfoPolicy = iota
-	// UserInfoOptional asks, and continues without its claims, with a warning,
-	// when that fails.
-	UserInfoOptional
-	// UserInfoRequired asks, and fails the login when that fails.
-	UserInfoRequired
-)
-
-// NoEndpoint blanks an advertised endpoint in [Endpoints].
-const NoEndpoint = "-"
-
-// Endpoints are endpoint addresses that replace the metadata's; [NoEndpoint]
-// removes one, and "" leaves it as advertised.
-type Endpoints struct {
-	Authorization string
-	Token         string
-	UserInfo      string
-	JWKS          string
-	EndSession    string
-	PAR           string
-	Revocation    string
-}
-
-// NewMemoryStore returns a Store in memory, for one node and for tests. It
-// holds at most about 100,000 records; beyond that the ones that expire first
-// go. They are lost when the process ends.
-func NewMemoryStore() Store { panic("planned") }
-
-// DefaultMessages returns a copy of the built-in texts of our pages by
-// language tag and key.
-func DefaultMessages() map[string]map[string]string { panic("planned") }

@@ -1,110 +1,212 @@
-//go:build planned
-
 package oidcrp
 
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
 
 // Session is a signed-in visitor, as it was when the request came. A nil
 // *Session is an anonymous visitor: all methods may be called on it and give
 // zero values. It is immutable and safe for concurrent use.
 type Session struct {
+	rec session.Record
+}
+
+// loaded is the context of a request whose session was looked for. It holds
+// the session itself, so that handing it over costs one allocation.
+type loaded struct {
+	context.Context
+	rp       *RelyingParty // nil for a session made for a test
+	session  Session
+	signedIn bool
+}
+
+type loadedKey struct{}
+
+func (c *loaded) Value(key any) any {
+	if key == (loadedKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// loadedIn finds the innermost load of a request.
+func loadedIn(ctx context.Context) *loaded {
+	c, _ := ctx.Value(loadedKey{}).(*loaded)
+	return c
+}
+
+// current is the session, nil for an anonymous visitor.
+func (c *loaded) current() *Session {
+	if c == nil || !c.signedIn {
+		return nil
+	}
+	return &c.session
 }
 
 // FromContext returns the session of the request ctx belongs to: nil when
 // nobody is signed in, and when no session was loaded.
-func FromContext(ctx context.Context) *Session { panic("planned") }
+func FromContext(ctx context.Context) *Session { return loadedIn(ctx).current() }
 
-// Claims decodes the kept claims into T by its json tags: the claim "name"
-// and the kept pointer "/realm_access/roles" stand where the ID token has
-// them. It returns [ErrNotLoaded], [ErrAnonymous], or the decoder's error.
-func Claims[T any](ctx context.Context) (T, error) { panic("planned") }
+// sessionOf is FromContext with the reason why there is none.
+func sessionOf(ctx context.Context) (*Session, error) {
+	c := loadedIn(ctx)
+	if c == nil {
+		return nil, ErrNotLoaded
+	}
+	if !c.signedIn {
+		return nil, ErrAnonymous
+	}
+	return &c.session, nil
+}
 
 // Provider returns the Name of the provider the user signed in with.
-func (s *Session) Provider() string { panic("planned") }
+func (s *Session) Provider() string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.Provider()
+}
 
 // Issuer and Subject together identify the user, and nothing else does
 // (Core 5.7).
-func (s *Session) Issuer() string { panic("planned") }
+func (s *Session) Issuer() string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.Issuer()
+}
 
 // Subject returns the sub claim. See Issuer.
-func (s *Session) Subject() string { panic("planned") }
+func (s *Session) Subject() string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.Subject()
+}
 
 // Name returns the kept name, or else preferred_username, email, or Subject.
 // It is for showing only.
-func (s *Session) Name() string { panic("planned") }
+func (s *Session) Name() string {
+	for _, claim := range [...]string{"name", "preferred_username", "email"} {
+		if v := s.string(claim); v != "" {
+			return v
+		}
+	}
+	return s.Subject()
+}
 
-// Email returns the kept email, and whether email_verified is true.
-func (s *Session) Email() (address string, verified bool) { panic("planned") }
+// Email returns the kept email, or "". See EmailVerified.
+func (s *Session) Email() string { return s.string("email") }
+
+// EmailVerified reports whether the kept email_verified is true: the boolean,
+// not a string that says so.
+func (s *Session) EmailVerified() bool {
+	raw, _ := s.Claim("email_verified")
+	return string(raw) == "true" && s.Email() != ""
+}
+
+// Text returns a kept claim as text for a page: a string, number or boolean as
+// it is, the members of an array with commas between them, "" for anything
+// else and for a claim that is not there.
+func (s *Session) Text(claim string) string {
+	raw, _ := s.Claim(claim)
+	return strings.Join(scalars(raw), ", ")
+}
+
+// string returns a kept claim that is a string.
+func (s *Session) string(claim string) string {
+	raw, ok := s.Claim(claim)
+	if !ok {
+		return ""
+	}
+	var v string
+	if json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	return v
+}
 
 // Claim returns one kept claim by the name it has in Config.Claims.
-func (s *Session) Claim(name string) (value json.RawMessage, ok bool) { panic("planned") }
+func (s *Session) Claim(name string) (value json.RawMessage, ok bool) {
+	if s == nil {
+		return nil, false
+	}
+	v, ok := s.rec.Claim(name)
+	return json.RawMessage(v), ok
+}
 
-// Roles returns the roles the provider's RolesClaim gave.
-func (s *Session) Roles() []string { panic("planned") }
+// Roles returns the roles the provider's RolesClaim gave, and those OnLogin
+// made of them.
+func (s *Session) Roles() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Collect(s.rec.Roles())
+}
 
 // HasRole reports whether Roles contains role.
-func (s *Session) HasRole(role string) bool { panic("planned") }
+func (s *Session) HasRole(role string) bool { return s != nil && s.rec.HasRole(role) }
 
-// Value returns what the application stored with [Login.Set], or "".
-func (s *Session) Value(key string) string { panic("planned") }
+// Value returns what the application stored with [Login.Set] or
+// [RelyingParty.Update], or "".
+func (s *Session) Value(key string) string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.Value(key)
+}
 
 // Handle names the session in logs and admin pages. It grants nothing.
-func (s *Session) Handle() string { panic("planned") }
+func (s *Session) Handle() string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.Handle()
+}
 
 // ACR returns the acr claim of the ID token, or "".
-func (s *Session) ACR() string { panic("planned") }
+func (s *Session) ACR() string {
+	if s == nil {
+		return ""
+	}
+	return s.rec.ACR()
+}
 
 // AMR returns the amr claim of the ID token.
-func (s *Session) AMR() []string { panic("planned") }
+func (s *Session) AMR() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Collect(s.rec.AMR())
+}
 
 // AuthTime returns when the user authenticated at the provider, or the zero
 // time if it did not say.
-func (s *Session) AuthTime() time.Time { panic("planned") }
-
-// Started returns when the session started.
-func (s *Session) Started() time.Time { panic("planned") }
-
-// Expires returns when the session ends if it is used no more.
-func (s *Session) Expires() time.Time { panic("planned") }
-
-// Login is a verified login before it becomes a session. It is valid only
-// during the call it is given to.
-type Login struct {
-	Provider string // Name of the provider
-	Issuer   string
-	Subject  string
-	ReturnTo string // where the visitor will go, a path of this site
-	Scopes   []string
-	ACR      string
-	AMR      []string
-	AuthTime time.Time
-	Roles    []string // may be changed by OnLogin
-	Session  *Session // the visitor's session until now, or nil
-	Linking  bool     // Session asked for this identity to be added to it
+func (s *Session) AuthTime() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.rec.AuthTime()
 }
 
-// Claims decodes all verified claims, those of the ID token and of UserInfo
-// together, into v by its json tags. Where both have a claim, the ID token's
-// counts.
-func (l *Login) Claims(v any) error { panic("planned") }
+// Started returns when the session started.
+func (s *Session) Started() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.rec.Started()
+}
 
-// Claim returns one verified claim by exact name or JSON Pointer.
-func (l *Login) Claim(name string) (value json.RawMessage, ok bool) { panic("planned") }
-
-// Set stores a small value of the application's own in the session, such as
-// its user id, where no claim can reach it. The empty value removes it.
-func (l *Login) Set(key, value string) { panic("planned") }
-
-// Value returns what Set stored.
-func (l *Login) Value(key string) string { panic("planned") }
-
-// Strings decodes a claim that is a string with some providers and an array of
-// strings with others.
-type Strings []string
-
-// UnmarshalJSON accepts a string, an array of strings, or null.
-func (s *Strings) UnmarshalJSON(b []byte) error { panic("planned") }
+// Expires returns when the session ends if it is used no more.
+func (s *Session) Expires() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.rec.Expires()
+}

@@ -4,7 +4,6 @@ package oidcrp
 
 import (
 	"context"
-	"crypto"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -17,7 +16,8 @@ type Config struct {
 	// BaseURL is where browsers find the application, such as
 	// "https://app.example.com" or "https://example.com/app/". It is the only
 	// truth about where we live: Host and forwarded headers decide nothing.
-	// Plain http is accepted on loopback names only.
+	// Plain http is accepted on loopback names only. A proxy may pass the path
+	// on whole or cut BaseURL's path off; both work.
 	BaseURL string
 
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
@@ -109,15 +109,23 @@ type Config struct {
 
 	// Pages replaces built-in pages by template name: "signin", "signedout",
 	// "signout", "error", "denied", "confirm", "formpost", or "layout" around
-	// them all.
+	// them all. Templates see .Lang and .Dir ("ltr" or "rtl"), .SiteName,
+	// .Home, .Title, .Message, .Label of the button, .Cancel of the link away,
+	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
+	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
+	// .Value) of the form, .Text "key" for any message, .Style and .Script for
+	// the elements our Content-Security-Policy admits, and in "layout"
+	// .Content. Nothing from elsewhere loads on these pages.
 	Pages *template.Template
 
 	// SignInPath is the application's own sign-in page, below BaseURL, used
 	// instead of the built-in one. [RelyingParty.View] gives it its buttons.
 	SignInPath string
 
-	// ErrorPage answers failed requests instead of the built-in pages. It must
-	// write e.Status. Nothing of e.Err should reach the visitor.
+	// ErrorPage answers failed navigations instead of the built-in pages:
+	// errors.Is tells failures apart. It must write e.Status; Cache-Control and
+	// Retry-After are set already. Nothing of e.Err should reach the visitor.
+	// Requests that do not navigate get their problem document all the same.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, e *Error)
 
 	// OnEvent receives every event worth auditing or counting, synchronously.
@@ -320,11 +328,42 @@ type Provider struct {
 	Version string
 }
 
-// ClientKey is a private key of the client: one of Key, Func or File.
-type ClientKey struct {
-	ID        string // kid
-	Algorithm string // alg, such as "PS256", "ES256", "EdDSA" or "RSA-OAEP"
-	Key       crypto.Signer
-	Func      func(context.Context) (crypto.Signer, error)
-	File      string // PEM, or a ready assertion, re-read when it changes
+// LoginOptions are choices for one login.
+type LoginOptions struct {
+	Provider  string            // Name; "": the only one, or the sign-in page
+	ReturnTo  string            // path of this site; "": BaseURL, and for Login the page it is called on
+	Prompt    string            // see Provider.Prompt, which beats it
+	LoginHint string            // see Provider.LoginHint, which beats it
+	Params    map[string]string // those of Provider.DynamicParams
+
+	Scopes    []string       // ask for these too, keeping the session
+	MaxAge    *time.Duration // ask for a sign-in no older, and check it
+	ACRValues []string       // ask for one of these, and check it
+	Link      bool           // keep the session's user and add an identity
+}
+
+// LogoutOptions are choices for one sign-out.
+type LogoutOptions struct {
+	ReturnTo   string // path of this site to end on; "": the signed-out page
+	LocalOnly  bool   // leave the provider's session alone
+	Everywhere bool   // end all sessions of this user
+}
+
+// Login is a verified login before it becomes a session. It is valid only
+// during the call it is given to.
+type Login struct {
+	Provider string // Name of the provider
+	Issuer   string
+	Subject  string
+	ReturnTo string // where the visitor will go, a path of this site; may be changed by OnLogin
+	Scopes   []string
+	ACR      string
+	AMR      []string
+	AuthTime time.Time
+	Roles    []string // may be changed by OnLogin
+	Language string   // tag of the language our pages would use
+	Session  *Session // the visitor's session until now, or nil
+	Linking  bool     // Session asked for this identity to be added to it
+
+	verified
 }

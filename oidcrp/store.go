@@ -2,10 +2,13 @@ package oidcrp
 
 import (
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
 
 // Store is server-side storage for sessions: the three methods of an
-// alexedwards/scs store, so that any of its backends fits as it is. What is
+// alexedwards/scs store, so that any of its backends fits as it is, such as
+// goredisstore.New(client) or sqlite3store.New(db). What is
 // stored is sealed, under keys that are not in the store; expiry is absolute.
 //
 // Find of a missing or expired token returns found false and no error; an
@@ -27,3 +30,9 @@ type Store interface {
 	Commit(token string, b []byte, expiry time.Time) error
 	Delete(token string) error
 }
+
+// NewMemoryStore returns a Store in memory, for one node and for tests. It
+// holds at most 100,000 records; beyond that the ones that expire first go. They are lost when the process ends.
+func NewMemoryStore() Store { return session.NewMemoryStore(memoryRecords) }
+
+const memoryRecords = 100_000

@@ -37,6 +37,10 @@ const storeTime = 3 * time.Second
 
 // Config is what a Keeper needs.
 type Config struct {
+	// Kind sets records of one kind apart from those of another at the same
+	// site: neither's cookie is worth anything to the other. "" is a session.
+	Kind string
+
 	Keys     *cookie.Keys
 	Site     cookie.Site
 	Store    Store         // nil: cookie mode
@@ -51,6 +55,7 @@ type Config struct {
 // Keeper keeps visitors signed in. It is safe for concurrent use.
 type Keeper struct {
 	keys     *cookie.Keys
+	kind     string
 	site     string
 	cookie   cookie.Cookie
 	lifetime time.Duration
@@ -73,10 +78,13 @@ type mark [32]byte
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
+	kind, name := c.Kind, c.Kind
+	if kind == "" {
+		kind, name = "session", "s" // short, because it is sent with every request
+	}
 	k := &Keeper{
-		keys: c.Keys, site: c.Site.ID(),
-		// The name is short because it is sent with every request.
-		cookie:   c.Site.Cookie("s", cookie.Options{SameSite: http.SameSiteLaxMode}),
+		keys: c.Keys, kind: kind, site: c.Site.ID(),
+		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
 		now: c.Now, warn: c.Warn,
 		ended: newShelf[mark, struct{}](maxEnded),
@@ -92,7 +100,7 @@ func New(c Config) *Keeper {
 	}
 	k.aad = []byte(k.cookie.Name())
 	if c.Store == nil {
-		k.box = c.Keys.Box("session cookie", k.site)
+		k.box = c.Keys.Box(kind+" cookie", k.site)
 	} else {
 		k.store = newBackend(c.Store)
 	}

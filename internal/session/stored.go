@@ -71,7 +71,7 @@ func keyText(sum [sha256.Size]byte) string {
 }
 
 func (k *Keeper) boxFor(t *token) *cookie.Box {
-	return k.keys.BoxFor("session record", k.site, t.id[:])
+	return k.keys.BoxFor(k.kind+" record", k.site, t.id[:])
 }
 
 // fetch reads the record of a cookie's value from the store. What is in the

@@ -21,13 +21,7 @@ type Contact struct {
 	Organization string
 	Roles        []string
 	Disabled     bool
-	Identities   []Identity
-}
-
-// Identity is a user at a provider: Issuer and Subject, and nothing else,
-// identify (Core 5.7).
-type Identity struct {
-	Provider, Issuer, Subject string
+	Identities   []oidcrp.Identity
 }
 
 // Store keeps contacts, identities and invitations.
@@ -36,8 +30,8 @@ type Store interface {
 	ByIdentity(ctx context.Context, issuer, subject string) (*Contact, error)
 	ByEmail(ctx context.Context, email string) ([]*Contact, error)
 	Save(ctx context.Context, c *Contact) error
-	AddIdentity(ctx context.Context, contactID string, id Identity) error
-	RemoveIdentity(ctx context.Context, contactID string, id Identity) error
+	AddIdentity(ctx context.Context, contactID string, id oidcrp.Identity) error
+	RemoveIdentity(ctx context.Context, contactID string, id oidcrp.Identity) error
 	Redeem(ctx context.Context, invitation string) (contactID string, err error)
 }
 
@@ -76,7 +70,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) { pani
 func (a *Accounts) Current(ctx context.Context) (*Contact, error) { panic("planned") }
 
 // Unlink removes one identity of the signed-in contact, but not its last.
-func (a *Accounts) Unlink(ctx context.Context, id Identity) error { panic("planned") }
+func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error { panic("planned") }
 
 // RegistrationPage serves the page a new visitor registers on.
 func (a *Accounts) RegistrationPage(rp *oidcrp.RelyingParty) http.Handler { panic("planned") }

@@ -5,7 +5,10 @@
 // each setting.
 package sitesettings
 
-import "github.com/seed-78edd7da/go-oidcrp/oidcrp"
+import (
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
+)
 
 // Verdict says what became of a setting.
 type Verdict string
@@ -32,15 +35,22 @@ type Report []Line
 // String prints the report as a table.
 func (r Report) String() string { panic("planned") }
 
+// Settings is what a settings file says, in our words.
+type Settings struct {
+	Config oidcrp.Config
+	Rules  accounts.Rules
+	Report Report
+}
+
 // FromMap reads settings by name, such as
 // "Authentication/OpenIdConnect/Acme/Authority". Names are compared without
 // regard to case. With wrong settings the error says so; the report is whole.
-func FromMap(settings map[string]string) (oidcrp.Config, Report, error) { panic("planned") }
+func FromMap(settings map[string]string) (Settings, error) { panic("planned") }
 
 // FromJSON reads Power Pages settings as a JSON object, or the JSON of a Logto
 // application with its comments and single quotes.
-func FromJSON(b []byte) (oidcrp.Config, Report, error) { panic("planned") }
+func FromJSON(b []byte) (Settings, error) { panic("planned") }
 
 // FromEnviron reads settings from the environment, os.Environ(), with "__" for
 // "/" in names.
-func FromEnviron(environ []string) (oidcrp.Config, Report, error) { panic("planned") }
+func FromEnviron(environ []string) (Settings, error) { panic("planned") }

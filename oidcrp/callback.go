@@ -1,0 +1,190 @@
+package oidcrp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// maxAttempts is how often one login restarts by itself.
+const maxAttempts = 2
+
+// serveCallback finishes a login: the visitor is back. The order matters:
+// nothing of the response is believed, and nothing redeemed, before it is
+// known to belong to a login this browser started at this provider.
+func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
+	ctx := r.Context()
+	resp, err := provider.ParseResponse(r)
+	if err != nil {
+		return rp.because(p, "", fmt.Errorf("%w: %w", ErrInvalidResponse, err))
+	}
+	tx, err := rp.desk.Open(r, resp.State, p.callback)
+	if err != nil {
+		return rp.heal(w, r, p, tx, resp, err)
+	}
+	mismatch := rp.belongs(tx, p)
+	if mismatch == nil {
+		mismatch = p.CheckResponse(ctx, resp, r.Method)
+	}
+	if err := rp.desk.Spend(ctx, tx); err != nil {
+		return rp.heal(w, r, p, tx, resp, err)
+	}
+	rp.desk.Clear(w, tx)
+	if mismatch != nil {
+		return rp.because(p, tx.ReturnTo, invalidResponse(mismatch))
+	}
+	if resp.Error != "" {
+		return rp.refusedByProvider(w, r, p, tx, resp)
+	}
+	verified, err := p.Complete(ctx, resp, provider.Expected{
+		Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started,
+	})
+	if err != nil {
+		return rp.because(p, tx.ReturnTo, err)
+	}
+	if verified.Warning != nil {
+		rp.log.WarnContext(ctx, "UserInfo not used", "provider", p.name, "err", verified.Warning)
+	}
+	return rp.admit(w, r, p, tx, verified)
+}
+
+// belongs checks that a login was started at the provider whose callback got
+// the answer (RFC 9700 4.4).
+func (rp *RelyingParty) belongs(tx *transaction.Transaction, p *providerEntry) error {
+	if tx.Provider != p.Tag() {
+		return &validate.Error{Token: "authorization response", Check: "provider", Detail: "is for a login at another provider"}
+	}
+	return nil
+}
+
+// invalidResponse names a failed check of the response for what it is; a
+// provider that could not be asked keeps its own error.
+func invalidResponse(err error) error {
+	if errors.Is(err, ErrInvalidToken) {
+		return fmt.Errorf("%w: %w", ErrInvalidResponse, err)
+	}
+	return err
+}
+
+// heal does the right thing about a login that cannot be finished as it is:
+// signed in already, go where it led; lost, expired or spent, start again, but
+// not for ever. An answer that is an error, or another browser's, is no reason
+// to start anything.
+func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response, err error) error {
+	returnTo := ""
+	if tx != nil {
+		returnTo = rp.target(tx.ReturnTo)
+	}
+	lost := errors.Is(err, transaction.ErrNoBinding) || errors.Is(err, transaction.ErrExpired) || errors.Is(err, transaction.ErrSpent)
+	if !lost && !errors.Is(err, transaction.ErrBinding) && !errors.Is(err, transaction.ErrState) {
+		return rp.because(p, returnTo, err) // the store, our randomness
+	}
+	err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
+	if !lost || tx == nil || resp.Error != "" || rp.belongs(tx, p) != nil {
+		return rp.because(p, returnTo, err)
+	}
+	if rp.signedIn(w, r) {
+		return rp.redirect(w, r, returnTo)
+	}
+	if tx.Purpose != transaction.Login || tx.Attempt >= maxAttempts {
+		return rp.because(p, returnTo, err)
+	}
+	rp.report(r.Context(), rp.describe("callback", r, rp.because(p, returnTo, err)))
+	again := transaction.Begin{Purpose: transaction.Login, ReturnTo: returnTo, Attempt: tx.Attempt + 1}
+	return rp.start(w, r, p, again, LoginOptions{})
+}
+
+// refusedByProvider answers an error response (RFC 6749 4.1.2.1, Core 3.1.2.6).
+func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response) error {
+	cause := &ProviderError{Code: resp.Error, Description: resp.ErrorDescription, URI: resp.ErrorURI}
+	needsVisitor := []string{"login_required", "interaction_required", "consent_required", "account_selection_required"}
+	if tx.Purpose == transaction.Silent && slices.Contains(needsVisitor, resp.Error) {
+		rp.desk.SilentFailed(w, r)
+		return rp.redirect(w, r, rp.target(tx.ReturnTo))
+	}
+	kind := ErrInvalidResponse
+	switch resp.Error {
+	case "access_denied":
+		kind = ErrCancelled
+	case "server_error", "temporarily_unavailable":
+		kind = ErrProviderUnavailable
+	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "request_not_supported", "registration_not_supported":
+		kind = ErrMisconfigured
+	}
+	e := &Error{Provider: p.name, Err: fmt.Errorf("%w: %w", kind, cause)}
+	e.RetryURL = rp.LoginURL(LoginOptions{ReturnTo: rp.target(tx.ReturnTo)}) // to choose anew
+	return e
+}
+
+// admit makes a session of a verified login, if the application agrees.
+func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
+	var before *Session
+	if rec, err := rp.sessions.Load(r.Context(), w, r, false); err == nil {
+		before = &Session{rec: rec}
+	} else if !errors.Is(err, session.ErrNone) {
+		return rp.because(p, tx.ReturnTo, err)
+	}
+	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.lang(r), before)
+	err := rp.askOnLogin(r, login)
+	returnTo := rp.target(login.ReturnTo)
+	d := rp.keep(login)
+	d.SID, d.IssuedAt, d.Ceiling = v.SID, v.IssuedAt, v.SessionExpiry
+	if p.tokenLifetime {
+		d.Ceiling = earliest(d.Ceiling, v.Expiry)
+	}
+	if err := rp.pause(w, r, err, d, returnTo); err != errNoPause {
+		if err == nil {
+			rp.hint.set(w, d, v.RawIDToken)
+		}
+		return rp.because(p, returnTo, err)
+	}
+	if err != nil {
+		return rp.because(p, returnTo, err)
+	}
+	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
+		return rp.because(p, returnTo, err)
+	}
+	rp.hint.set(w, d, v.RawIDToken)
+	return rp.redirect(w, r, returnTo)
+}
+
+// askOnLogin asks the application about a verified login.
+func (rp *RelyingParty) askOnLogin(r *http.Request, login *Login) error {
+	if rp.onLogin == nil {
+		return nil
+	}
+	return guarded("OnLogin", func() error { return rp.onLogin(r.Context(), login) })
+}
+
+// startSession starts the session of d in place of the one there was.
+func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
+	ctx := r.Context()
+	rec, err := rp.sessions.Start(ctx, w, r, d)
+	if err != nil {
+		return tooLarge(err)
+	}
+	rp.desk.Finished(w, r)
+	if before != nil {
+		rp.emit(ctx, Event{Kind: SessionEnded, Provider: before.Provider(), Issuer: before.Issuer(),
+			Subject: before.Subject(), Session: before.Handle(), Reason: "replaced"})
+	}
+	rp.log.InfoContext(ctx, "signed in", "provider", d.Provider, "session", rec.Handle())
+	rp.emit(ctx, Event{Kind: LoginSucceeded, Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject,
+		Session: rec.Handle(), Duration: rp.now().Sub(started)})
+	return nil
+}
+
+// earliest is the earlier of two times, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

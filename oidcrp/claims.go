@@ -1,0 +1,192 @@
+package oidcrp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// defaultClaims is what a session keeps when Config.Claims is nil.
+var defaultClaims = []string{"name", "email", "email_verified", "preferred_username"}
+
+// Claims decodes the kept claims into T by its json tags: the claim "name"
+// and the kept pointer "/realm_access/roles" stand where the ID token has
+// them. It returns [ErrNotLoaded], [ErrAnonymous], or the decoder's error.
+func Claims[T any](ctx context.Context) (T, error) {
+	var v T
+	s, err := sessionOf(ctx)
+	if err != nil {
+		return v, err
+	}
+	b, err := json.Marshal(s.nested())
+	if err != nil {
+		return v, fmt.Errorf("kept claims: %w", err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, fmt.Errorf("kept claims: %w", err)
+	}
+	return v, nil
+}
+
+// nested puts the kept claims where the token had them.
+func (s *Session) nested() map[string]any {
+	root := map[string]any{}
+	for name, value := range s.rec.Claims() {
+		if !strings.HasPrefix(name, "/") {
+			root[name] = json.RawMessage(value)
+			continue
+		}
+		at, path := root, strings.Split(name[1:], "/")
+		for i, token := range path {
+			token = unescapePointer(token)
+			if i == len(path)-1 {
+				at[token] = json.RawMessage(value)
+				break
+			}
+			next, ok := at[token].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[token] = next
+			}
+			at = next
+		}
+	}
+	return root
+}
+
+// unescapePointer decodes one reference token (RFC 6901 4).
+func unescapePointer(token string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
+}
+
+// Strings decodes a claim that is a string with some providers and an array of
+// strings with others.
+type Strings []string
+
+// UnmarshalJSON accepts a string, an array of strings, or null.
+func (s *Strings) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		var one string
+		if err := json.Unmarshal(b, &one); err != nil {
+			return err
+		}
+		*s = Strings{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(s))
+}
+
+// verified is what a Login knows beyond its public fields.
+type verified struct {
+	claims validate.Claims
+	values map[string]string
+}
+
+// Claims decodes all verified claims, those of the ID token and of UserInfo
+// together, into v by its json tags. Where both have a claim, the ID token's
+// counts. After a pause these are the kept claims only.
+func (l *Login) Claims(v any) error {
+	b, err := json.Marshal(l.claims)
+	if err != nil {
+		return fmt.Errorf("claims: %w", err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("claims: %w", err)
+	}
+	return nil
+}
+
+// Claim returns one verified claim by exact name or JSON Pointer.
+func (l *Login) Claim(name string) (value json.RawMessage, ok bool) {
+	return l.claims.Lookup(name)
+}
+
+// Set stores a small value of the application's own in the session, such as
+// its user id, where no claim can reach it. The empty value removes it.
+func (l *Login) Set(key, value string) {
+	if l.values == nil {
+		l.values = map[string]string{}
+	}
+	l.values[key] = value
+}
+
+// Value returns what Set stored.
+func (l *Login) Value(key string) string { return l.values[key] }
+
+// newLogin is what OnLogin sees of a verified login.
+func newLogin(p *providerEntry, v *provider.Login, returnTo, language string, before *Session) *Login {
+	return &Login{
+		Provider: p.name, Issuer: v.Issuer, Subject: v.Subject,
+		ReturnTo: returnTo, Scopes: v.Scopes,
+		ACR: v.ACR, AMR: v.AMR, AuthTime: v.AuthTime,
+		Roles:    p.rolesOf(v.Claims),
+		Language: language,
+		Session:  before,
+		verified: verified{claims: v.Claims},
+	}
+}
+
+// rolesOf reduces the claim that names groups to roles of the application. A
+// claim of another type gives no role.
+func (p *providerEntry) rolesOf(claims validate.Claims) []string {
+	if p.rolesClaim == "" {
+		return nil
+	}
+	raw, ok := claims.Lookup(p.rolesClaim)
+	if !ok {
+		return nil
+	}
+	var groups Strings
+	if err := json.Unmarshal(raw, &groups); err != nil {
+		return nil
+	}
+	if p.roles == nil {
+		return groups
+	}
+	var roles []string
+	seen := map[string]bool{}
+	for _, g := range groups {
+		if role, ok := p.roles[g]; ok && !seen[role] {
+			seen[role] = true
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// keep is what of a login becomes its session.
+func (rp *RelyingParty) keep(l *Login) session.Draft {
+	d := session.Draft{
+		Provider: l.Provider, Issuer: l.Issuer, Subject: l.Subject,
+		ACR: l.ACR, AMR: l.AMR, AuthTime: l.AuthTime,
+		Roles: l.Roles, Scopes: l.Scopes,
+	}
+	for _, name := range rp.claims {
+		if raw, ok := l.claims.Lookup(name); ok && !bytes.Equal(raw, []byte("null")) {
+			d.Claims = append(d.Claims, session.Claim{Name: name, Value: raw})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.values)) {
+		if value := l.values[key]; value != "" {
+			d.Values = append(d.Values, session.Value{Key: key, Value: value})
+		}
+	}
+	return d
+}
+
+// rawJSON is what nested put together, as JSON again.
+func rawJSON(v any) json.RawMessage {
+	if raw, ok := v.(json.RawMessage); ok {
+		return raw
+	}
+	raw, _ := json.Marshal(v) // maps of valid JSON
+	return raw
+}

@@ -1,0 +1,369 @@
+package oidcrp
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+)
+
+// The defaults of Config.
+const (
+	defaultPrefix            = "/auth"
+	defaultSessionLifetime   = 12 * time.Hour
+	defaultLoginTimeout      = 10 * time.Minute
+	maxLoginTimeout          = time.Hour
+	defaultStillAllowedEvery = 5 * time.Minute
+	clockSkew                = time.Minute
+)
+
+// NoEndpoint blanks an advertised endpoint in [Endpoints].
+const NoEndpoint = "-"
+
+// Endpoints are endpoint addresses that replace the metadata's; [NoEndpoint]
+// removes one, and "" leaves it as advertised.
+type Endpoints struct {
+	Authorization string
+	Token         string
+	UserInfo      string
+	JWKS          string
+	EndSession    string
+	PAR           string
+	Revocation    string
+}
+
+// UserInfoPolicy says whether UserInfo is asked, and what a failure means.
+type UserInfoPolicy int
+
+// The values of [UserInfoPolicy].
+const (
+	// UserInfoOff never asks.
+	UserInfoOff UserInfoPolicy = iota
+	// UserInfoOptional asks, and continues without its claims, with a warning,
+	// when that fails.
+	UserInfoOptional
+	// UserInfoRequired asks, and fails the login when that fails.
+	UserInfoRequired
+)
+
+// complaints collects everything wrong with a Config.
+type complaints []error
+
+// add says what is wrong with a field, and what to change.
+func (c *complaints) add(format string, args ...any) {
+	*c = append(*c, fmt.Errorf("oidcrp: Config."+format, args...))
+}
+
+func (c *complaints) addAll(prefix string, err error) {
+	for _, e := range unjoin(err) {
+		c.add("%s%w", prefix, e)
+	}
+}
+
+// unjoin takes errors.Join apart.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// parseBaseURL accepts https, and http on loopback.
+func (c *complaints) parseBaseURL(raw string) *url.URL {
+	if raw == "" {
+		c.add(`BaseURL: missing: give the address browsers use, such as "https://app.example.com"`)
+		return nil
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil, u.Host == "", u.Hostname() == "", u.Opaque != "", u.User != nil, u.Scheme != "https" && u.Scheme != "http":
+		c.add(`BaseURL: %q is not an address: give scheme and host, such as "https://app.example.com"`, raw)
+		return nil
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", hasDotSegment(u.EscapedPath()), strings.Contains(u.Path, "//"):
+		c.add("BaseURL: %q: remove query, fragment, and dots or double slashes in the path", raw)
+		return nil
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		c.add("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
+		return nil
+	}
+	u.Host = strings.ToLower(u.Host)
+	if host, port, err := net.SplitHostPort(u.Host); err == nil && (u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80") {
+		u.Host = host // as browsers write an origin
+	}
+	return u
+}
+
+// loopback reports names that browsers trust without https.
+func loopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// keys makes random ones where the configuration may do without.
+func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.Keys {
+	raw := cfg.CookieKeys
+	if len(raw) == 0 {
+		if base == nil {
+			return nil // said already
+		}
+		if !loopback(base.Hostname()) {
+			c.add("CookieKeys: missing: give at least one key of 32 random bytes, the same on every node")
+			return nil
+		}
+		key := make([]byte, 32)
+		rand.Read(key)
+		raw = [][]byte{key}
+		log.Warn("no CookieKeys: sessions end with this process; set at least one key of 32 random bytes")
+	}
+	for i, key := range raw {
+		for _, p := range cfg.Providers {
+			if p.ClientSecret != "" && string(p.ClientSecret) == string(key) {
+				c.add("CookieKeys[%d]: is also the client secret of provider %q: use a key of its own", i, p.Name)
+			}
+		}
+	}
+	keys, err := cookie.NewKeys(raw)
+	c.addAll("CookieKeys: ", err)
+	return keys
+}
+
+// path checks a setting that is a path below the base URL.
+func (c *complaints) path(field, path string) {
+	u, err := url.Parse(path)
+	if err != nil || !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") ||
+		strings.Contains(path, "//") || hasDotSegment(path) || u.EscapedPath() != path {
+		c.add("%s: %q: give a path such as \"/auth\": starting with a slash, not ending with one, without query, dots or double slashes", field, path)
+	}
+}
+
+// span checks a duration.
+func (c *complaints) span(field string, d, least, most time.Duration) {
+	if d < least || d > most {
+		c.add("%s: %v: give a duration from %v to %v", field, d, least, most)
+	}
+}
+
+// claimNames checks what a session is to keep.
+func (c *complaints) claimNames(names []string) {
+	for i, name := range names {
+		switch {
+		case name == "" || name == "/":
+			c.add("Claims[%d]: %q: give a claim's name, or a JSON Pointer such as \"/realm_access/roles\"", i, name)
+		case slices.Index(names, name) != i:
+			c.add("Claims[%d]: %q is there already: remove it", i, name)
+		}
+		for _, other := range names {
+			if strings.HasPrefix(name, "/"+strings.TrimPrefix(other, "/")+"/") {
+				c.add("Claims[%d]: %q is part of %q: keep one of them", i, name, other)
+			}
+		}
+	}
+}
+
+// origins checks Config.CrossOrigin.
+func (c *complaints) origins(p *http.CrossOriginProtection, origins []string) {
+	for i, origin := range origins {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			c.add(`CrossOrigin[%d]: %q: give scheme and host only, such as "https://admin.example.com"`, i, origin)
+		}
+	}
+}
+
+var providerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// providerEntry is a provider and what the hall needs to know of it.
+type providerEntry struct {
+	*provider.Provider
+	name, display  string
+	hidden         bool
+	tenantSupplied bool
+	callback       string // path, escaped, with the base URL's
+	rolesClaim     string
+	roles          map[string]string
+	tokenLifetime  bool
+	localLogout    bool
+	postLogout     string
+	formPost       bool
+	issuer         string
+}
+
+// providers checks all of them together and each by itself.
+func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
+	if len(cfg.Providers) == 0 {
+		c.add("Providers: missing: give at least one, with Issuer and ClientID")
+	}
+	tenants := 0
+	for _, p := range cfg.Providers {
+		if p.TenantSupplied {
+			tenants++
+		}
+	}
+	for i, p := range cfg.Providers {
+		field := fmt.Sprintf("Providers[%d]", i)
+		if p.Name == "" && len(cfg.Providers) == 1 {
+			p.Name = "default"
+		}
+		if !providerName.MatchString(p.Name) {
+			c.add("%s.Name: %q: give a name of lower-case letters, digits, - and _, at most 64", field, p.Name)
+		} else {
+			field = fmt.Sprintf("Providers[%d] (%s)", i, p.Name)
+		}
+		if rp.byName[p.Name] != nil {
+			c.add("%s.Name: %q is taken by another provider: give each its own", field, p.Name)
+			continue
+		}
+		entry := c.provider(rp, cfg, field, p, tenants > 1)
+		rp.providers = append(rp.providers, entry)
+		rp.byName[p.Name] = entry
+	}
+	for _, a := range rp.providers {
+		for _, b := range rp.providers {
+			if a != b && a.callback == b.callback {
+				c.add("Providers (%s).RedirectPath: %q is that of %s too: give each its own, so that no answer can be taken for another's", b.name, b.callback, a.name)
+			}
+		}
+		if slices.Contains(rp.fixedPaths(), a.callback) {
+			c.add("Providers (%s).RedirectPath: %q is an address of ours: choose another", a.name, a.callback)
+		}
+	}
+}
+
+// provider builds one, complaining about whatever it can see.
+func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Provider, requireIss bool) *providerEntry {
+	path := orDefault(p.RedirectPath, rp.prefix+"/callback/"+p.Name)
+	if p.RedirectPath != "" {
+		c.path(field+".RedirectPath", p.RedirectPath)
+	}
+	e := &providerEntry{
+		name: p.Name, display: orDefault(p.DisplayName, p.Name), hidden: p.Hidden,
+		tenantSupplied: p.TenantSupplied,
+		callback:       rp.site.path + path,
+		rolesClaim:     p.RolesClaim, roles: maps.Clone(p.Roles),
+		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
+		formPost: p.ResponseMode == "form_post",
+		issuer:   p.Issuer,
+	}
+	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
+	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
+		c.add("%s.PostLogoutRedirectURL: %q: give an absolute address without fragment", field, p.PostLogoutRedirectURL)
+	}
+	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
+		c.add("%s: ClientSecret and ClientSecretFunc are both set: keep one", field)
+	}
+	if p.RequireACR && len(p.ACRValues) == 0 {
+		c.add("%s.RequireACR: needs ACRValues: list what is acceptable", field)
+	}
+	if p.Roles != nil && p.RolesClaim == "" {
+		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)
+	}
+	if p.UserInfo < UserInfoOff || p.UserInfo > UserInfoRequired {
+		c.add("%s.UserInfo: %d: use UserInfoOff, UserInfoOptional or UserInfoRequired", field, p.UserInfo)
+	}
+	if p.InsecureAllowHTTP {
+		rp.log.Warn("provider may be reached over plain http", "provider", p.Name, "issuer", p.Issuer)
+	}
+	var err error
+	e.Provider, err = provider.New(rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss))
+	for _, complaint := range unjoin(err) {
+		c.add("%s.%w", field, complaint)
+	}
+	return e
+}
+
+// providerSettings says in the provider room's words what the configuration
+// says in ours.
+func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL string, requireIss bool) provider.Settings {
+	s := provider.Settings{
+		Name: p.Name, Issuer: p.Issuer, MetadataURL: p.MetadataURL,
+		Endpoints: provider.Endpoints(p.Endpoints),
+		ClientID:  p.ClientID, ClientAuth: p.ClientAuth,
+		Scopes: p.Scopes, ResponseType: p.ResponseType, ResponseMode: p.ResponseMode,
+		RedirectURL: redirectURL,
+		ACRValues:   p.ACRValues, RequireACR: p.RequireACR,
+		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,
+		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
+		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams,
+		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo),
+		HTTPClient:     p.HTTPClient,
+		TenantSupplied: p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,
+		RequireIss: p.TenantSupplied && requireIss,
+		Skew:       clockSkew, Logger: rp.log, Now: rp.now,
+	}
+	if s.HTTPClient == nil {
+		s.HTTPClient = cfg.HTTPClient
+	}
+	switch {
+	case p.ClientSecretFunc != nil:
+		s.Secret = secretFunc(p.ClientSecretFunc)
+	case p.ClientSecret != "":
+		s.Secret = fixedSecret(p.ClientSecret)
+	}
+	return s
+}
+
+// check builds everything New needs of cfg.
+func (rp *RelyingParty) check(cfg *Config) error {
+	var c complaints
+	base := c.parseBaseURL(cfg.BaseURL)
+	keys := c.keys(cfg, base, rp.log)
+	if base == nil {
+		base = &url.URL{Scheme: "https", Host: "unknown.invalid"} // to find the other mistakes
+	}
+	rp.site = newSite(base)
+	c.path("Prefix", rp.prefix)
+	if cfg.SignInPath != "" {
+		c.path("SignInPath", cfg.SignInPath)
+		rp.signIn = rp.site.path + cfg.SignInPath
+	}
+	c.span("SessionLifetime", rp.lifetime, time.Minute, 400*24*time.Hour)
+	c.span("LoginTimeout", rp.loginTimeout, time.Minute, maxLoginTimeout)
+	c.span("StillAllowedEvery", rp.stillAllowedEvery, time.Second, 400*24*time.Hour)
+	if cfg.IdleTimeout != 0 {
+		c.span("IdleTimeout", cfg.IdleTimeout, time.Minute, max(rp.lifetime, time.Minute))
+	}
+	c.claimNames(rp.claims)
+	if err := rp.crossOrigin.AddTrustedOrigin(rp.site.origin); err != nil {
+		c.add("BaseURL: %w", err)
+	}
+	c.origins(rp.crossOrigin, cfg.CrossOrigin)
+	c.providers(rp, cfg)
+	c.pages(rp, cfg)
+	if len(c) == 0 {
+		rp.build(cfg, keys, cookie.NewSite(base))
+	}
+	return errors.Join(c...)
+}
+
+// pages builds the renderer of our own pages.
+func (c *complaints) pages(rp *RelyingParty, cfg *Config) {
+	var err error
+	rp.pages, err = pages.New(cfg.Pages, cfg.Messages)
+	c.addAll("", err)
+}

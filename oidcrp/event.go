@@ -1,0 +1,74 @@
+package oidcrp
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Event is something worth auditing or counting. Every event of one request
+// has the same ID where it has one.
+type Event struct {
+	Kind     EventKind
+	Step     string // see Error.Step
+	Time     time.Time
+	ID       string        // correlation id of a refusal or failure
+	Provider string        // Name, where one was chosen
+	Issuer   string        // where known
+	Subject  string        // where known
+	Session  string        // handle, where there is one
+	Reason   string        // stable code of a refusal, such as "nonce"; else ""
+	Duration time.Duration // since the login or the request started
+	Err      error         // cause of a refusal or failure; nil otherwise
+}
+
+// LogValue groups what an Event knows, for log/slog.
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("kind", string(e.Kind))}
+	for _, a := range [...][2]string{
+		{"step", e.Step}, {"id", e.ID}, {"provider", e.Provider}, {"issuer", e.Issuer},
+		{"subject", e.Subject}, {"session", e.Session}, {"reason", e.Reason},
+	} {
+		if a[1] != "" {
+			attrs = append(attrs, slog.String(a[0], a[1]))
+		}
+	}
+	if e.Duration != 0 {
+		attrs = append(attrs, slog.Duration("duration", e.Duration))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of [Event].
+const (
+	LoginStarted   EventKind = "login started"
+	LoginSucceeded EventKind = "login succeeded"
+	LoginFailed    EventKind = "login failed"    // Reason and Err say why
+	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced" or "refused"
+	AccessDenied   EventKind = "access denied"   // to somebody signed in
+	StoreFailed    EventKind = "store failed"    // the Store could not be asked
+	ProviderFailed EventKind = "provider failed" // a provider could not be asked
+)
+
+// emit tells the application what happened. The hook is the application's: a
+// panic in it must not cost the visitor the request.
+func (rp *RelyingParty) emit(ctx context.Context, e Event) {
+	if rp.onEvent == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			rp.log.ErrorContext(ctx, "event hook panicked", "panic", v, "kind", e.Kind)
+		}
+	}()
+	if e.Time.IsZero() {
+		e.Time = rp.now()
+	}
+	rp.onEvent(ctx, e)
+}

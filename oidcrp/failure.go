@@ -1,0 +1,216 @@
+package oidcrp
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// failure is how one kind of error is answered.
+type failure struct {
+	match   error
+	status  int
+	reason  string // stable code in events and logs
+	message string // key of the sentence on the page
+}
+
+// failures are tried in order: what is more precise comes first.
+var failures = []failure{
+	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
+	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
+	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
+	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},
+	{ErrForbidden, http.StatusForbidden, "forbidden", "denied.message"},
+	{ErrCancelled, http.StatusBadRequest, "cancelled", "error.cancelled"},
+	{transaction.ErrLoop, http.StatusBadRequest, "loop", "error.loop"},
+	{transaction.ErrBinding, http.StatusBadRequest, "binding", "error.login_binding"},
+	{transaction.ErrState, http.StatusBadRequest, "state", "error.login_binding"},
+	{ErrLoginExpired, http.StatusBadRequest, "expired", "error.login_expired"},
+	{ErrStoreUnavailable, http.StatusServiceUnavailable, "store_unavailable", "error.store_unavailable"},
+	{ErrMisconfigured, http.StatusInternalServerError, "misconfigured", "error.misconfigured"},
+	{ErrProviderUnavailable, http.StatusServiceUnavailable, "provider_unavailable", "error.provider_unavailable"},
+	{ErrInvalidResponse, http.StatusBadRequest, "invalid_response", "error.invalid_response"},
+	{ErrInvalidToken, http.StatusBadRequest, "invalid_token", "error.invalid_response"},
+	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"},
+}
+
+// fail answers a request that failed, logs why, and tells the event hook. It
+// is the only place where an error becomes a response; nil is no failure.
+func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+	e := rp.describe(step, r, err)
+	rp.report(r.Context(), e)
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", strconv.Itoa(max(1, int((e.retryAfter+time.Second-1)/time.Second))))
+	}
+	switch {
+	case e.Step == "me" || !(navigates(r) || formPosted(r)):
+		rp.problem(w, r, e)
+	case rp.errorPage != nil:
+		rp.errorPage(w, r, e)
+	default:
+		rp.page(w, r, pages.Page{
+			Name: e.page, Status: e.Status, MessageKey: e.message, Message: e.Message,
+			ID: e.ID, RetryURL: e.RetryURL, User: FromContext(r.Context()).Name(),
+		})
+	}
+}
+
+// page writes one of our pages. Should a replaced template fail, the built-in
+// one was sent.
+func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Page) error {
+	p.Lang, p.Home = rp.lang(r), rp.site.home()
+	if err := rp.pages.Write(w, p); err != nil {
+		rp.log.ErrorContext(r.Context(), "page template failed", "page", p.Name, "err", err)
+	}
+	return nil
+}
+
+// describe finds out what an error means for the visitor.
+func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error {
+	e := &Error{Step: step, ID: rand.Text()[:12], Status: http.StatusInternalServerError,
+		Err: err, reason: "internal", message: "error.generic", page: "error"}
+	var at *Error // from further down, where more was known
+	if errors.As(err, &at) {
+		e.Provider, e.RetryURL, e.Err = at.Provider, at.RetryURL, at.Err
+		if at.Step != "" {
+			e.Step = at.Step
+		}
+	}
+	for _, f := range failures {
+		if errors.Is(err, f.match) {
+			e.Status, e.reason, e.message = f.status, f.reason, f.message
+			break
+		}
+	}
+	var invalid *validate.Error
+	if errors.As(err, &invalid) {
+		e.reason = invalid.Check
+	}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		e.Status, e.reason, e.message, e.Message = http.StatusForbidden, "refused", "error.refused", refusal.Message
+	}
+	var answer *provider.Error
+	if errors.As(err, &answer) {
+		e.Err = &answered{e.Err, &ProviderError{answer.Code, answer.Description, answer.URI, answer.Status}}
+	}
+	var down *provider.Unavailable
+	if errors.As(err, &down) {
+		e.retryAfter = down.RetryAfter()
+	}
+	if e.Status == http.StatusForbidden && e.reason == "forbidden" {
+		e.page = "denied"
+	}
+	return e
+}
+
+// answered shows an application the provider's error in our public words.
+type answered struct {
+	error
+	answer *ProviderError
+}
+
+func (e *answered) Unwrap() []error { return []error{e.error, e.answer} }
+
+// report writes the one line for the operator and the event.
+func (rp *RelyingParty) report(ctx context.Context, e *Error) {
+	kind, message, level := LoginFailed, "login failed", slog.LevelWarn
+	switch e.reason {
+	case "login_required", "not_found", "method":
+		return // daily life
+	case "forbidden", "cross_origin":
+		kind, message = AccessDenied, "access denied"
+	case "store_unavailable":
+		kind, message, level = StoreFailed, "store failed", slog.LevelError
+	case "provider_unavailable":
+		kind, message, level = ProviderFailed, "provider failed", slog.LevelError
+	case "misconfigured", "internal", "hook":
+		level = slog.LevelError
+	}
+	if e.Step == "session" || e.Step == "guard" && kind == LoginFailed {
+		message = "request refused"
+	}
+	s := FromContext(ctx)
+	rp.log.LogAttrs(ctx, level, message,
+		slog.String("step", e.Step), slog.String("provider", e.Provider), slog.String("reason", e.reason),
+		slog.String("id", e.ID), slog.Int("status", e.Status), slog.Any("err", e.Err))
+	rp.emit(ctx, Event{Kind: kind, Step: e.Step, ID: e.ID, Provider: e.Provider, Issuer: s.Issuer(), Subject: s.Subject(),
+		Session: s.Handle(), Reason: e.reason, Err: e.Err})
+}
+
+// storeFailed reports a failure of the store that failed no request.
+func (rp *RelyingParty) storeFailed(ctx context.Context, err error) {
+	rp.report(ctx, &Error{Step: "session", Status: http.StatusServiceUnavailable, Err: err, reason: "store_unavailable"})
+}
+
+// problemDocument is a failure for scripts (RFC 9457). Its members are API.
+type problemDocument struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Reason string `json:"reason"`
+	Login  string `json:"login,omitempty"`
+	ID     string `json:"id"`
+}
+
+// problem answers what does not navigate.
+func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error) {
+	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Reason: e.reason, ID: e.ID}
+	if e.Status == http.StatusUnauthorized {
+		// A script's own address is no page to come back to.
+		doc.Login = rp.site.url(rp.LoginURL(LoginOptions{ReturnTo: rp.target(r.Referer())}))
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(doc)
+}
+
+// because puts a provider and a way to try again to an error.
+func (rp *RelyingParty) because(p *providerEntry, returnTo string, err error) error {
+	if err == nil {
+		return nil
+	}
+	retry := LoginOptions{ReturnTo: returnTo}
+	e := &Error{Err: err}
+	if p != nil {
+		e.Provider, retry.Provider = p.name, p.name
+	}
+	e.RetryURL = rp.LoginURL(retry)
+	return e
+}
+
+// tooLarge explains a session that does not fit a cookie.
+func tooLarge(err error) error {
+	var big *session.TooLarge
+	if !errors.As(err, &big) {
+		return err
+	}
+	return &misfit{big}
+}
+
+// misfit is session.TooLarge with what to do about it.
+type misfit struct{ *session.TooLarge }
+
+func (e *misfit) Error() string {
+	return e.TooLarge.Error() + ": keep fewer claims (Config.Claims), map groups to roles (Provider.Roles), or set Config.Store"
+}
+
+func (e *misfit) Is(target error) bool { return target == ErrMisconfigured }

@@ -1,0 +1,237 @@
+package oidcrp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
+)
+
+// loginParams are the parameters of the login address that are not passed on
+// to the provider as they are.
+const (
+	paramProvider = "provider"
+	paramReturnTo = "return_to"
+	paramFresh    = "fresh" // the visitor wants to try again after a loop
+)
+
+// serveLogin is the login address. Without a provider it is the sign-in page;
+// so is a name nobody has, for links that outlived their provider.
+func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	if !navigates(r) {
+		return errLoginRequired
+	}
+	q := r.URL.Query()
+	opts := rp.optionsFrom(q)
+	p, chosen := rp.choose(opts.Provider)
+	if !chosen {
+		return rp.signInPage(w, r, opts)
+	}
+	// Anybody can send a browser here. Without this question a page elsewhere
+	// could exchange the visitor's session for another.
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && (p.tenantSupplied || rp.signedIn(w, r)) {
+		return rp.askToConfirm(w, r, p, opts)
+	}
+	if q.Get(paramFresh) != "" {
+		rp.desk.Replace(w, r)
+		return rp.redirect(w, r, rp.LoginURL(opts))
+	}
+	return rp.beginLogin(w, r, opts)
+}
+
+// optionsFrom reads what a login address may say. What nobody listed is left
+// behind later, in the provider room.
+func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
+	opts := LoginOptions{
+		Provider: q.Get(paramProvider), ReturnTo: rp.target(q.Get(paramReturnTo)),
+		Prompt: q.Get("prompt"), LoginHint: q.Get("login_hint"),
+		Params: map[string]string{},
+	}
+	for name, values := range q {
+		switch name {
+		case paramProvider, paramReturnTo, paramFresh, "prompt", "login_hint":
+		default:
+			if len(values) == 1 {
+				opts.Params[name] = values[0]
+			}
+		}
+	}
+	return opts
+}
+
+// choose finds the provider a login is for, if that is decided.
+func (rp *RelyingParty) choose(name string) (*providerEntry, bool) {
+	if p := rp.byName[name]; p != nil {
+		return p, true
+	}
+	if len(rp.providers) == 1 {
+		return rp.providers[0], true
+	}
+	return nil, false
+}
+
+// askToConfirm asks the visitor whether the login is their wish. Following the
+// link from our own page is the answer.
+func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *providerEntry, opts LoginOptions) error {
+	opts.Provider = p.name
+	return rp.page(w, r, pages.Page{
+		Name: "confirm", RetryURL: rp.LoginURL(opts),
+		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
+	})
+}
+
+// signedIn reports whether a request brings a session.
+func (rp *RelyingParty) signedIn(w http.ResponseWriter, r *http.Request) bool {
+	_, err := rp.sessions.Load(r.Context(), w, r, false)
+	return err == nil
+}
+
+// signInPage shows a button for each provider, on the application's page if it
+// has one.
+func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
+	opts.Provider = ""
+	if rp.signIn != "" {
+		q := loginQuery(opts)
+		return rp.redirect(w, r, rp.signIn+"?"+q.Encode())
+	}
+	return rp.page(w, r, pages.Page{Name: "signin", Providers: rp.links(opts)})
+}
+
+// links are the buttons of a sign-in page.
+func (rp *RelyingParty) links(opts LoginOptions) []pages.Link {
+	var links []pages.Link
+	for _, p := range rp.providers {
+		if p.hidden {
+			continue
+		}
+		opts.Provider = p.name
+		links = append(links, pages.Link{Name: p.name, DisplayName: p.display, URL: rp.LoginURL(opts)})
+	}
+	return links
+}
+
+// Login starts a login from code. It answers the request: with a redirect to
+// the provider, or to the sign-in page where opts and Config leave the choice,
+// or with 401 and a problem document if the request does not navigate.
+func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
+	if opts.ReturnTo == "" {
+		opts.ReturnTo = rp.here(r)
+	} else {
+		opts.ReturnTo = rp.target(opts.ReturnTo)
+	}
+	rp.challenge(w, r, opts)
+}
+
+// LoginURL returns the address that starts such a login, for links. It is a
+// path of this site.
+func (rp *RelyingParty) LoginURL(opts LoginOptions) string {
+	if opts.ReturnTo == rp.site.home() {
+		opts.ReturnTo = ""
+	}
+	if q := loginQuery(opts).Encode(); q != "" {
+		return rp.path("/login") + "?" + q
+	}
+	return rp.path("/login")
+}
+
+func loginQuery(opts LoginOptions) url.Values {
+	q := url.Values{}
+	for name, value := range opts.Params {
+		q.Set(name, value)
+	}
+	for name, value := range map[string]string{
+		paramProvider: opts.Provider, paramReturnTo: opts.ReturnTo,
+		"prompt": opts.Prompt, "login_hint": opts.LoginHint,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+// beginLogin sends the visitor to the provider, or to choose one. ReturnTo has
+// been judged.
+func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
+	p, chosen := rp.choose(opts.Provider)
+	if !chosen {
+		opts.Provider = ""
+		if rp.signIn != "" {
+			return rp.signInPage(w, r, opts)
+		}
+		return rp.redirect(w, r, rp.LoginURL(opts))
+	}
+	return rp.start(w, r, p, transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}, opts)
+}
+
+// startSilent asks the provider without asking the visitor.
+func (rp *RelyingParty) startSilent(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
+	begin := transaction.Begin{Purpose: transaction.Silent, ReturnTo: rp.here(r)}
+	return rp.start(w, r, p, begin, LoginOptions{Prompt: "none"})
+}
+
+// start begins one attempt at a provider and redirects there.
+func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *providerEntry, b transaction.Begin, opts LoginOptions) error {
+	ctx := r.Context()
+	b.Provider, b.CallbackPath = p.Tag(), p.callback
+	tx, err := rp.desk.Start(w, r, b)
+	if errors.Is(err, transaction.ErrLoop) {
+		again := LoginOptions{Provider: p.name, ReturnTo: b.ReturnTo, Params: map[string]string{paramFresh: "1"}}
+		return &Error{Provider: p.name, RetryURL: rp.LoginURL(again), Err: err}
+	}
+	if err != nil {
+		return rp.because(p, b.ReturnTo, err)
+	}
+	address, err := p.AuthorizationURL(ctx, provider.Request{
+		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(),
+		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
+	})
+	if err != nil {
+		return rp.because(p, b.ReturnTo, err)
+	}
+	rp.log.DebugContext(ctx, "login started", "provider", p.name, "attempt", b.Attempt)
+	rp.emit(ctx, Event{Kind: LoginStarted, Provider: p.name, Issuer: p.issuer})
+	return rp.redirect(w, r, address)
+}
+
+// redirect sends the browser on. A path is made absolute, behind our own
+// origin; http.Redirect would clean it first and so judge it anew.
+func (rp *RelyingParty) redirect(w http.ResponseWriter, r *http.Request, to string) error {
+	if to[0] == '/' {
+		to = rp.site.url(to)
+	}
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h.Set("Location", to)
+	status := http.StatusSeeOther
+	if isSafe(r.Method) {
+		status = http.StatusFound
+	}
+	w.WriteHeader(status)
+	return nil
+}
+
+// lang is the language tag of our pages, and of ui_locales, for a request.
+func (rp *RelyingParty) lang(r *http.Request) string {
+	if rp.language != nil {
+		if tag := rp.language(r); tag != "" {
+			return tag
+		}
+	}
+	return rp.pages.Language(r.Header.Get("Accept-Language"))
+}
+
+func secretFunc(f func(context.Context) (Secret, error)) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		s, err := f(ctx)
+		return string(s), err
+	}
+}
+
+func fixedSecret(s Secret) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return string(s), nil }
+}

@@ -1,0 +1,276 @@
+package oidcrp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+const (
+	maxLogoutURL  = 2048            // longer ones are sent as a form
+	ticketTime    = time.Minute     // between rp.Logout and our own address
+	logoutTimeout = time.Hour       // for the visitor to answer the provider's questions
+	endTimeout    = 3 * time.Second // for finding out where a provider signs out
+	hintOutlives  = 24 * time.Hour  // the session, so that it still works after it expired
+)
+
+// logoutStep is what a sign-out carries through the browser, sealed.
+type logoutStep struct {
+	Returning bool      `json:"r,omitempty"` // from the provider; else on the way to it
+	Provider  string    `json:"p,omitempty"`
+	Identity  string    `json:"i,omitempty"` // whose sign-out it is
+	ReturnTo  string    `json:"t,omitempty"`
+	LocalOnly bool      `json:"l,omitempty"`
+	At        time.Time `json:"a"`
+}
+
+func (rp *RelyingParty) sealStep(s logoutStep) (string, error) {
+	s.At = rp.now()
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	value, _, err := rp.tickets.Seal(b, nil, s.At)
+	return value, err
+}
+
+// openStep reads a sealed step: forged, of the other kind or too old is none.
+func (rp *RelyingParty) openStep(value string, returning bool, lives time.Duration) (logoutStep, bool) {
+	var s logoutStep
+	b, _, err := rp.tickets.Open(nil, value, nil)
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return s, false
+	}
+	age := rp.now().Sub(s.At)
+	return s, s.Returning == returning && age < lives && age > -clockSkew
+}
+
+// serveLogout is the log-off address, which every way of signing out passes:
+// only here does the browser show the ID token for the provider.
+func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		return rp.postLogout(w, r)
+	}
+	q := r.URL.Query()
+	if ticket := q.Get("ticket"); ticket != "" {
+		if step, ok := rp.openStep(ticket, false, ticketTime); ok {
+			return rp.atProvider(w, r, step)
+		}
+	}
+	// Back from the provider. A state of ours says where to go; without one,
+	// or with another's, this is still a safe page to end on.
+	if step, ok := rp.openStep(q.Get("state"), true, logoutTimeout); ok && step.ReturnTo != "" {
+		return rp.redirect(w, r, rp.target(step.ReturnTo))
+	}
+	rec, err := rp.sessions.Load(r.Context(), w, r, false)
+	switch {
+	case errors.Is(err, session.ErrNone):
+		return rp.signedOutPage(w, r)
+	case err != nil:
+		return err
+	}
+	return rp.page(w, r, pages.Page{
+		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: rp.formActions(),
+	})
+}
+
+// formActions are the places our sign-out forms may lead to: browsers hold a
+// form's redirects against form-action too.
+func (rp *RelyingParty) formActions() []string {
+	var origins []string
+	for _, p := range rp.providers {
+		origins = append(origins, p.FormAction()...)
+	}
+	return origins
+}
+
+func (rp *RelyingParty) signedOutPage(w http.ResponseWriter, r *http.Request) error {
+	return rp.page(w, r, pages.Page{Name: "signedout", RetryURL: rp.path("/login")})
+}
+
+// postLogout signs out when a page of ours asks for it.
+func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error {
+	if err := rp.sameOrigin(r); err != nil {
+		return err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("%w: form: %w", ErrInvalidResponse, err)
+	}
+	step := rp.endLocally(w, r)
+	if raw := r.PostForm.Get(paramReturnTo); raw != "" {
+		step.ReturnTo = rp.target(raw)
+	}
+	return rp.atProvider(w, r, step)
+}
+
+// Logout ends the session from code, and the provider's where configured
+// (RP-Initiated Logout 1.0). It answers the request with a redirect to our
+// log-off address, and so must not be called from there. The caller has
+// checked that the request is the user's own wish: a guard does, for a POST.
+func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts LogoutOptions) {
+	step := rp.endLocally(w, r)
+	step.LocalOnly = opts.LocalOnly
+	if opts.ReturnTo != "" {
+		step.ReturnTo = rp.target(opts.ReturnTo)
+	}
+	ticket, err := rp.sealStep(step)
+	if err != nil {
+		rp.fail("logout", w, r, err)
+		return
+	}
+	rp.fail("logout", w, r, rp.redirect(w, r, rp.path("/logout")+"?ticket="+ticket))
+}
+
+// endLocally ends the session first, whatever the provider does afterwards. A
+// store that cannot be asked does not keep anybody signed in at this browser.
+func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logoutStep {
+	var step logoutStep
+	rec, err := rp.sessions.Load(r.Context(), w, r, false)
+	switch {
+	case err == nil:
+		s := &Session{rec: rec}
+		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
+		rp.endSession(w, r, s, "logout")
+	case !errors.Is(err, session.ErrNone):
+		rp.report(r.Context(), rp.describe("logout", r, err))
+		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
+	}
+	rp.desk.Replace(w, r)
+	return step
+}
+
+// endSession ends a session and says so.
+func (rp *RelyingParty) endSession(w http.ResponseWriter, r *http.Request, s *Session, reason string) {
+	ctx := r.Context()
+	if err := rp.sessions.End(ctx, w, r, s.rec); err != nil {
+		rp.report(ctx, rp.describe("logout", r, err))
+	}
+	rp.log.InfoContext(ctx, "signed out", "provider", s.Provider(), "session", s.Handle(), "reason", reason)
+	rp.emit(ctx, Event{Kind: SessionEnded, Provider: s.Provider(), Issuer: s.Issuer(), Subject: s.Subject(),
+		Session: s.Handle(), Reason: reason, Duration: rp.now().Sub(s.Started())})
+}
+
+// atProvider signs out at the provider, once the session here has ended. The
+// ID token kept for it also works after the session expired.
+func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step logoutStep) error {
+	hint := rp.hint.take(w, r)
+	if step.Identity != "" && hint.Identity != step.Identity {
+		hint = idTokenHint{Provider: step.Provider} // somebody else's
+	}
+	p := rp.byName[hint.Provider]
+	if p == nil || p.localLogout || step.LocalOnly {
+		return rp.afterLogout(w, r, step.ReturnTo)
+	}
+	state, err := rp.sealStep(logoutStep{Returning: true, ReturnTo: step.ReturnTo})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
+	defer cancel()
+	endpoint, params, err := p.EndSession(ctx, provider.EndSession{
+		IDTokenHint: hint.IDToken, PostLogoutRedirectURL: p.postLogout, State: state, UILocales: rp.lang(r),
+	})
+	if err != nil {
+		if !errors.Is(err, provider.ErrNoEndSession) {
+			rp.log.WarnContext(ctx, "provider not signed out", "provider", p.name, "err", err)
+		}
+		return rp.afterLogout(w, r, step.ReturnTo)
+	}
+	return rp.leave(w, r, p, endpoint, params)
+}
+
+// leave sends the browser to the end-session endpoint: by redirect, or as a
+// form where the address would be too long for some server on the way.
+func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *providerEntry, endpoint string, params url.Values) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return fmt.Errorf("%w: end_session_endpoint: %w", ErrMisconfigured, err)
+	}
+	q := u.Query()
+	for name, values := range params {
+		q[name] = values
+	}
+	u.RawQuery = q.Encode()
+	if address := u.String(); len(address) <= maxLogoutURL {
+		return rp.redirect(w, r, address)
+	}
+	page := pages.Page{Name: "formpost", Action: endpoint, FormAction: p.FormAction(), AutoSubmit: true}
+	for name, values := range params {
+		page.Fields = append(page.Fields, pages.Field{Name: name, Value: values[0]})
+	}
+	return rp.page(w, r, page)
+}
+
+// afterLogout is where a sign-out ends that does not visit the provider.
+func (rp *RelyingParty) afterLogout(w http.ResponseWriter, r *http.Request, returnTo string) error {
+	return rp.redirect(w, r, orDefault(returnTo, rp.path("/logout")))
+}
+
+// identity names a user shortly enough for a cookie.
+func identity(issuer, subject string) string { return issuer + " " + subject }
+
+// idTokenHint is what the provider's sign-out needs.
+type idTokenHint struct {
+	Provider string `json:"p"`
+	Identity string `json:"i"`
+	IDToken  string `json:"t,omitempty"`
+}
+
+// hintCookie keeps the ID token for id_token_hint, in a cookie that only the
+// log-off address gets, so that no other request pays for it.
+type hintCookie struct {
+	cookie cookie.Cookie
+	codec  *cookie.Codec
+	lives  time.Duration
+}
+
+func newHintCookie(keys *cookie.Keys, at cookie.Site, path string, lives time.Duration) hintCookie {
+	return hintCookie{
+		cookie: at.Cookie("hint", cookie.Options{Path: path, SameSite: http.SameSiteLaxMode}),
+		codec:  keys.Codec("hint", at.ID(), lives+hintOutlives),
+		lives:  lives + hintOutlives,
+	}
+}
+
+// set keeps an ID token. One that does not fit is left out: client_id tells
+// the provider enough, if less kindly.
+func (h hintCookie) set(w http.ResponseWriter, d session.Draft, idToken string) {
+	for _, token := range []string{idToken, ""} {
+		b, err := json.Marshal(idTokenHint{Provider: d.Provider, Identity: identity(d.Issuer, d.Subject), IDToken: token})
+		if err != nil {
+			return
+		}
+		value, err := h.codec.Encode(h.cookie.Name(), b)
+		if err == nil && h.cookie.Set(w, value, h.lives) == nil {
+			return
+		}
+	}
+}
+
+// take reads and removes it.
+func (h hintCookie) take(w http.ResponseWriter, r *http.Request) idTokenHint {
+	var hint idTokenHint
+	value, err := h.cookie.Read(r)
+	if errors.Is(err, cookie.ErrNoCookie) {
+		return hint
+	}
+	h.cookie.Clear(w)
+	if err != nil {
+		return hint
+	}
+	b, err := h.codec.Decode(h.cookie.Name(), value)
+	if err != nil || json.Unmarshal(b, &hint) != nil {
+		return idTokenHint{}
+	}
+	return hint
+}

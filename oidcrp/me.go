@@ -1,0 +1,51 @@
+package oidcrp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+// meDocument is what the me address tells a front end. Its members are API.
+type meDocument struct {
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub"`
+	Provider  string         `json:"provider"`
+	Name      string         `json:"name"`
+	Roles     []string       `json:"roles"`
+	Claims    map[string]any `json:"claims"` // those kept
+	ExpiresIn int            `json:"expires_in"`
+	Logout    string         `json:"logout"` // POST there signs out
+}
+
+// serveMe tells a front end who is signed in and for how many seconds, without
+// extending the session. Anonymous visitors get the same 401 as from a guard.
+// Pages of other origins get 403: the answer is none of their business, even
+// where a browser would not show it to them.
+func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) error {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return fmt.Errorf("%w: %w", ErrForbidden, errCrossOrigin)
+	}
+	rec, err := rp.sessions.Load(r.Context(), w, r, false)
+	if errors.Is(err, session.ErrNone) {
+		return errLoginRequired
+	}
+	if err != nil {
+		return err
+	}
+	s := &Session{rec: rec}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	return json.NewEncoder(w).Encode(meDocument{
+		Issuer: s.Issuer(), Subject: s.Subject(), Provider: s.Provider(), Name: s.Name(),
+		Roles: append([]string{}, s.Roles()...), Claims: s.nested(),
+		ExpiresIn: int(s.Expires().Sub(rp.now()).Seconds()),
+		Logout:    rp.site.url(rp.path("/logout")),
+	})
+}

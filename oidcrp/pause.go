@@ -1,0 +1,155 @@
+package oidcrp
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// pauseTime is how long a login waits for a page of the application.
+const pauseTime = 10 * time.Minute
+
+// Values of a paused login that are not the application's.
+const (
+	pausedReturnTo = "\x00return_to"
+	pausedCeiling  = "\x00ceiling"
+)
+
+// errNoPause says that OnLogin asked for no pause.
+var errNoPause = errors.New("no pause")
+
+// pause keeps a verified login back if that is what OnLogin's answer says, and
+// sends the visitor to the page that was named.
+func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer error, d session.Draft, returnTo string) error {
+	var to *Pause
+	if !errors.As(answer, &to) {
+		return errNoPause
+	}
+	path, ok := rp.site.returnTo(rp.site.path + to.Path)
+	if !ok || rp.owns(path) {
+		return fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
+	}
+	d.Values = append(d.Values, session.Value{Key: pausedReturnTo, Value: returnTo})
+	if !d.Ceiling.IsZero() {
+		d.Values = append(d.Values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
+		d.Ceiling = time.Time{}
+	}
+	if _, err := rp.paused.Start(r.Context(), w, r, d); err != nil {
+		return tooLarge(err)
+	}
+	return rp.redirect(w, r, path)
+}
+
+// Paused returns the login that OnLogin paused in this browser, with the kept
+// claims. It is [ErrLoginExpired] when there is none or ten minutes have
+// passed, and [ErrStoreUnavailable] when that cannot be found out.
+func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
+	rec, err := rp.pausedRecord(headers{}, r)
+	if err != nil {
+		return nil, err
+	}
+	return rp.pausedLogin(r, rec), nil
+}
+
+func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (session.Record, error) {
+	rec, err := rp.paused.Load(r.Context(), w, r, false)
+	if errors.Is(err, session.ErrNone) {
+		return rec, fmt.Errorf("%w: no login is paused here", ErrLoginExpired)
+	}
+	return rec, err
+}
+
+// pausedLogin is the login as OnLogin left it.
+func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record) *Login {
+	d := rec.Draft()
+	l := &Login{
+		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
+		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles,
+		ReturnTo: rec.Value(pausedReturnTo), Language: rp.lang(r),
+		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
+	}
+	for name, value := range (&Session{rec: rec}).nested() {
+		l.claims[name] = rawJSON(value)
+	}
+	for _, v := range d.Values {
+		if !strings.HasPrefix(v.Key, "\x00") {
+			l.values[v.Key] = v.Value
+		}
+	}
+	return l
+}
+
+// Resume ends a pause: it calls update with the paused login, starts the
+// session, and sends the visitor where the login was to lead. An error of
+// update is handled as OnLogin's would be: *[Refusal], *[Pause] to another
+// page. It answers the request, and refuses one that is not a POST from our
+// own origin: no guard has seen it, since nobody is signed in yet.
+func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) {
+	w.Header()["Cache-Control"] = noStore
+	rp.fail("resume", w, r, rp.resume(w, r, update))
+}
+
+func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) error {
+	if isSafe(r.Method) {
+		return errMethod
+	}
+	if err := rp.sameOrigin(r); err != nil {
+		return err
+	}
+	rec, err := rp.pausedRecord(w, r)
+	if err != nil {
+		return rp.because(nil, "", err)
+	}
+	p, login := rp.byName[rec.Provider()], rp.pausedLogin(r, rec)
+	if p == nil {
+		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
+	}
+	answer := guarded("Resume", func() error { return update(login) })
+	d := rec.Draft()
+	kept := rp.keep(login)
+	d.Values, d.Roles = kept.Values, kept.Roles
+	if at, err := time.Parse(time.RFC3339, rec.Value(pausedCeiling)); err == nil {
+		d.Ceiling = at
+	}
+	if err := rp.pause(w, r, answer, d, login.ReturnTo); err != errNoPause {
+		return rp.because(p, login.ReturnTo, err)
+	}
+	if answer != nil {
+		return rp.because(p, login.ReturnTo, answer)
+	}
+	if err := rp.startSession(w, r, d, nil, rec.Started()); err != nil {
+		return rp.because(p, login.ReturnTo, err)
+	}
+	if err := rp.paused.End(r.Context(), w, r, rec); err != nil {
+		rp.log.WarnContext(r.Context(), "paused login not removed", "err", err)
+	}
+	return rp.redirect(w, r, rp.target(login.ReturnTo))
+}
+
+// Update changes the application's own values of the visitor's session, "" to
+// remove one, and renews the session id, as every change of privilege should.
+// It must be called before the response is written; this request keeps the
+// session it has. It returns [ErrNotLoaded], [ErrAnonymous],
+// [ErrStoreUnavailable], or [ErrMisconfigured] when the session does not fit
+// its cookie any more.
+func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values map[string]string) error {
+	s, err := sessionOf(r.Context())
+	if err != nil {
+		return err
+	}
+	_, err = rp.sessions.Renew(r.Context(), w, r, s.rec, func(d *session.Draft) {
+		l := Login{verified: verified{values: map[string]string{}}}
+		for _, v := range d.Values {
+			l.values[v.Key] = v.Value
+		}
+		maps.Copy(l.values, values)
+		d.Values = rp.keep(&l).Values
+	})
+	return tooLarge(err)
+}

@@ -1,0 +1,190 @@
+package oidcrp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Policy decides whether a signed-in visitor may pass: nil passes,
+// [ErrForbidden] is answered 403, *[Refusal] likewise with its message, and any
+// other error is logged and answered 500. The session stays as it is. It is
+// never called with a nil Session.
+type Policy func(ctx context.Context, s *Session) error
+
+// HasRole passes sessions with at least one of roles.
+func HasRole(roles ...string) Policy { return rolePolicy(roles).check }
+
+type rolePolicy []string
+
+func (p rolePolicy) check(ctx context.Context, s *Session) error {
+	if n := needsIn(ctx, s); n != nil {
+		n.roles = true
+		return nil
+	}
+	if slices.ContainsFunc(p, s.HasRole) {
+		return nil
+	}
+	return fmt.Errorf("%w: needs the role %s", ErrForbidden, strings.Join(p, " or "))
+}
+
+// HasClaim passes sessions whose kept claim is one of values: as a string, a
+// boolean ("true"), a number as the token spells it, or a member of an array
+// of these. With no values the claim must be there and not null.
+func HasClaim(name string, values ...string) Policy { return claimPolicy{name, values}.check }
+
+type claimPolicy struct {
+	name   string
+	values []string
+}
+
+func (p claimPolicy) check(ctx context.Context, s *Session) error {
+	if n := needsIn(ctx, s); n != nil {
+		n.claims = append(n.claims, p.name)
+		return nil
+	}
+	raw, ok := s.Claim(p.name)
+	if ok && (len(p.values) == 0 || slices.ContainsFunc(scalars(raw), func(v string) bool { return slices.Contains(p.values, v) })) {
+		return nil
+	}
+	return fmt.Errorf("%w: claim %s", ErrForbidden, p.name)
+}
+
+// scalars are the strings, numbers and booleans a claim consists of.
+func scalars(raw json.RawMessage) []string {
+	var many []json.RawMessage
+	if len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &many) != nil {
+		many = []json.RawMessage{raw}
+	}
+	var out []string
+	for _, one := range many {
+		var text string
+		switch {
+		case len(one) == 0, one[0] == '{', one[0] == '[', string(one) == "null":
+		case one[0] != '"':
+			out = append(out, string(one))
+		case json.Unmarshal(one, &text) == nil:
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// EmailDomain passes sessions with a verified e-mail address of exactly one of
+// domains; a subdomain is another domain. It reads the claims email and
+// email_verified.
+func EmailDomain(domains ...string) Policy { return domainPolicy(domains).check }
+
+type domainPolicy []string
+
+func (p domainPolicy) check(ctx context.Context, s *Session) error {
+	if n := needsIn(ctx, s); n != nil {
+		n.claims = append(n.claims, "email", "email_verified")
+		return nil
+	}
+	_, domain, ok := strings.Cut(s.Email(), "@")
+	if s.EmailVerified() && ok && slices.ContainsFunc(p, func(d string) bool { return equalASCIIFold(d, domain) }) {
+		return nil
+	}
+	return fmt.Errorf("%w: e-mail domain", ErrForbidden)
+}
+
+// equalASCIIFold compares domain names: only A-Z fold (RFC 4343), so that no
+// other letter can pass for one.
+func equalASCIIFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// FromProvider passes sessions that signed in with one of the providers.
+func FromProvider(names ...string) Policy {
+	return func(_ context.Context, s *Session) error {
+		if slices.Contains(names, s.Provider()) {
+			return nil
+		}
+		return fmt.Errorf("%w: provider %s", ErrForbidden, s.Provider())
+	}
+}
+
+// AnyOf passes when one of policies does. With none it never passes. An error
+// other than ErrForbidden is returned when none passes.
+func AnyOf(policies ...Policy) Policy { return anyPolicy(policies).check }
+
+type anyPolicy []Policy
+
+func (p anyPolicy) check(ctx context.Context, s *Session) error {
+	if n := needsIn(ctx, s); n != nil {
+		n.of(ctx, p)
+		return nil
+	}
+	denied := fmt.Errorf("%w: none of %d policies passed", ErrForbidden, len(p))
+	for _, policy := range p {
+		err := policy(ctx, s)
+		if err == nil {
+			return nil
+		}
+		if !isForbidden(err) {
+			denied = err
+		}
+	}
+	return denied
+}
+
+// needs is what policies read, asked when a guard is set up, so that a policy
+// nobody can pass is found then and not by the first visitor. Only our own
+// policies are asked, known by their code: an application's would run.
+type needs struct {
+	claims []string
+	roles  bool
+}
+
+type needsKey struct{}
+
+// needsIn tells a policy that it is asked for its needs: there is no session.
+func needsIn(ctx context.Context, s *Session) *needs {
+	if s != nil {
+		return nil
+	}
+	n, _ := ctx.Value(needsKey{}).(*needs)
+	return n
+}
+
+func needsOf(policies []Policy) needs {
+	var n needs
+	n.of(context.WithValue(context.Background(), needsKey{}, &n), policies)
+	return n
+}
+
+func (n *needs) of(ctx context.Context, policies []Policy) {
+	for _, p := range policies {
+		if isOwn(p) {
+			p(ctx, nil)
+		}
+	}
+}
+
+// isOwn knows our policies that read something by the address of their code,
+// which all values of one method share.
+func isOwn(p Policy) bool {
+	own := [...]Policy{rolePolicy(nil).check, claimPolicy{}.check, domainPolicy(nil).check, anyPolicy(nil).check}
+	return slices.ContainsFunc(own[:], func(o Policy) bool {
+		return reflect.ValueOf(o).Pointer() == reflect.ValueOf(p).Pointer()
+	})
+}

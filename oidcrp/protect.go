@@ -1,0 +1,279 @@
+package oidcrp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+// Load answers the package's own addresses, and otherwise calls next with the
+// visitor's session in the request's context, if there is one. The
+// ResponseWriter is passed on as it is. While a Store cannot be asked,
+// requests that bring a session get 503.
+//
+// Responses to signed-in visitors are marked "no-store", so that Back after a
+// sign-out shows nothing; a handler may set another Cache-Control.
+func (rp *RelyingParty) Load(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ours, ok := rp.route(r.URL.EscapedPath()); ok {
+			rp.serve(ours, w, r)
+			return
+		}
+		r, ok := rp.load(w, r)
+		if ok {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// Protect is Load with RequireLogin for everything: only our own addresses
+// are open.
+func (rp *RelyingParty) Protect(next http.Handler) http.Handler {
+	return rp.Load(rp.RequireLogin(next))
+}
+
+// RequireLogin calls next for signed-in visitors only. Others are sent to
+// sign in and come back to the same address if they are navigating; anything
+// else, such as fetch, gets 401 and a problem document (RFC 9457) whose
+// "login" member is where to sign in. Unsafe methods and WebSocket upgrades
+// from foreign origins get 403.
+func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
+	return rp.Require()(next)
+}
+
+// Require is RequireLogin for visitors who also pass all policies. It panics
+// when a policy reads a claim that [Config.Claims] does not keep, or a role
+// that no provider can give.
+func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Handler {
+	rp.mustKeep(policies)
+	policies = slices.Clone(policies)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r, ok := rp.load(w, r)
+			if !ok {
+				return
+			}
+			s := FromContext(r.Context())
+			if s == nil {
+				rp.challenge(w, r, LoginOptions{ReturnTo: rp.here(r)})
+				return
+			}
+			err := rp.sameOrigin(r)
+			if err == nil {
+				err = passes(r.Context(), s, policies)
+			}
+			if err != nil {
+				rp.fail("guard", w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// mustKeep panics where nobody could ever pass, as regexp.MustCompile does: it
+// is a mistake in the program, and found when the program starts.
+func (rp *RelyingParty) mustKeep(policies []Policy) {
+	n := needsOf(policies)
+	for _, claim := range n.claims {
+		if !slices.Contains(rp.claims, claim) {
+			panic(fmt.Sprintf("oidcrp: Require: a policy reads the claim %q, which sessions do not keep: add it to Config.Claims", claim))
+		}
+	}
+	givesRoles := func(p *providerEntry) bool { return p.rolesClaim != "" }
+	if n.roles && rp.onLogin == nil && !slices.ContainsFunc(rp.providers, givesRoles) {
+		panic("oidcrp: Require: a policy reads roles, which no provider gives: set Provider.RolesClaim")
+	}
+}
+
+// passes asks all policies; a panic in one refuses.
+func passes(ctx context.Context, s *Session, policies []Policy) (err error) {
+	if len(policies) == 0 {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("policy panicked: %v", v)
+		}
+	}()
+	for _, policy := range policies {
+		if err := policy(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
+
+// TryLogin signs anonymous visitors in without asking them anything, where the
+// only provider still knows them (prompt=none), and otherwise calls next
+// without a session. A failed attempt is not repeated for LoginTimeout. With
+// several providers, and for requests that do not navigate, it is Load.
+func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
+	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && isSafe(r.Method) &&
+			navigates(r) && rp.desk.SilentAllowed(r)
+		if !try {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if err := rp.startSilent(w, r, rp.providers[0]); err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "provider", rp.providers[0].name, "err", err)
+			next.ServeHTTP(w, r)
+		}
+	}))
+}
+
+// noStore is shared by all responses: appending to it copies.
+var noStore = []string{"no-store"}
+
+// load looks for the session of a request, once, however many guards nest. It
+// reports false when it has answered the request itself.
+func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	ctx := r.Context()
+	if c := loadedIn(ctx); c != nil && (c.rp == rp || c.rp == nil) {
+		return r, true
+	}
+	c := &loaded{Context: ctx, rp: rp}
+	err := rp.loadSession(w, r, c)
+	if err != nil {
+		rp.fail("session", w, r, err)
+		return r, false
+	}
+	h := w.Header()
+	h.Add("Vary", "Cookie")
+	if c.signedIn {
+		h["Cache-Control"] = noStore
+	}
+	return r.WithContext(c), true
+}
+
+// loadSession finds the session and whether it may go on.
+func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *loaded) error {
+	active := rp.passive == nil || !rp.passive(r)
+	rec, err := rp.sessions.Load(r.Context(), w, r, active)
+	if errors.Is(err, session.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, ok := rp.byName[rec.Provider()]; !ok {
+		// Its provider was removed from the configuration.
+		return rp.sessions.End(r.Context(), w, r, rec)
+	}
+	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()) >= rp.stillAllowedEvery {
+		if rec, err = rp.askStillAllowed(w, r, rec); err != nil {
+			return err
+		}
+	}
+	c.session, c.signedIn = Session{rec: rec}, true
+	rp.desk.Loaded(w, r)
+	return nil
+}
+
+// askStillAllowed asks the application whether a session may go on.
+func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, rec session.Record) (session.Record, error) {
+	ctx, s := r.Context(), &Session{rec: rec}
+	err := guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, s) })
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		rp.endSession(w, r, s, "refused")
+		return rec, err
+	}
+	if err != nil {
+		return rec, fmt.Errorf("%w: StillAllowed: %w", errHook, err)
+	}
+	return rp.sessions.Checked(ctx, w, r, rec)
+}
+
+// errHook is a hook of the application that failed: nothing was decided.
+var errHook = errors.New("application hook failed")
+
+// guarded calls a hook of the application. A panic there refuses, and must
+// not take the connection down with it.
+func guarded(hook string, call func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%s panicked: %v", hook, v)
+		}
+	}()
+	return call()
+}
+
+// challenge answers a request that needs a login first.
+func (rp *RelyingParty) challenge(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
+	w.Header()["Cache-Control"] = noStore
+	err := error(errLoginRequired)
+	if navigates(r) || formPosted(r) {
+		err = rp.beginLogin(w, r, opts)
+	}
+	rp.fail("guard", w, r, err)
+}
+
+var errLoginRequired = fmt.Errorf("%w: sign in first", ErrAnonymous)
+
+// navigates reports whether a browser is going to show the answer as a page.
+// Only then is a login started: fetch cannot follow it, and would leave a
+// trail of abandoned logins.
+func navigates(r *http.Request) bool {
+	if !isSafe(r.Method) {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return acceptsHTML(r)
+}
+
+// formPosted reports whether a form of a page was sent.
+func formPosted(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return r.Method == http.MethodPost && acceptsHTML(r)
+}
+
+func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+func acceptsHTML(r *http.Request) bool {
+	for _, line := range r.Header["Accept"] {
+		if strings.Contains(line, "text/html") {
+			return true
+		}
+	}
+	return false
+}
+
+// sameOrigin refuses what pages of other origins must not send with the
+// visitor's cookies: unsafe methods and WebSocket upgrades. A browser always
+// says where such a request comes from, so one that does not is refused.
+func (rp *RelyingParty) sameOrigin(r *http.Request) error {
+	upgrade := r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		if !upgrade {
+			return nil
+		}
+	}
+	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return fmt.Errorf("%w: %w: neither Sec-Fetch-Site nor Origin", ErrForbidden, errCrossOrigin)
+	}
+	if upgrade { // the standard check lets every GET pass
+		as := *r
+		as.Method = http.MethodPost
+		r = &as
+	}
+	if err := rp.crossOrigin.Check(r); err != nil {
+		return fmt.Errorf("%w: %w: %w", ErrForbidden, errCrossOrigin, err)
+	}
+	return nil
+}
+
+var errCrossOrigin = errors.New("cross-origin request")

@@ -1,0 +1,282 @@
+//go:build !planned
+
+package oidcrp
+
+import (
+	"context"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Config is everything a [RelyingParty] needs. The zero value of every field
+// but BaseURL and Providers is the safe, usual choice. [New] copies it.
+type Config struct {
+	// BaseURL is where browsers find the application, such as
+	// "https://app.example.com" or "https://example.com/app/". It is the only
+	// truth about where we live: Host and forwarded headers decide nothing.
+	// Plain http is accepted on loopback names only. A proxy may pass the path
+	// on whole or cut BaseURL's path off; both work.
+	BaseURL string
+
+	// CookieKeys seal every cookie and record: at least 32 random bytes each,
+	// newest first. To rotate, append the new key on every node, then move it
+	// to the front, then drop the old one. On a loopback BaseURL none may be
+	// given: random ones are made, with a warning, and sessions end with the
+	// process.
+	CookieKeys [][]byte
+
+	// Providers are the OpenID Providers visitors may sign in with.
+	Providers []Provider
+
+	// Prefix is the path, below BaseURL, of the package's own addresses.
+	// Default "/auth".
+	Prefix string
+
+	// Store keeps sessions on the server. Nil: one sealed cookie per session.
+	// Any alexedwards/scs store fits; see [Store].
+	Store Store
+
+	// Claims names what a session keeps: exact top-level claims, or JSON
+	// Pointers (RFC 6901) such as "/realm_access/roles". Policies and [Claims]
+	// see only these. Nil: name, email, email_verified, preferred_username.
+	Claims []string
+
+	// SessionLifetime ends a session however active its user is.
+	// Default 12 hours.
+	SessionLifetime time.Duration
+
+	// IdleTimeout ends a session that saw no request for so long. Zero: off.
+	IdleTimeout time.Duration
+
+	// Passive reports requests that do not count as activity, such as
+	// polling. The package's own "me" address never counts. Nil: all others
+	// count.
+	Passive func(*http.Request) bool
+
+	// LoginTimeout is how long one login may take, and so the lifetime of its
+	// nonce. Default 10 minutes, at most an hour.
+	LoginTimeout time.Duration
+
+	// OnLogin runs after everything was verified and before the session
+	// starts. Nil accepts every verified login. It may call [Login.Set];
+	// returning *[Refusal] shows its message and starts no session; returning
+	// *[Pause] sends the visitor to a page of the application first; any other
+	// error is logged and shown as a plain failure. A panic refuses the login.
+	OnLogin func(ctx context.Context, login *Login) error
+
+	// StillAllowed is asked whether a session may go on, at the first request
+	// after each StillAllowedEvery. *[Refusal] ends the
+	// session; any other error answers 503 and leaves the session as it is.
+	StillAllowed func(ctx context.Context, s *Session) error
+
+	// StillAllowedEvery is the interval of StillAllowed. Default 5 minutes.
+	StillAllowedEvery time.Duration
+
+	// CrossOrigin lists origins, besides our own, whose scripts may send
+	// unsafe requests and open WebSockets through the guards, such as
+	// "https://admin.example.com".
+	CrossOrigin []string
+
+	// Language chooses the language tag of our pages and of ui_locales for a
+	// request. Nil: the best match of Accept-Language among Messages.
+	Language func(*http.Request) string
+
+	// Messages adds languages, or replaces single texts, by language tag and
+	// message key; English ("en") and Thai ("th") are built in. The keys are
+	// those of [DefaultMessages].
+	Messages map[string]map[string]string
+
+	// Pages replaces built-in pages by template name: "signin", "signedout",
+	// "signout", "error", "denied", "confirm", "formpost", or "layout" around
+	// them all. Templates see .Lang and .Dir ("ltr" or "rtl"), .SiteName,
+	// .Home, .Title, .Message, .Label of the button, .Cancel of the link away,
+	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
+	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
+	// .Value) of the form, .Text "key" for any message, .Style and .Script for
+	// the elements our Content-Security-Policy admits, and in "layout"
+	// .Content. Nothing from elsewhere loads on these pages.
+	Pages *template.Template
+
+	// SignInPath is the application's own sign-in page, below BaseURL, used
+	// instead of the built-in one. [RelyingParty.View] gives it its buttons.
+	SignInPath string
+
+	// ErrorPage answers failed navigations instead of the built-in pages:
+	// errors.Is tells failures apart. It must write e.Status; Cache-Control and
+	// Retry-After are set already. Nothing of e.Err should reach the visitor.
+	// Requests that do not navigate get their problem document all the same.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, e *Error)
+
+	// OnEvent receives every event worth auditing or counting, synchronously.
+	// It must be safe for concurrent use. A panic in it is logged and ignored.
+	OnEvent func(ctx context.Context, e Event)
+
+	// Logger receives one line for each refusal and failure. Nil:
+	// slog.Default(). Tokens, codes, cookies and claims are never logged.
+	Logger *slog.Logger
+
+	// HTTPClient makes the calls to providers: for proxies, private CAs and
+	// client certificates. Redirects are refused and bodies and time limited
+	// whatever it says. Nil: a client of our own. Tenant-supplied providers
+	// never use it.
+	HTTPClient *http.Client
+}
+
+// Provider is one OpenID Provider as this application uses it.
+type Provider struct {
+	// Name identifies the provider in addresses and logs: lower-case letters,
+	// digits, "-" and "_". It may be empty when there is only one provider,
+	// which is then called "default".
+	Name string
+
+	// DisplayName is the text of its sign-in button. Default: Name.
+	DisplayName string
+
+	// Hidden leaves it out of the sign-in page; links that name it still work.
+	Hidden bool
+
+	// Issuer is the provider's issuer identifier, compared exactly.
+	Issuer string
+
+	// MetadataURL is where the metadata is, when it is not at Issuer +
+	// "/.well-known/openid-configuration" (Discovery 4).
+	MetadataURL string
+
+	// Endpoints replaces single endpoints of the metadata. With Authorization,
+	// Token and JWKS given no metadata is fetched, unless MetadataURL is set.
+	Endpoints Endpoints
+
+	// ClientID and ClientSecret are what the provider gave the application.
+	ClientID     string
+	ClientSecret Secret
+
+	// ClientSecretFunc is asked for the secret at each use instead, so that it
+	// can be rotated without a restart.
+	ClientSecretFunc func(context.Context) (Secret, error)
+
+	// ClientAuth is the token endpoint authentication method (Core 9):
+	// "client_secret_basic", "client_secret_post" or "none". Empty: chosen from
+	// the metadata and from what is configured, never by trying.
+	ClientAuth string
+
+	// Scopes to ask for; openid is always added. Nil: openid profile email.
+	Scopes []string
+
+	// ResponseType is "code", which is also the default.
+	ResponseType string
+
+	// ResponseMode is "query" (default) or "form_post".
+	ResponseMode string
+
+	// RedirectPath is the callback path below BaseURL. Default: Prefix +
+	// "/callback/" + Name.
+	RedirectPath string
+
+	// ACRValues are sent as acr_values, in order of preference. They are a
+	// wish, unless RequireACR.
+	ACRValues []string
+
+	// RequireACR refuses logins whose acr is none of ACRValues.
+	RequireACR bool
+
+	// Prompt is the fixed prompt parameter: "none", "login", "consent",
+	// "select_account", "create" or several of them. It beats the query's.
+	Prompt string
+
+	// LoginHint is the fixed login_hint parameter. It beats the query's.
+	LoginHint string
+
+	// MaxAge is sent as max_age, and the answer's auth_time checked against
+	// it. Zero: not sent; to force a fresh sign-in use Prompt "login".
+	MaxAge time.Duration
+
+	// Resource is sent as resource (RFC 8707).
+	Resource []string
+
+	// ClaimsRequest is the claims parameter, a JSON object (Core 5.5).
+	ClaimsRequest string
+
+	// AuthParams are further fixed parameters of the authorization request.
+	// Parameters of the protocol itself are refused by New.
+	AuthParams map[string]string
+
+	// DynamicParams names parameters that the login address may pass on to
+	// the provider, besides prompt, login_hint and ui_locales. All others are
+	// ignored, and parameters of the protocol itself refused by New.
+	DynamicParams []string
+
+	// Algorithms the ID token may be signed with. Nil: RS256, PS256, ES256,
+	// their 384 and 512 forms, and EdDSA, less what the metadata leaves out.
+	// HS256 is accepted only when it is named here. "none" never.
+	Algorithms []string
+
+	// UserInfo says whether the UserInfo endpoint is asked at login, and what
+	// its failure means. A sub that differs always fails the login.
+	UserInfo UserInfoPolicy
+
+	// RolesClaim names the claim (or JSON Pointer) the session's roles come
+	// from: a string, or an array of strings.
+	RolesClaim string
+
+	// Roles maps values of RolesClaim to roles of the application; other
+	// values are dropped. Nil keeps the values as they are.
+	Roles map[string]string
+
+	// UseTokenLifetime ends the session with the ID token, if that is earlier.
+	UseTokenLifetime bool
+
+	// LocalLogoutOnly signs out here and leaves the provider's session alone.
+	LocalLogoutOnly bool
+
+	// PostLogoutRedirectURL is where the provider sends the visitor after its
+	// own sign-out. It must be registered there. Default: our logout address,
+	// which see in [RelyingParty.RedirectURLs].
+	PostLogoutRedirectURL string
+
+	// HTTPClient is used for this provider instead of Config.HTTPClient.
+	HTTPClient *http.Client
+
+	// TenantSupplied marks a provider whose settings were typed in by somebody
+	// else than the operator: discovery at the exact issuer only, no endpoint
+	// or key overrides, public addresses only, checked when they are dialled.
+	TenantSupplied bool
+
+	// InsecureAllowHTTP admits plain http for this provider on any host. Only
+	// for a network that nobody else can read or write; it is logged.
+	InsecureAllowHTTP bool
+}
+
+// LoginOptions are choices for one login.
+type LoginOptions struct {
+	Provider  string            // Name; "": the only one, or the sign-in page
+	ReturnTo  string            // path of this site; "": BaseURL, and for Login the page it is called on
+	Prompt    string            // see Provider.Prompt, which beats it
+	LoginHint string            // see Provider.LoginHint, which beats it
+	Params    map[string]string // those of Provider.DynamicParams
+}
+
+// LogoutOptions are choices for one sign-out.
+type LogoutOptions struct {
+	ReturnTo  string // path of this site to end on; "": the signed-out page
+	LocalOnly bool   // leave the provider's session alone
+}
+
+// Login is a verified login before it becomes a session. It is valid only
+// during the call it is given to.
+type Login struct {
+	Provider string // Name of the provider
+	Issuer   string
+	Subject  string
+	ReturnTo string // where the visitor will go, a path of this site; may be changed by OnLogin
+	Scopes   []string
+	ACR      string
+	AMR      []string
+	AuthTime time.Time
+	Roles    []string // may be changed by OnLogin
+	Language string   // tag of the language our pages would use
+	Session  *Session // the visitor's session until now, or nil
+
+	verified
+}
