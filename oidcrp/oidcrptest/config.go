@@ -1,0 +1,24 @@
+package oidcrptest
+
+import (
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+// Config registers a client for the application at baseURL and returns the
+// settings it needs, to be changed further: the whole set-up of a test or of
+// an example. The redirect URI is the one a provider called name has with the
+// usual [oidcrp.Config.Prefix]; for another, use [Provider.AddClient].
+func (p *Provider) Config(name, baseURL string) oidcrp.Provider {
+	baseURL = strings.TrimRight(baseURL, "/")
+	client := p.AddClient(Client{
+		Name:                   baseURL,
+		RedirectURLs:           []string{baseURL + "/auth/callback/" + name},
+		PostLogoutRedirectURLs: []string{baseURL + "/auth/logout"},
+	})
+	return oidcrp.Provider{
+		Name: name, Issuer: p.Issuer(),
+		ClientID: client.ID, ClientSecret: oidcrp.Secret(client.Secret),
+	}
+}
