@@ -1,5 +1,3 @@
-//go:build planned
-
 // One provider, and everything is behind a sign-in but /healthz and the static
 // files.
 package main

@@ -1,5 +1,3 @@
-//go:build planned
-
 // With chi: signing in is optional on some routes, needed on others, and a
 // role is needed below /admin.
 package main

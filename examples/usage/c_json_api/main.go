@@ -1,5 +1,3 @@
-//go:build planned
-
 // A JSON API with a front end in the browser. Without a session the API
 // answers 401 with a problem document that says where to sign in; unsafe
 // requests from other sites get 403 without any token in the page; and

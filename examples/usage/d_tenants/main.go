@@ -47,7 +47,7 @@ func (t tenants) Site(ctx context.Context, host string) (oidcrp.Site, error) {
 		return oidcrp.Site{}, err
 	}
 	providers, err := t.query(ctx, `host = ?`, host)
-	site := oidcrp.Site{BaseURL: "https://" + host}
+	site := oidcrp.Site{Name: name, BaseURL: "https://" + host}
 	for _, p := range providers {
 		site.Providers = append(site.Providers, p.Name)
 	}
@@ -74,7 +74,7 @@ func (t tenants) ByEmailDomain(ctx context.Context, domain string) ([]oidcrp.Pro
 	return t.query(ctx, `email_domain = ?`, domain)
 }
 
-// List is never asked for a whole table: the sites name their providers.
+// List is not asked, because every site names its providers.
 func (t tenants) List(ctx context.Context) ([]oidcrp.Provider, error) { return nil, nil }
 
 func (t tenants) query(ctx context.Context, where string, arg string) ([]oidcrp.Provider, error) {
@@ -114,13 +114,13 @@ func app(db *sql.DB, keys [][]byte) (http.Handler, error) {
 		return nil, err
 	}
 	return rp.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := oidcrp.FromContext(r.Context())
-		fmt.Fprintf(w, "Hello %s of %s\n", s.Name(), s.Provider())
+		tenant, _ := oidcrp.SiteFromContext(r.Context())
+		fmt.Fprintf(w, "Hello %s of %s\n", oidcrp.FromContext(r.Context()).Name(), tenant.Name)
 	})), nil
 }
 
 func main() {
-	key, err := os.ReadFile(os.Getenv("COOKIE_KEY_FILE")) // 32 random bytes
+	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	handler, err := app(db, [][]byte{key})
+	handler, err := app(db, keys)
 	if err != nil {
 		log.Fatal(err)
 	}

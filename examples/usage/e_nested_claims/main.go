@@ -1,5 +1,3 @@
-//go:build planned
-
 // Claims as providers really send them: nested ones, ones that are a string
 // with one provider and an array with another, and a user in 400 groups.
 package main

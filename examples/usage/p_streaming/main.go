@@ -1,5 +1,3 @@
-//go:build planned
-
 // Server-sent events, a WebSocket and a long download behind a guard. The
 // ResponseWriter arrives as the server made it, so flushing, hijacking and
 // deadlines work; and an answer that goes on for hours ends with the session.

@@ -1,5 +1,3 @@
-//go:build planned
-
 // Telling apart why somebody could not sign in: they cancelled, the provider
 // is down, or we are misconfigured. Each visitor gets a page that says what to
 // do, in the application's own look.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
@@ -18,13 +19,17 @@ import (
 var settings []byte
 
 func app(baseURL string) (http.Handler, error) {
-	cfg, report, err := sitesettings.FromJSON(settings)
+	s, err := sitesettings.FromJSON(settings)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, report)
+		return nil, fmt.Errorf("%w\n%s", err, s.Report)
 	}
-	log.Printf("settings:\n%s", report)
-	cfg.BaseURL = baseURL // the file does not know where the site moved to
-	rp, err := oidcrp.New(cfg)
+	log.Printf("settings:\n%s", s.Report)
+	s.Config.BaseURL = baseURL // the file does not know where the site moved to
+	// Who may register, and what becomes of their claims.
+	if _, err := accounts.New(accounts.NewMemoryStore(), s.Rules, &s.Config); err != nil {
+		return nil, err
+	}
+	rp, err := oidcrp.New(s.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,148 @@
+// Portal is a small application with a public home page, a sign-in page with a
+// button for each provider, a profile page, an admin page behind a role, and
+// sign-out here and at the provider. It brings two development providers along:
+//
+//	go -C examples run ./portal
+//
+// With -providers it uses real ones instead; see [providerFile].
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+
+	"syscall"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+type options struct {
+	addr, providerAddr string
+	db                 string
+	providers          string
+	baseURL            string
+	tlsCert, tlsKey    string
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("portal: ")
+	var o options
+	flag.StringVar(&o.addr, "addr", "localhost:3000", "address of the portal")
+	flag.StringVar(&o.providerAddr, "provider-addr", "127.0.0.1:4000", "loopback address of the first development provider; the second takes the next port")
+	flag.StringVar(&o.db, "db", "", "SQLite file for sessions; with its key beside it, they outlive a restart (default in memory)")
+	flag.StringVar(&o.providers, "providers", "", "JSON file with real providers, instead of the development ones")
+	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy")
+	flag.StringVar(&o.tlsCert, "tls-cert", "", "PEM certificate, to serve https")
+	flag.StringVar(&o.tlsKey, "tls-key", "", "PEM key of -tls-cert")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("unexpected argument %q", flag.Arg(0))
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, o options, out io.Writer) error {
+	p, err := open(o)
+	if err != nil {
+		return err
+	}
+	p.announce(out)
+	err = p.serve(ctx, o)
+	fmt.Fprintln(out, "Portal ended.")
+	return errors.Join(err, p.close())
+}
+
+// listen opens the portal's port, and says where browsers find it.
+func (o options) listen() (net.Listener, string, error) {
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return nil, "", errors.New("-tls-cert and -tls-key go together")
+	}
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return nil, "", fmt.Errorf("-addr: %w", err)
+	}
+	ln, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return nil, "", err
+	}
+	if o.baseURL != "" {
+		return ln, o.baseURL, nil
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return nil, "", errors.Join(err, ln.Close())
+	}
+	scheme := "http"
+	if o.tlsCert != "" {
+		scheme = "https"
+	}
+	return ln, scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+func (p *portal) announce(out io.Writer) {
+	fmt.Fprintf(out, "Portal:    %s\n", p.baseURL)
+	if p.dev == nil {
+		for _, u := range p.rp.RedirectURLs() {
+			fmt.Fprintf(out, "Register:  %s  %s and %s\n", u.Provider, u.Redirect, u.PostLogout)
+		}
+	} else {
+		for i, d := range p.dev {
+			fmt.Fprintf(out, "Provider:  %s  %s, answers by %s\n", d.Issuer(), developmentProviders[i].display, developmentProviders[i].mode)
+		}
+		fmt.Fprintf(out, "Users:     %s (no password)\n", users(p.dev[0]))
+	}
+	fmt.Fprintln(out, "Ctrl-C ends it.")
+}
+
+func users(p *oidcrptest.Provider) string {
+	var names []string
+	for _, u := range p.Users() {
+		name := u.Subject
+		if hasRole(u, adminRole) {
+			name += " (" + adminRole + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// serve ends, when ctx is done, without cutting off who is being served.
+func (p *portal) serve(ctx context.Context, o options) error {
+	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() {
+		if o.tlsCert != "" {
+			failed <- server.ServeTLS(p.listener, o.tlsCert, o.tlsKey)
+			return
+		}
+		failed <- server.Serve(p.listener)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(server.Shutdown(ctx), p.rp.Shutdown(ctx))
+}
