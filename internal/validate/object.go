@@ -3,6 +3,7 @@ package validate
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -62,6 +63,14 @@ func invalidJSON(detail string) error {
 
 // twins reports names of the top level that differ by case alone.
 func twins(claims Claims) string {
+	// Names that fold to themselves are no twins: they differ already.
+	plain := true
+	for name := range claims {
+		plain = plain && fold(name) == name
+	}
+	if plain {
+		return ""
+	}
 	folded := make(map[string]struct{}, len(claims))
 	for name := range claims {
 		f := fold(name)
@@ -330,6 +339,7 @@ func (s *scanner) word(w string) string {
 }
 
 func (s *scanner) number() string {
+	start := s.i
 	if s.peek() == '-' {
 		s.i++
 	}
@@ -352,6 +362,10 @@ func (s *scanner) number() string {
 		if !s.digits() {
 			return "malformed number"
 		}
+	}
+	// Beyond 64 bits readers part: an error, infinity, the largest number.
+	if _, err := strconv.ParseFloat(string(s.b[start:s.i]), 64); err != nil {
+		return "a number out of range"
 	}
 	return ""
 }
