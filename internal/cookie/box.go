@@ -80,7 +80,10 @@ func (k *Keys) BoxFor(purpose, site string, secret []byte) *Box {
 }
 
 func boxInfo(purpose, site string, secret []byte) []byte {
-	b := make([]byte, 0, 12+len(purpose)+len(site)+len(secret))
+	return appendInfo(make([]byte, 0, 12+len(purpose)+len(site)+len(secret)), purpose, site, secret)
+}
+
+func appendInfo(b []byte, purpose, site string, secret []byte) []byte {
 	b = appendField(b, purpose)
 	b = appendField(b, site)
 	if secret != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -173,9 +174,9 @@ func (k *Keeper) unseal(value string) (Record, error) {
 // configured shorter since binds older sessions too.
 func (k *Keeper) expires(rec Record) int64 {
 	started := rec.started()
-	at := min(rec.since(atEnd), started+k.lifetime.Milliseconds())
+	at := min(rec.ends(), started+k.lifetime.Milliseconds())
 	if k.idle > 0 {
-		at = min(at, rec.since(atSeen)+k.idle)
+		at = min(at, rec.stamp(atSeen)+k.idle)
 	}
 	return at
 }
@@ -186,13 +187,13 @@ func (k *Keeper) forgot(rec Record, now time.Time) bool {
 	if k.idle == 0 {
 		return false
 	}
-	since := now.UnixMilli() - rec.since(atSeen)
+	since := now.UnixMilli() - rec.stamp(atSeen)
 	return since >= max(k.idle/10, 1000) || since < -k.idle/10
 }
 
 // use writes down that the session was used now.
 func (k *Keeper) use(ctx context.Context, w http.ResponseWriter, old Record, now time.Time) (Record, error) {
-	rec := k.stamp(old, atSeen, now)
+	rec := k.stampNow(old, atSeen, now)
 	if err := k.write(ctx, w, rec, now); err != nil {
 		if errors.Is(err, ErrNone) {
 			return Record{}, err
@@ -203,7 +204,7 @@ func (k *Keeper) use(ctx context.Context, w http.ResponseWriter, old Record, now
 	return rec, nil
 }
 
-func (k *Keeper) stamp(rec Record, at int, now time.Time) Record {
+func (k *Keeper) stampNow(rec Record, at int, now time.Time) Record {
 	rec = rec.stamped(at, now.UnixMilli())
 	rec.expires = k.expires(rec)
 	return rec
@@ -230,7 +231,7 @@ func (k *Keeper) seal(rec Record, now time.Time) (string, error) {
 // left is how long the cookie is kept: until the session's end, were it always
 // used. That it was not used is decided here, not by the browser.
 func (k *Keeper) left(rec Record, now time.Time) time.Duration {
-	end := min(rec.since(atEnd), rec.started()+k.lifetime.Milliseconds())
+	end := min(rec.ends(), rec.started()+k.lifetime.Milliseconds())
 	return max(time.UnixMilli(end).Sub(now), time.Second)
 }
 
@@ -269,8 +270,8 @@ func (k *Keeper) Renew(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return Record{}, err
 	}
-	rec = rec.stamped(atChecked, old.since(atChecked))
-	return k.replace(ctx, w, &ending{mark: old.mark(), token: old.token, until: old.since(atEnd)}, rec, now, true)
+	rec = rec.stamped(atChecked, old.stamp(atChecked))
+	return k.replace(ctx, w, &ending{mark: old.mark(), token: old.token, until: old.ends()}, rec, now, true)
 }
 
 // Checked stamps the session: it was asked now whether it may go on.
@@ -282,7 +283,7 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if _, ended := k.ended.find(rec.mark(), now.UnixMilli()); ended {
 		return Record{}, ErrEnded
 	}
-	rec = k.stamp(rec, atChecked, now)
+	rec = k.stampNow(rec, atChecked, now)
 	if err := k.write(ctx, w, rec, now); err != nil {
 		return Record{}, err
 	}
@@ -297,7 +298,7 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 	k.cookie.Clear(w)
 	e, err := k.presented(r)
 	if !rec.IsZero() {
-		e = &ending{mark: rec.mark(), token: rec.token, until: rec.since(atEnd)}
+		e = &ending{mark: rec.mark(), token: rec.token, until: rec.ends()}
 	} else if err != nil {
 		return nil // nothing readable, nothing to end
 	}
@@ -346,7 +347,7 @@ func (k *Keeper) presented(r *http.Request) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ending{mark: rec.mark(), until: rec.since(atEnd)}, nil
+	return &ending{mark: rec.mark(), until: rec.ends()}, nil
 }
 
 // mark names the record among the ended.
@@ -375,11 +376,13 @@ func (k *Keeper) make(d *Draft, started, now time.Time) (Record, error) {
 		return Record{}, ErrPast
 	}
 	started = time.UnixMilli(started.UnixMilli())
-	seen := offset(now.Sub(started).Milliseconds())
-	raw := encode(d, started, offset(end.Sub(started).Milliseconds()), seen, seen)
+	raw := encode(d, started, uint32(min(end.Sub(started)/time.Second, math.MaxUint32)))
 	rec, ok := decode(string(raw))
 	if !ok {
 		return Record{}, tooLarge(d, len(raw), maxRecord)
+	}
+	if seen := now.UnixMilli(); seen > rec.started() {
+		rec = rec.stamped(atSeen, seen)
 	}
 	rec.expires = k.expires(rec)
 	return rec, nil

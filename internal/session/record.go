@@ -13,7 +13,7 @@ import (
 type Draft struct {
 	// Handle names the session in logs and marks. It is drawn by this package
 	// and grants nothing.
-	Handle [16]byte
+	Handle [handleSize]byte
 
 	Provider, Issuer, Subject string
 	SID, ACR                  string
@@ -40,21 +40,29 @@ type Value struct {
 	Key, Value string
 }
 
+// handleSize is as many random bytes as never meet by chance.
+const handleSize = 12
+
 // version of the record's form. Anything else is no session (R19).
 const version = 1
 
 // The record begins with fields of fixed length, so that those which change
 // within a session's life can be stamped without changing its size. Then come
-// the times that may be absent, the strings and the lists, each length a
-// uvarint in its shortest form.
+// the seconds from start to end, the times that are present, the strings and
+// the lists, each number and length a uvarint in its shortest form. Every byte
+// counts: the record travels with every request, and net/http takes longer for
+// a byte of it than we do.
 const (
+	atHead    = 0 // version in the upper half, in the lower which times are present
 	atHandle  = 1
-	atStarted = atHandle + 16 // milliseconds since 1970, 48 bits
-	atEnd     = atStarted + 6 // seconds since the start, as the next two
-	atSeen    = atEnd + 4
-	atChecked = atSeen + 4
-	atTimes   = atChecked + 4
+	atStarted = atHandle + handleSize // milliseconds since 1970, 48 bits
+	atSeen    = atStarted + 6         // ticks since the start, 24 bits, as the next
+	atChecked = atSeen + 3
+	atEnd     = atChecked + 3
 )
+
+// A tick is a second, unless the session may live for more than 194 days.
+const tickBits = 24
 
 // The times that may be absent, in order.
 const (
@@ -76,6 +84,7 @@ const (
 	partRoles
 	partScopes
 	partClaims
+	partClaimValues
 	partValues
 	partCount
 )
@@ -90,26 +99,30 @@ const maxRecord = 48<<10 - 256
 type Record struct {
 	raw     string
 	at      [partCount]uint16
+	atTimes uint8  // where the times that are present begin
+	end     uint32 // seconds from start to end, without the idle time
 	expires int64  // milliseconds since 1970, the earliest of all ends
 	token   *token // in store mode. A pointer, so that printing shows no secret
 }
 
-// encode gives the record of d with its handle and times.
-func encode(d *Draft, started time.Time, end, seen, checked uint32) []byte {
-	b := make([]byte, atTimes, 1024)
-	b[0] = version
+// encode gives the record of d with its handle and times. It was used and
+// checked when it started.
+func encode(d *Draft, started time.Time, end uint32) []byte {
+	b := make([]byte, atEnd, 1024)
 	copy(b[atHandle:], d.Handle[:])
 	ms := max(started.UnixMilli(), 0)
 	binary.BigEndian.PutUint16(b[atStarted:], uint16(ms>>32))
 	binary.BigEndian.PutUint32(b[atStarted+2:], uint32(ms))
-	binary.BigEndian.PutUint32(b[atEnd:], end)
-	binary.BigEndian.PutUint32(b[atSeen:], seen)
-	binary.BigEndian.PutUint32(b[atChecked:], checked)
+	b = binary.AppendUvarint(b, uint64(end))
 
-	for _, t := range [timeCount]time.Time{
+	b[atHead] = version << 4
+	for i, t := range [timeCount]time.Time{
 		timeAuth: d.AuthTime, timeIssued: d.IssuedAt, timeToken: d.TokenExpiry, timeCeiling: d.Ceiling,
 	} {
-		b = appendTime(b, t, ms/1000)
+		if !t.IsZero() {
+			b[atHead] |= 1 << i
+			b = appendTime(b, t, ms/1000)
+		}
 	}
 	for _, s := range [...]string{d.Provider, d.Issuer, d.Subject, d.SID, d.ACR} {
 		b = appendString(b, s)
@@ -122,8 +135,9 @@ func encode(d *Draft, started time.Time, end, seen, checked uint32) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.Claims)))
 	for _, c := range d.Claims {
-		b = appendString(appendString(b, c.Name), string(c.Value))
+		b = appendName(b, c.Name)
 	}
+	b = appendValues(b, d.Claims)
 	b = binary.AppendUvarint(b, uint64(len(d.Values)))
 	for _, v := range d.Values {
 		b = appendString(appendString(b, v.Key), v.Value)
@@ -139,26 +153,27 @@ func appendString(b []byte, s string) []byte {
 // some thousand years. What lies beyond is as good as that far.
 const farthest = 1 << 35
 
-// appendTime stores t in seconds relative to the start, zigzag, plus one; zero
-// stands for the zero time.
+// appendTime stores t in seconds relative to the start, zigzag.
 func appendTime(b []byte, t time.Time, started int64) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
 	d := min(max(t.Unix()-started, -farthest), farthest)
-	return binary.AppendUvarint(b, uint64(d<<1^d>>63)+1)
+	return binary.AppendUvarint(b, uint64(d<<1^d>>63))
 }
 
 // decode checks the whole of raw, so that accessors need not. It reports false
 // for anything that encode does not make.
 func decode(raw string) (Record, bool) {
-	if len(raw) < atTimes || len(raw) > maxRecord || raw[0] != version {
+	if len(raw) < atEnd || len(raw) > maxRecord || raw[atHead]>>4 != version {
 		return Record{}, false
 	}
 	rec := Record{raw: raw}
-	c := cursor{s: raw, i: atTimes}
-	for range timeCount {
-		if c.uvarint() > 2*farthest+1 {
+	c := cursor{s: raw, i: atEnd}
+	end := c.uvarint()
+	if end > math.MaxUint32 {
+		return Record{}, false
+	}
+	rec.end, rec.atTimes = uint32(end), uint8(c.i)
+	for present := raw[atHead] & 0x0f; present != 0; present &= present - 1 {
+		if c.uvarint() > 2*farthest {
 			return Record{}, false
 		}
 	}
@@ -166,21 +181,27 @@ func decode(raw string) (Record, bool) {
 		rec.at[part] = uint16(c.i)
 		c.skip(1)
 	}
-	for part := partAMR; part <= partValues; part++ {
+	for part := partAMR; part <= partScopes; part++ {
 		rec.at[part] = uint16(c.i)
-		n := c.uvarint()
-		if n > uint64(len(raw)) {
-			return Record{}, false
-		}
-		if part >= partClaims {
-			n *= 2
-		}
-		c.skip(int(n))
+		c.skip(c.uvarint())
 	}
+	rec.at[partClaims] = uint16(c.i)
+	n := c.uvarint()
+	for left := n; left > 0 && !c.bad; left-- {
+		c.name()
+	}
+	rec.at[partClaimValues] = uint16(c.i)
+	v := values{cursor: c}
+	for left := n; left > 0 && !v.bad; left-- {
+		v.next()
+	}
+	c = v.cursor
+	rec.at[partValues] = uint16(c.i)
+	c.skip(2 * min(c.uvarint(), maxRecord))
 	if c.bad || c.i != len(raw) {
 		return Record{}, false
 	}
-	rec.expires = rec.started() + 1000*int64(rec.seconds(atEnd))
+	rec.expires = rec.ends()
 	return rec, true
 }
 
@@ -209,14 +230,18 @@ func (c *cursor) uvarint() uint64 {
 			return v
 		}
 	}
-	c.bad, c.i = true, len(c.s)
+	c.fail()
 	return 0
 }
 
-func (c *cursor) string() string {
-	n := c.uvarint()
+func (c *cursor) fail() { c.bad, c.i = true, len(c.s) }
+
+func (c *cursor) string() string { return c.take(c.uvarint()) }
+
+// take reads n bytes.
+func (c *cursor) take(n uint64) string {
 	if n > uint64(len(c.s)-c.i) {
-		c.bad, c.i = true, len(c.s)
+		c.fail()
 		return ""
 	}
 	s := c.s[c.i : c.i+int(n)]
@@ -225,7 +250,7 @@ func (c *cursor) string() string {
 }
 
 // skip passes over n strings.
-func (c *cursor) skip(n int) {
+func (c *cursor) skip(n uint64) {
 	for ; n > 0 && !c.bad; n-- {
 		c.string()
 	}
@@ -258,20 +283,6 @@ func (r Record) list(part int) iter.Seq[string] {
 	}
 }
 
-func (r Record) pairs(part int) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		if r.raw == "" {
-			return
-		}
-		c := r.part(part)
-		for n := c.uvarint(); n > 0; n-- {
-			if !yield(c.string(), c.string()) {
-				return
-			}
-		}
-	}
-}
-
 func (r Record) in(part int, want string) bool {
 	if r.raw == "" {
 		return false
@@ -285,64 +296,47 @@ func (r Record) in(part int, want string) bool {
 	return false
 }
 
-func (r Record) find(part int, key string) (string, bool) {
-	if r.raw == "" {
-		return "", false
-	}
-	c := r.part(part)
-	for n := c.uvarint(); n > 0; n-- {
-		found := c.string() == key
-		value := c.string()
-		if found {
-			return value, true
-		}
-	}
-	return "", false
-}
-
-// seconds reads one of the fixed times.
-func (r Record) seconds(at int) uint32 {
-	s := r.raw[at : at+4]
-	return uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
-}
-
 // started is the start in milliseconds since 1970.
 func (r Record) started() int64 {
-	s := r.raw[atStarted : atStarted+2]
-	return (int64(s[0])<<8|int64(s[1]))<<32 | int64(r.seconds(atStarted+2))
+	s := r.raw[atStarted:atSeen]
+	return int64(s[0])<<40 | int64(s[1])<<32 | int64(s[2])<<24 | int64(s[3])<<16 | int64(s[4])<<8 | int64(s[5])
 }
 
-// since gives a fixed time in milliseconds since 1970.
-func (r Record) since(at int) int64 { return r.started() + 1000*int64(r.seconds(at)) }
+// ends is the end in milliseconds since 1970, without the idle time.
+func (r Record) ends() int64 { return r.started() + 1000*int64(r.end) }
 
-func (r Record) time(which int) time.Time {
-	if r.raw == "" {
-		return time.Time{}
-	}
-	c := cursor{s: r.raw, i: atTimes}
-	for range which {
-		c.uvarint()
-	}
-	v := c.uvarint()
-	if v == 0 {
-		return time.Time{}
-	}
-	v--
-	return time.Unix(r.started()/1000+(int64(v>>1)^-int64(v&1)), 0)
+// tick is in milliseconds.
+func (r Record) tick() int64 { return 1000 * int64(r.end>>tickBits+1) }
+
+// stamp gives one of the stamped times in milliseconds since 1970.
+func (r Record) stamp(at int) int64 {
+	s := r.raw[at : at+3]
+	return r.started() + r.tick()*(int64(s[0])<<16|int64(s[1])<<8|int64(s[2]))
 }
 
-// stamped is the record with one fixed time moved to now, which is in
-// milliseconds since 1970.
-func (r Record) stamped(at int, now int64) Record {
+// stamped is the record with one of those times set, in milliseconds since
+// 1970.
+func (r Record) stamped(at int, ms int64) Record {
 	b := []byte(r.raw)
-	binary.BigEndian.PutUint32(b[at:], offset(now-r.started()))
+	ticks := min(max((ms-r.started())/r.tick(), 0), 1<<tickBits-1)
+	b[at], b[at+1], b[at+2] = byte(ticks>>16), byte(ticks>>8), byte(ticks)
 	r.raw = string(b)
 	return r
 }
 
-// offset turns a distance from the start from milliseconds into whole seconds.
-func offset(ms int64) uint32 {
-	return uint32(min(max(ms/1000, 0), math.MaxUint32))
+// time gives one of the times that may be absent.
+func (r Record) time(which int) time.Time {
+	if r.raw == "" || r.raw[atHead]>>which&1 == 0 {
+		return time.Time{}
+	}
+	c := cursor{s: r.raw, i: int(r.atTimes)}
+	for i := range which {
+		if r.raw[atHead]>>i&1 != 0 {
+			c.uvarint()
+		}
+	}
+	v := c.uvarint()
+	return time.Unix(r.started()/1000+(int64(v>>1)^-int64(v&1)), 0)
 }
 
 // Provider returns the name of the provider the user signed in with.
@@ -375,20 +369,30 @@ func (r Record) Scopes() iter.Seq[string] { return r.list(partScopes) }
 // HasScope reports whether Scopes yields scope.
 func (r Record) HasScope(scope string) bool { return r.in(partScopes, scope) }
 
-// Claim returns the JSON of one kept claim.
-func (r Record) Claim(name string) (json string, ok bool) { return r.find(partClaims, name) }
-
-// Claims yields all kept claims and their JSON.
-func (r Record) Claims() iter.Seq2[string, string] { return r.pairs(partClaims) }
-
 // Value returns one value of the application's own, or "".
 func (r Record) Value(key string) string {
-	v, _ := r.find(partValues, key)
-	return v
+	for k, v := range r.Values() {
+		if k == key {
+			return v
+		}
+	}
+	return ""
 }
 
 // Values yields all values of the application's own.
-func (r Record) Values() iter.Seq2[string, string] { return r.pairs(partValues) }
+func (r Record) Values() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		if r.raw == "" {
+			return
+		}
+		c := r.part(partValues)
+		for n := c.uvarint(); n > 0; n-- {
+			if !yield(c.string(), c.string()) {
+				return
+			}
+		}
+	}
+}
 
 // Handle names the session in logs and marks; it grants nothing. It allocates.
 func (r Record) Handle() string {
@@ -399,7 +403,7 @@ func (r Record) Handle() string {
 	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
-func (r Record) handle() (h [16]byte) {
+func (r Record) handle() (h [handleSize]byte) {
 	copy(h[:], r.raw[atHandle:])
 	return h
 }
@@ -426,7 +430,7 @@ func (r Record) Checked() time.Time {
 	if r.raw == "" {
 		return time.Time{}
 	}
-	return time.UnixMilli(r.since(atChecked))
+	return time.UnixMilli(r.stamp(atChecked))
 }
 
 // AuthTime returns when the user authenticated at the provider, or the zero

@@ -23,8 +23,8 @@ type Store interface {
 // whole seconds, and to some of those zero is for ever.
 const leastLife = 2 * time.Second
 
-// maxSealed bounds what is committed: MySQL's BLOB ends at 64 KB, and some
-// caches far above their slab classes before that.
+// maxSealed bounds what is committed: MySQL's BLOB ends at 64 KB, and a record is
+// read with every request.
 const maxSealed = 48 << 10
 
 // backend is a Store with its traps removed: the best variant of each method

@@ -67,12 +67,17 @@ func (k *Keeper) hash(label string, t *token) [sha256.Size]byte {
 }
 
 func keyText(sum [sha256.Size]byte) string {
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	var text [(sha256.Size*8 + 5) / 6]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 func (k *Keeper) boxFor(t *token) *cookie.Box {
 	return k.keys.BoxFor(k.kind+" record", k.site, t.id[:])
 }
+
+// recordPurpose parts the keys of records from all others.
+const recordPurpose = "session record"
 
 // fetch reads the record of a cookie's value from the store. What is in the
 // store but is not ours, or of another version, is no session (R17, R19).
@@ -93,7 +98,7 @@ func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	plain, _, err := k.boxFor(t).OpenBytes((*buf)[:0], sealed, nil)
+	plain, err := k.keys.OpenFor((*buf)[:0], recordPurpose, k.site, t.id[:], sealed)
 	if err != nil {
 		return Record{}, ErrUnreadable
 	}
@@ -108,7 +113,7 @@ func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
 
 // commit seals the record and stores it until it expires.
 func (k *Keeper) commit(ctx context.Context, rec Record, now time.Time) error {
-	sealed, _, err := k.boxFor(rec.token).SealBytes(nil, []byte(rec.raw), nil, now)
+	sealed, _, err := k.keys.BoxFor(recordPurpose, k.site, rec.token.id[:]).SealBytes(nil, []byte(rec.raw), nil, now)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,18 @@
+package session
+
+import "time"
+
+// MaxRecord, MaxSealed and MaxEnded are the bounds tests go up to.
+const (
+	MaxRecord = maxRecord
+	MaxSealed = maxSealed
+)
+
+// Encode makes the record's flat form.
+func Encode(d Draft, started time.Time, end uint32) []byte { return encode(&d, started, end) }
+
+// Decode reads the record's flat form.
+func Decode(raw string) (Record, bool) { return decode(raw) }
+
+// EndedLimit replaces the bound of the ended sessions a process remembers.
+func (k *Keeper) EndedLimit(n int) { k.ended.limit = n }
