@@ -49,6 +49,9 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 	case u.Scheme == "http" && !rule.http && !isLoopback(host):
 		return nil, errors.New("the address must begin with https:// (InsecureAllowHTTP admits http)")
 	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return nil, errors.New("the address has a query that cannot be parsed")
+	}
 	return u, checkHost(host, rule)
 }
 

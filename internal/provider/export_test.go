@@ -1,0 +1,51 @@
+package provider
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// SetTimeout makes waiting for a silent provider short.
+func SetTimeout(p *Provider, d time.Duration) { p.timeout = d }
+
+func IsPublic(addr netip.Addr) bool { return isPublic(addr) }
+
+func NewTenantTransport() http.RoundTripper { return newTransport(true) }
+
+func Merge(id, userInfo validate.Claims) validate.Claims { return merge(id, userInfo) }
+
+// Metadata is what a test may see of metadata.
+type Metadata struct {
+	Authorization, Token, JWKS, UserInfo, EndSession string
+	ClientAuth                                       string
+	Algorithms                                       []string
+	IssAdvertised                                    bool
+	Request                                          string
+}
+
+func ParseMetadata(document []byte, s Settings) (*Metadata, error) {
+	m, err := parseMetadata(document, &s)
+	if err != nil {
+		return nil, err
+	}
+	return &Metadata{
+		Authorization: m.authorization, Token: m.token, JWKS: m.jwks, UserInfo: m.userInfo, EndSession: m.endSession,
+		ClientAuth: m.clientAuth, Algorithms: m.algorithms, IssAdvertised: m.issAdvertised, Request: m.request,
+	}, nil
+}
+
+// AccessTokenExpiry reads a token response and returns the expiry of its
+// access token; zero if it states none.
+func AccessTokenExpiry(body string, now time.Time) (time.Time, error) {
+	a := &answer{what: tokenEndpoint, status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}
+	t, err := parseTokens(a, nil, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return t.Expiry, nil
+}
+
+func KeepFor(cacheControl string) time.Duration { return keepFor(cacheControl) }
