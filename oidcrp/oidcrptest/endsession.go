@@ -130,10 +130,14 @@ func (p *Provider) hintAudience(token string) string {
 		return ""
 	}
 	var claims struct {
-		Audience string `json:"aud"`
+		Audience any `json:"aud"`
 	}
 	if json.Unmarshal(payload, &claims) != nil {
 		return ""
 	}
-	return claims.Audience
+	if several, ok := claims.Audience.([]any); ok && len(several) > 0 {
+		claims.Audience = several[0]
+	}
+	audience, _ := claims.Audience.(string)
+	return audience
 }

@@ -1,0 +1,612 @@
+package oidcrptest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	maxPage         = 64 << 20
+	userAgent       = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 oidcrptest"
+	acceptDocuments = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7"
+	urlencoded      = "application/x-www-form-urlencoded"
+)
+
+// navigation is a request for a document in a tab or frame.
+type navigation struct {
+	method      string
+	url         *url.URL
+	body        string
+	contentType string
+
+	user      bool     // a press or a typed address, not a script
+	initiator *url.URL // the page that caused it; nil: an address typed
+	opaque    bool     // a form sent from no page at all
+	referrer  string   // policy of the initiator
+	form      *policies
+	frame     *url.URL // the page around the frame; nil: a tab
+}
+
+// Get opens an address as if typed or bookmarked: no page caused it, so every
+// cookie is sent.
+func (b *Browser) Get(rawURL string) *Page {
+	b.t.Helper()
+	return b.visit(&navigation{method: http.MethodGet, url: b.parse(rawURL), user: true})
+}
+
+// PostForm sends a form to an address, as a form on the current page would.
+// On an empty tab the form comes from nowhere: cross-site, its Origin "null".
+func (b *Browser) PostForm(rawURL string, values url.Values) *Page {
+	b.t.Helper()
+	n := b.from(b.Page())
+	n.method, n.url, n.body, n.contentType = http.MethodPost, b.parse(rawURL), values.Encode(), urlencoded
+	n.opaque = n.initiator == nil
+	return b.visit(n)
+}
+
+// Follow follows the link on the current page that says this, or has this
+// address or path.
+func (b *Browser) Follow(link string) *Page {
+	b.t.Helper()
+	page := b.mustPage()
+	for _, l := range page.Links() {
+		if link == l.Text || link == l.URL.String() || link == l.URL.Path || link == l.URL.RequestURI() {
+			n := b.from(page)
+			n.method, n.url = http.MethodGet, l.URL
+			return b.visit(n)
+		}
+	}
+	b.t.Fatalf("oidcrptest: no link %q on %v: %q", link, page.URL, page.Text())
+	return nil
+}
+
+// SubmitForm submits a form of the current page by pressing its button. The
+// form is found by what is on the button, the button's value or name, the
+// action's path, or the form's id; "" is the first form and its first button.
+// values replace those of the form's fields.
+func (b *Browser) SubmitForm(match string, values url.Values) *Page {
+	b.t.Helper()
+	page := b.mustPage()
+	form, button := page.findForm(match)
+	if form == nil {
+		b.t.Fatalf("oidcrptest: no form %q on %v: %q", match, page.URL, page.Text())
+	}
+	if button == nil && len(form.Buttons) > 0 {
+		button = &form.Buttons[0]
+	}
+	return b.submit(page, form, button, values, true)
+}
+
+// Submit submits a form of the current page, one of [Page.Forms], as
+// SubmitForm does, by its first button.
+func (b *Browser) Submit(form *Form, values url.Values) *Page {
+	b.t.Helper()
+	var button *Button
+	if len(form.Buttons) > 0 {
+		button = &form.Buttons[0]
+	}
+	return b.submit(b.mustPage(), form, button, values, true)
+}
+
+// Back goes back in the tab's history. A page without Cache-Control: no-store
+// is shown again from memory; any other is requested again, a form being sent
+// again, as after confirming it.
+func (b *Browser) Back() *Page {
+	b.t.Helper()
+	if b.at < 1 {
+		b.t.Fatal("oidcrptest: Back: no page to go back to")
+	}
+	b.at--
+	v := b.history[b.at]
+	if v.page.Err == nil && !strings.Contains(strings.ToLower(v.page.Header.Get("Cache-Control")), "no-store") {
+		restored := *v.page
+		restored.Restored = true
+		return &restored
+	}
+	return b.reload(v)
+}
+
+// Reload requests the current page again, sending a form again. A page that
+// another site led to is still led to by it: its SameSite=Strict cookies stay
+// away.
+func (b *Browser) Reload() *Page {
+	b.t.Helper()
+	b.mustPage()
+	return b.reload(b.history[b.at])
+}
+
+func (b *Browser) reload(v *visit) *Page {
+	b.t.Helper()
+	n := *v.request
+	b.history[b.at] = b.load(&n)
+	return b.history[b.at].page
+}
+
+// Show makes the tab show HTML of the test's own as if it came from rawURL,
+// without a request: a page of an attacker, to send forms from.
+func (b *Browser) Show(rawURL, html string) *Page {
+	b.t.Helper()
+	u := b.parse(rawURL)
+	_, scripts := b.settings()
+	page := &Page{URL: u, Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Body: html}
+	page.doc = parseHTML(u, html, scripts)
+	b.push(&visit{request: &navigation{method: http.MethodGet, url: u, user: true}, page: page})
+	return page
+}
+
+// Frame loads an address in a frame of the current page. Between sites no
+// cookie at all is sent or kept, SameSite=None or not. Blocked is
+// "frame-ancestors" where the answer forbids being framed here. The tab stays
+// on its page.
+func (b *Browser) Frame(rawURL string) *Page {
+	b.t.Helper()
+	n := b.from(b.mustPage())
+	n.user = false
+	n.method, n.url, n.frame = http.MethodGet, b.parse(rawURL), n.initiator
+	page := b.load(n).page
+	if page.Blocked == "" && page.Err == nil && !framable(page, n.frame) {
+		page.Blocked = "frame-ancestors"
+	}
+	return page
+}
+
+// framable reports whether a page may be framed by another (CSP 3, 6.4.2).
+func framable(page *Page, around *url.URL) bool {
+	p := readPolicies(page.URL, page.Header)
+	for _, directives := range p.list {
+		if _, ok := directives["frame-ancestors"]; ok {
+			return p.allows("frame-ancestors", around, false)
+		}
+	}
+	switch strings.ToUpper(page.Header.Get("X-Frame-Options")) {
+	case "DENY":
+		return false
+	case "SAMEORIGIN":
+		return origin(page.URL) == origin(around)
+	}
+	return true
+}
+
+func (b *Browser) mustPage() *Page {
+	b.t.Helper()
+	page := b.Page()
+	if page == nil {
+		b.t.Fatal("oidcrptest: the tab shows no page yet")
+	}
+	return page
+}
+
+// from begins a navigation that a page causes.
+func (b *Browser) from(page *Page) *navigation {
+	n := &navigation{user: true}
+	if page != nil {
+		n.initiator, n.referrer = page.URL, page.Header.Get("Referrer-Policy")
+	}
+	return n
+}
+
+func (b *Browser) submit(page *Page, form *Form, button *Button, values url.Values, user bool) *Page {
+	b.t.Helper()
+	n, err := b.submission(page, form, button, values)
+	if err != nil {
+		b.t.Fatalf("oidcrptest: form on %v: %v", page.URL, err)
+	}
+	n.user = user
+	return b.visit(n)
+}
+
+// submission makes the request of a form (HTML 4.10.21.3).
+func (b *Browser) submission(page *Page, form *Form, button *Button, values url.Values) (*navigation, error) {
+	pairs, err := form.encode(button, values)
+	if err != nil {
+		return nil, err
+	}
+	n := b.from(page)
+	policy := readPolicies(page.URL, page.Header)
+	n.form = &policy
+	action := form.Action
+	n.method = form.Method
+	if button != nil && button.Action != nil {
+		action = button.Action
+	}
+	if button != nil && button.Method != "" {
+		n.method = button.Method
+	}
+	if action == nil {
+		return nil, fmt.Errorf("its action is no URL")
+	}
+	target := *action
+	n.url = &target
+	switch {
+	case n.method == http.MethodGet:
+		target.RawQuery = pairs
+	case form.Enctype == "" || strings.EqualFold(form.Enctype, urlencoded):
+		n.body, n.contentType = pairs, urlencoded
+	case strings.EqualFold(form.Enctype, "text/plain"):
+		decoded, _ := url.QueryUnescape(strings.ReplaceAll(pairs, "&", "\r\n"))
+		n.body, n.contentType = decoded+"\r\n", "text/plain"
+	default:
+		return nil, fmt.Errorf("enctype %q is not supported", form.Enctype)
+	}
+	return n, nil
+}
+
+// encode lists the form's fields in order.
+func (f *Form) encode(button *Button, values url.Values) (string, error) {
+	var pairs []string
+	add := func(name, value string) {
+		if name != "" {
+			pairs = append(pairs, url.QueryEscape(name)+"="+url.QueryEscape(value))
+		}
+	}
+	filled := map[string]bool{}
+	for _, field := range f.Fields {
+		replacement, given := values[field.Name]
+		switch {
+		case !given && !field.Off:
+			add(field.Name, field.Value)
+		case given && !filled[field.Name]:
+			for _, v := range replacement {
+				add(field.Name, v)
+			}
+		}
+		filled[field.Name] = filled[field.Name] || given
+	}
+	for name := range values {
+		if !filled[name] {
+			return "", fmt.Errorf("it has no field %q", name)
+		}
+	}
+	if button != nil {
+		add(button.Name, button.Value)
+	}
+	return strings.Join(pairs, "&"), nil
+}
+
+// visit loads a page in the tab.
+func (b *Browser) visit(n *navigation) *Page {
+	b.t.Helper()
+	v := b.load(n)
+	b.push(v)
+	return v.page
+}
+
+func (b *Browser) push(v *visit) {
+	b.history = append(b.history[:b.at+1], v)
+	b.at++
+}
+
+// load makes a navigation with all that follows from it by itself.
+func (b *Browser) load(n *navigation) *visit {
+	b.t.Helper()
+	var trail []Hop
+	for {
+		v := b.follow(n, trail)
+		trail = v.page.Trail
+		next := b.automatic(v.page)
+		if next == nil {
+			return v
+		}
+		next.frame = n.frame
+		n = next
+	}
+}
+
+// automatic returns what the page does by itself: submit its form, or
+// refresh.
+func (b *Browser) automatic(page *Page) *navigation {
+	b.t.Helper()
+	_, scripts := b.settings()
+	if page.Err != nil || page.Blocked != "" {
+		return nil
+	}
+	doc := page.document()
+	policy := readPolicies(page.URL, page.Header)
+	for _, s := range doc.scripts {
+		submits := strings.Contains(s.content, ".submit(") || strings.Contains(s.content, ".requestSubmit(")
+		if s.handler && !strings.Contains(strings.ToLower(page.Body), "onload") {
+			continue
+		}
+		if !scripts || !submits || len(doc.forms) == 0 || !policy.allowsScript(s) {
+			continue
+		}
+		n, err := b.submission(page, doc.forms[0], nil, nil)
+		if err != nil {
+			b.t.Fatalf("oidcrptest: form on %v that submits itself: %v", page.URL, err)
+		}
+		n.user = false
+		return n
+	}
+	if doc.refresh == "" {
+		return nil
+	}
+	target, err := page.URL.Parse(doc.refresh)
+	if err != nil {
+		return nil
+	}
+	n := b.from(page)
+	n.user, n.method, n.url = false, http.MethodGet, target
+	return n
+}
+
+// follow makes one navigation with its redirects.
+func (b *Browser) follow(n *navigation, trail []Hop) *visit {
+	b.t.Helper()
+	page := &Page{URL: n.url, Trail: trail}
+	v := &visit{request: n, page: page}
+	hop := *n // the request of this hop
+	state := redirectState{from: n.initiator, opaque: n.opaque, policy: n.referrer}
+	for redirected := false; ; redirected = true {
+		page.URL = hop.url
+		if hop.url.Scheme != "http" && hop.url.Scheme != "https" {
+			page.Blocked = "scheme"
+			return v
+		}
+		if n.form != nil && !n.form.allowsForm(hop.url, redirected) {
+			page.Blocked = "form-action"
+			return v
+		}
+		if len(page.Trail) > MaxRedirects {
+			b.t.Fatalf("oidcrptest: more than %d requests without reaching a page: %v", MaxRedirects, page)
+		}
+		state.step(hop.url)
+		res, err := b.document(&hop, &state)
+		if err != nil {
+			page.Err = err
+			return v
+		}
+		page.take(res)
+		next := location(hop.url, res)
+		if next == nil {
+			break
+		}
+		if policy := res.header.Get("Referrer-Policy"); policy != "" {
+			state.policy = policy
+		}
+		hop = redirectTo(hop, next, res.status)
+	}
+	v.request = &hop
+	if isHTML(page.Header) {
+		_, scripts := b.settings()
+		page.doc = parseHTML(page.URL, page.Body, scripts)
+	}
+	return v
+}
+
+// redirectTo changes the request as a redirect of this status does (Fetch
+// 4.5): 303, and 301 and 302 after POST, make it a GET.
+func redirectTo(n navigation, to *url.URL, status int) navigation {
+	if to.Fragment == "" {
+		to.Fragment = n.url.Fragment
+	}
+	n.url = to
+	if status == http.StatusSeeOther && n.method != http.MethodHead ||
+		n.method == http.MethodPost && (status == http.StatusMovedPermanently || status == http.StatusFound) {
+		n.method, n.body, n.contentType = http.MethodGet, "", ""
+	}
+	return n
+}
+
+// location returns where a response redirects to; nil if it does not.
+func location(u *url.URL, res *response) *url.URL {
+	switch res.status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil
+	}
+	l := res.header.Get("Location")
+	if l == "" {
+		return nil
+	}
+	next, err := u.Parse(l)
+	if err != nil {
+		return nil
+	}
+	return next
+}
+
+// redirectState is what a chain of redirects adds up to.
+type redirectState struct {
+	from     *url.URL // who began; nil: the user, or nobody
+	opaque   bool
+	relation string // Sec-Fetch-Site so far
+	tainted  bool   // the origin was lost on the way: "null"
+	policy   string // Referrer-Policy
+	last     *url.URL
+}
+
+func (s *redirectState) step(u *url.URL) {
+	if s.from == nil {
+		s.relation = "none"
+		if s.opaque {
+			s.relation = "cross-site"
+		}
+		return
+	}
+	s.relation = worse(s.relation, relation(s.from, u))
+	if s.relation == "" {
+		s.relation = "same-origin"
+	}
+	if s.last != nil && origin(s.last) != origin(u) && origin(s.from) != origin(s.last) {
+		s.tainted = true
+	}
+	s.last = u
+}
+
+// originHeader is the Origin of a request (Fetch 3.1): a page without
+// referrers has no origin to show either.
+func (s *redirectState) originHeader(u *url.URL, cors bool) string {
+	if s.from == nil || s.opaque || s.tainted {
+		return "null"
+	}
+	if cors {
+		return origin(s.from)
+	}
+	switch referrerPolicy(s.policy) {
+	case "no-referrer":
+		return "null"
+	case "same-origin":
+		if origin(s.from) != origin(u) {
+			return "null"
+		}
+	case "no-referrer-when-downgrade", "strict-origin", "strict-origin-when-cross-origin":
+		if s.from.Scheme == "https" && u.Scheme != "https" {
+			return "null"
+		}
+	}
+	return origin(s.from)
+}
+
+// referer is the Referer of a request; "" for none (Referrer Policy 8.3).
+func (s *redirectState) referer(u *url.URL) string {
+	if s.from == nil || s.opaque {
+		return ""
+	}
+	full := *s.from
+	full.Fragment, full.User = "", nil
+	same := origin(s.from) == origin(u)
+	downgrade := s.from.Scheme == "https" && !trustworthy(u)
+	switch referrerPolicy(s.policy) {
+	case "no-referrer":
+		return ""
+	case "unsafe-url":
+		return full.String()
+	case "origin":
+		return origin(s.from) + "/"
+	case "same-origin":
+		if !same {
+			return ""
+		}
+		return full.String()
+	case "no-referrer-when-downgrade":
+		if downgrade {
+			return ""
+		}
+		return full.String()
+	case "strict-origin":
+		if downgrade {
+			return ""
+		}
+		return origin(s.from) + "/"
+	case "origin-when-cross-origin":
+		if same {
+			return full.String()
+		}
+		return origin(s.from) + "/"
+	}
+	switch { // strict-origin-when-cross-origin, the default
+	case same:
+		return full.String()
+	case downgrade:
+		return ""
+	}
+	return origin(s.from) + "/"
+}
+
+// referrerPolicy picks the last policy known of a header.
+func referrerPolicy(header string) string {
+	policy := ""
+	for value := range strings.SplitSeq(header, ",") {
+		switch value = strings.ToLower(strings.TrimSpace(value)); value {
+		case "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin",
+			"origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url":
+			policy = value
+		}
+	}
+	return policy
+}
+
+// document makes one request for a document.
+func (b *Browser) document(n *navigation, s *redirectState) (*response, error) {
+	h := http.Header{}
+	h.Set("Accept", acceptDocuments)
+	h.Set("Upgrade-Insecure-Requests", "1")
+	if n.contentType != "" {
+		h.Set("Content-Type", n.contentType)
+	}
+	if n.method != http.MethodGet && n.method != http.MethodHead {
+		h.Set("Origin", s.originHeader(n.url, false))
+	}
+	if referer := s.referer(n.url); referer != "" {
+		h.Set("Referer", referer)
+	}
+	if trustworthy(n.url) {
+		h.Set("Sec-Fetch-Site", s.relation)
+		h.Set("Sec-Fetch-Mode", "navigate")
+		h.Set("Sec-Fetch-Dest", "document")
+		if n.frame != nil {
+			h.Set("Sec-Fetch-Dest", "iframe")
+		}
+		if n.user {
+			h.Set("Sec-Fetch-User", "?1")
+		}
+	}
+	// Chromium compares the site with who began, not with the redirects
+	// between: signing in by links and redirects alone keeps Strict cookies.
+	x := crossing{
+		sameSite: !n.opaque && (n.initiator == nil || site(n.initiator) == site(n.url)),
+		topLevel: n.frame == nil,
+		safe:     n.method == http.MethodGet || n.method == http.MethodHead,
+	}
+	if n.frame != nil {
+		x.thirdParty = site(n.frame) != site(n.url)
+	}
+	return b.send(n.method, n.url, n.body, h, &x)
+}
+
+// response is a response read whole.
+type response struct {
+	hop    Hop
+	status int
+	header http.Header
+	body   string
+}
+
+// send makes one request, with cookies and storing cookies unless x is nil.
+func (p *profile) send(method string, u *url.URL, body string, h http.Header, x *crossing) (*response, error) {
+	language, _ := p.settings()
+	h.Set("User-Agent", userAgent)
+	h.Set("Accept-Language", language)
+	if x != nil {
+		if cookies := p.jar.header(u, *x); cookies != "" {
+			h.Set("Cookie", cookies)
+		}
+	}
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	bare := *u
+	bare.Fragment = ""
+	req, err := http.NewRequest(method, bare.String(), reader)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = h
+	res, err := p.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxPage))
+	if err != nil {
+		return nil, err
+	}
+	if x != nil {
+		p.jar.store(u, res.Header, *x)
+	}
+	return &response{
+		hop:    Hop{Method: method, URL: u, Request: h, Status: res.StatusCode, Response: res.Header},
+		status: res.StatusCode,
+		header: res.Header,
+		body:   string(content),
+	}, nil
+}
+
+func (p *Page) take(res *response) {
+	p.Trail = append(p.Trail, res.hop)
+	p.Status, p.Header, p.Body = res.status, res.header, res.body
+}
