@@ -107,28 +107,26 @@ func (t *Transaction) decode(b []byte) (digest []byte, long bool, err error) {
 	in := reader{rest: b[fixedBytes:]}
 	if flags&hasMaxAge != 0 {
 		t.HasMaxAge = true
-		t.MaxAge = time.Duration(in.number(maxSeconds)) * time.Second
+		t.MaxAge = time.Duration(in.number(0, maxSeconds)) * time.Second
 	}
 	if flags&hasACR != 0 {
-		t.ACR = make([]string, in.number(uint64(len(in.rest))))
+		t.ACR = make([]string, in.number(1, uint64(len(in.rest))))
 		for i := range t.ACR {
-			t.ACR[i] = in.text()
+			t.ACR[i] = in.text(0, maxContent)
 		}
 	}
 	if flags&hasIdentity != 0 {
-		t.Identity = []byte(in.text())
+		t.Identity = []byte(in.text(1, maxIdentity))
 	}
-	if in.bad {
+	long = flags&hasCookie != 0
+	if in.bad || long && len(in.rest) > 0 || !long && flags&inSlot1 != 0 {
 		return nil, false, ErrState
 	}
-	if flags&hasCookie == 0 {
-		t.ReturnTo = string(in.rest)
-		return digest, false, nil
-	}
+	t.ReturnTo = string(in.rest)
 	if flags&inSlot1 != 0 {
 		t.slot = 1
 	}
-	return digest, true, nil
+	return digest, long, nil
 }
 
 // maxSeconds is the longest time.Duration.
@@ -145,10 +143,11 @@ type reader struct {
 	bad  bool
 }
 
-// number reads a number of at most limit.
-func (r *reader) number(limit uint64) uint64 {
+// number reads a number of at least low and at most high. As everywhere it has
+// one encoding, the shortest.
+func (r *reader) number(low, high uint64) uint64 {
 	v, n := binary.Uvarint(r.rest)
-	if r.bad || n <= 0 || v > limit {
+	if r.bad || n <= 0 || v < low || v > high || n > 1 && r.rest[n-1] == 0 {
 		r.bad = true
 		return 0
 	}
@@ -156,8 +155,9 @@ func (r *reader) number(limit uint64) uint64 {
 	return v
 }
 
-func (r *reader) text() string {
-	n := r.number(uint64(len(r.rest)))
+// text reads a text of low to high bytes.
+func (r *reader) text(low, high uint64) string {
+	n := r.number(low, high)
 	if r.bad || n > uint64(len(r.rest)) {
 		r.bad = true
 		return ""

@@ -388,6 +388,12 @@ func TestOpenRefusesOtherContents(t *testing.T) {
 			return append(b, bytes.Repeat([]byte{0xff}, 8)...)
 		}, transaction.ErrState},
 		{"acr values that are missing", func(b []byte) []byte { b[1] |= 2; return append(b, 9, 1, 'a') }, transaction.ErrState},
+		{"an empty list of acr values", func(b []byte) []byte { b[1] |= 2; return append(b, 0) }, transaction.ErrState},
+		{"a number with a needless byte", func(b []byte) []byte { b[1] |= 1; return append(b, 0x80, 0) }, transaction.ErrState},
+		{"an identity that is empty", func(b []byte) []byte { b[1] |= 4; return append(b, 0) }, transaction.ErrState},
+		{"an identity that is too long", func(b []byte) []byte { b[1] |= 4; return append(append(b, 33), make([]byte, 33)...) }, transaction.ErrState},
+		{"a slot without a cookie", func(b []byte) []byte { b[1] |= 16; return b }, transaction.ErrState},
+		{"a return URL here and in a cookie", func(b []byte) []byte { b[1] |= 8; return append(b, '/') }, transaction.ErrState},
 		{"an identity that is cut", func(b []byte) []byte { b[1] |= 4; return append(b, 32, 1) }, transaction.ErrState},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -892,7 +898,7 @@ func BenchmarkOpen(b *testing.B) {
 	br := newBrowser()
 	tx := br.start(b, d, transaction.Begin{ReturnTo: "/reports"})
 	r := br.request(callback)
-	for name, state := range map[string]string{"ours": tx.State, "forged": tx.State[:120] + "AAAAAAAA"} {
+	for name, state := range map[string]string{"ours": tx.State, "forged": tx.State[:len(tx.State)-8] + "AAAAAAAA"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
