@@ -111,9 +111,6 @@ func (b *Box) SealBytes(dst, plain, aad []byte, now time.Time) ([]byte, Seal, er
 		return nil, Seal{}, fmt.Errorf("cookie: cannot seal at %s: the clock is wrong", now.UTC().Format(time.RFC3339))
 	}
 	s.Period = uint32(day)
-	if err := Random(s.Nonce[:]); err != nil {
-		return nil, Seal{}, err
-	}
 	aead := b.cached(slot{s.Key, s.Period})
 	if aead == nil {
 		var err error
@@ -133,14 +130,19 @@ func (b *Box) SealBytes(dst, plain, aad []byte, now time.Time) ([]byte, Seal, er
 	raw[0] = version
 	binary.BigEndian.PutUint32(raw[1:], s.Key)
 	binary.BigEndian.PutUint16(raw[5:], uint16(s.Period))
-	copy(raw[headerSize:], s.Nonce[:])
+	// Drawn in place: s would move to the heap for it.
+	nonce := raw[headerSize:]
+	if err := Random(nonce); err != nil {
+		return nil, Seal{}, err
+	}
+	copy(s.Nonce[:], nonce)
 	// The additional data stands behind the output, in the same allocation.
 	bound := raw[:headerSize]
 	if extra > 0 {
 		bound = append(dst[start+size:start+size], bound...)
 		bound = append(bound, aad...)
 	}
-	raw = aead.Seal(raw, raw[headerSize:], plain, bound)
+	raw = aead.Seal(raw, nonce, plain, bound)
 	return dst[:start+len(raw)], s, nil
 }
 

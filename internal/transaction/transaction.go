@@ -90,8 +90,8 @@ type Transaction struct {
 
 // Challenge is the S256 code challenge of the verifier (RFC 7636 4.2).
 func (t *Transaction) Challenge() string {
-	sum := sha256.Sum256([]byte(t.Verifier))
 	var text [43]byte
+	sum := sha256.Sum256(append(text[:0], t.Verifier...))
 	base64.RawURLEncoding.Encode(text[:], sum[:])
 	return string(text[:])
 }
