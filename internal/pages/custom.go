@@ -154,7 +154,8 @@ func calls(n parse.Node) []string {
 }
 
 // try executes a custom template for full pages and empty ones, as a misspelt
-// field shows only then. The first failure is enough.
+// field, or one taken to be there always, shows only then. The first failure
+// is enough.
 func (p *Renderer) try(name string) error {
 	names := []string{name}
 	if name == "layout" {

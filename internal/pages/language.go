@@ -41,13 +41,9 @@ func (p *Renderer) lookUp(r string, never []string) (string, bool) {
 	return "", false
 }
 
-// shorten removes the last subtag, and a single-letter one before it.
+// shorten removes the last subtag.
 func shorten(tag string) string {
-	tag = tag[:max(0, strings.LastIndexByte(tag, '-'))]
-	if n := len(tag); n > 1 && tag[n-2] == '-' {
-		return tag[:n-2]
-	}
-	return tag
+	return tag[:max(0, strings.LastIndexByte(tag, '-'))]
 }
 
 // parseAccept returns the language ranges of the header in lower case, best

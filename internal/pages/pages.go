@@ -25,6 +25,7 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -147,17 +148,28 @@ func (p *Renderer) Write(w http.ResponseWriter, page Page) error {
 	h.Set("Content-Security-Policy", p.policy(page, custom))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", referrerPolicy(page))
 	w.WriteHeader(v.Status)
 	w.Write(body) // the visitor went away: nothing to do
 	return err
+}
+
+// referrerPolicy is "no-referrer", except where a form is for ourselves: it
+// would then come with "Origin: null" (Fetch 3.2), and be taken for another
+// site's by browsers that do not send Sec-Fetch-Site. "same-origin" tells
+// other sites as little.
+func referrerPolicy(page Page) string {
+	if page.Name == "signout" || page.Name == "confirm" {
+		return "same-origin"
+	}
+	return "no-referrer"
 }
 
 // render returns the page, and whether a custom template had a part in it.
 func (p *Renderer) render(v *view) (body []byte, custom bool, err error) {
 	content, layout := p.own[v.Name], p.own["layout"]
 	if content != nil || layout != nil {
-		body, err = execute(v, orElse(content, p.pages[v.Name]), orElse(layout, p.pages["layout"]))
+		body, err = execute(v, cmp.Or(content, p.pages[v.Name]), cmp.Or(layout, p.pages["layout"]))
 		if err == nil {
 			return body, true, nil
 		}
@@ -166,25 +178,18 @@ func (p *Renderer) render(v *view) (body []byte, custom bool, err error) {
 	return body, false, errors.Join(err, e)
 }
 
-func orElse(t, otherwise *template.Template) *template.Template {
-	if t == nil {
-		return otherwise
-	}
-	return t
-}
-
 func execute(v *view, content, layout *template.Template) ([]byte, error) {
 	var b bytes.Buffer
 	v.Content = ""
 	if err := content.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("page template: %w", err)
 	}
-	v.Content = template.HTML(b.String()) // escaped by its own template
+	v.Content = template.HTML(strings.TrimSpace(b.String())) // escaped by its own template
 	b = bytes.Buffer{}
 	if err := layout.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("page template: %w", err)
 	}
-	return b.Bytes(), nil
+	return bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")), nil
 }
 
 // policy returns the Content-Security-Policy. Custom templates may also use

@@ -1,11 +1,13 @@
 package pages
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // view is what a template sees: the Page, and the texts made for it.
@@ -20,8 +22,8 @@ type view struct {
 	Script    template.HTML
 	Content   template.HTML
 
-	texts   *Renderer
-	replace *strings.Replacer
+	texts *Renderer
+	names map[string]string // by placeholder
 }
 
 // button is a Link with its text.
@@ -41,20 +43,21 @@ func (p *Renderer) view(page Page) *view {
 		v.Script = template.HTML("<script>" + script + "</script>")
 	}
 	for _, l := range page.Providers {
-		if l.DisplayName == "" {
+		if l.DisplayName = clean(l.DisplayName); l.DisplayName == "" {
 			l.DisplayName = l.Name
 		}
-		l.DisplayName = clean(l.DisplayName)
-		v.Providers = append(v.Providers, button{Link: l, Label: strings.ReplaceAll(p.Text(page.Lang, "signin.with"), "{provider}", isolate(l.DisplayName, direction(page.Lang)))})
+		label := insert(p.Text(page.Lang, "signin.with"), map[string]string{"{provider}": isolate(l.DisplayName, v.Dir)})
+		v.Providers = append(v.Providers, button{l, label})
 	}
 	provider := ""
 	if len(v.Providers) > 0 {
 		provider = v.Providers[0].DisplayName
 	}
-	v.replace = strings.NewReplacer(
-		"{site}", v.name(page.SiteName, "site.generic"),
-		"{provider}", v.name(provider, "provider.generic"),
-		"{user}", v.name(page.User, "user.generic"))
+	v.names = map[string]string{
+		"{site}":     v.name(page.SiteName, "site.generic"),
+		"{provider}": v.name(provider, "provider.generic"),
+		"{user}":     v.name(page.User, "user.generic"),
+	}
 	v.fill()
 	return v
 }
@@ -76,10 +79,7 @@ func (v *view) fill() {
 	v.Title = v.first(key+".title", v.Page.Name+".title")
 	v.Label = v.first(key+".retry", v.Page.Name+".retry", v.Page.Name+".button", "error.retry")
 	v.Cancel = v.first(v.Page.Name+".cancel", "page.home")
-	v.Message = strings.ToValidUTF8(v.Page.Message, "\uFFFD")
-	if v.Message == "" {
-		v.Message = v.first(key)
-	}
+	v.Message = cmp.Or(v.Page.Message, v.first(key))
 }
 
 // usual returns the key of the main sentence when the caller named none.
@@ -99,7 +99,7 @@ func (v *view) usual() string {
 func (v *view) first(keys ...string) string {
 	for _, key := range keys {
 		if s := v.texts.Text(v.Lang, key); s != "" {
-			return v.replace.Replace(s)
+			return insert(s, v.names)
 		}
 	}
 	return ""
@@ -115,6 +115,36 @@ func (v *view) Text(key string) (string, error) {
 	return s, nil
 }
 
+// insert puts names where a text has their placeholders. Thai writes no
+// spaces between words, but sets other scripts off: a Thai text therefore has
+// no space around a placeholder, and gets one where the name needs it.
+func insert(text string, names map[string]string) string {
+	var b strings.Builder
+	end := 0
+	for _, at := range placeholder.FindAllStringIndex(text, -1) {
+		name, ok := names[text[at[0]:at[1]]]
+		if !ok {
+			continue
+		}
+		b.WriteString(text[end:at[0]])
+		end = at[1]
+		before, _ := utf8.DecodeLastRuneInString(text[:at[0]])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		first, _ := utf8.DecodeRuneInString(name)
+		last, _ := utf8.DecodeLastRuneInString(name)
+		if thai(before) && !thai(first) {
+			b.WriteByte(' ')
+		}
+		b.WriteString(name)
+		if thai(after) && !thai(last) {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String() + text[end:]
+}
+
+func thai(r rune) bool { return unicode.Is(unicode.Thai, r) }
+
 // clean removes from a name what could disturb the text around it: control
 // characters, line breaks and bidirectional controls.
 func clean(name string) string {
@@ -123,7 +153,7 @@ func clean(name string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(name, "\uFFFD"))
+	}, name)
 }
 
 // isolate puts a name that may run against the text around it between FSI and
