@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -291,11 +292,17 @@ type budget struct{ full time.Time }
 
 // wait is the time until a fetch is allowed; 0 now.
 func (b *budget) wait(now time.Time) time.Duration {
-	missing := b.full.Sub(now)
-	if missing > fetchBurst*fetchInterval {
-		return 0 // the clock was put back
+	allowed := b.full.Add(-(fetchBurst - 1) * fetchInterval)
+	if !allowed.After(now) || b.stale(now) {
+		return 0
 	}
-	return max(0, missing-(fetchBurst-1)*fetchInterval)
+	return allowed.Sub(now)
+}
+
+// stale tells that the budget is full: it would be by now, or it was spent
+// before the clock was put back.
+func (b *budget) stale(now time.Time) bool {
+	return b.full.Before(now) || b.full.After(now.Add(fetchBurst*fetchInterval))
 }
 
 // take pays for one fetch, or returns how long to wait.
@@ -303,7 +310,7 @@ func (b *budget) take(now time.Time) time.Duration {
 	if wait := b.wait(now); wait > 0 {
 		return wait
 	}
-	if missing := b.full.Sub(now); missing < 0 || missing > fetchBurst*fetchInterval {
+	if b.stale(now) {
 		b.full = now
 	}
 	b.full = b.full.Add(fetchInterval)
@@ -461,9 +468,16 @@ func keyMaterial(members validate.Claims) (any, bool) {
 	if jwk.UnmarshalJSON(b) != nil || !jwk.Valid() || !jwk.IsPublic() {
 		return nil, false
 	}
-	if key, ok := jwk.Key.(*rsa.PublicKey); ok {
+	switch key := jwk.Key.(type) {
+	case *rsa.PublicKey:
 		bits := key.N.BitLen()
 		if bits < minRSABits || bits > maxRSABits || key.E < 3 || key.N.Bit(0) == 0 {
+			return nil, false
+		}
+	case ed25519.PublicKey:
+		// go-jose fills up an x that is too short, and cuts one that is too long.
+		x, _, err := members.String("x")
+		if err != nil || x != base64.RawURLEncoding.EncodeToString(key) {
 			return nil, false
 		}
 	}
