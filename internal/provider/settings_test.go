@@ -156,7 +156,11 @@ func TestTagTellsProvidersApart(t *testing.T) {
 		{"another name", func(s *provider.Settings) { s.Name = "op2" }},
 		{"another issuer", func(s *provider.Settings) { s.Issuer += "/" }},
 		{"another client", func(s *provider.Settings) { s.ClientID = "d" }},
-		{"parts moved over", func(s *provider.Settings) { s.Name = "ophttps://op.example"; s.Issuer = "https://op.example"; s.ClientID = "c" }},
+		{"parts moved over", func(s *provider.Settings) {
+			s.Name = "ophttps://op.example"
+			s.Issuer = "https://op.example"
+			s.ClientID = "c"
+		}},
 	} {
 		s := valid()
 		tt.change(&s)
