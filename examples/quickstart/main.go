@@ -3,8 +3,9 @@
 //
 //	go -C examples run ./quickstart
 //
-// With a provider of your own, Issuer, ClientID and ClientSecret are what it
-// gave you, and the rest stays.
+// With a real provider only the setting Providers changes:
+//
+//	Providers: []oidcrp.Provider{{Issuer: "https://login.example.com", ClientID: "…", ClientSecret: "…"}},
 package main
 
 import (
@@ -21,18 +22,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := provider.AddClient(oidcrptest.Client{
-		RedirectURLs:           []string{"http://localhost:3000/auth/callback/default"},
-		PostLogoutRedirectURLs: []string{"http://localhost:3000/auth/logout"},
-	})
-
 	rp, err := oidcrp.New(oidcrp.Config{
-		BaseURL: "http://localhost:3000",
-		Providers: []oidcrp.Provider{{
-			Issuer:       provider.Issuer(),
-			ClientID:     client.ID,
-			ClientSecret: oidcrp.Secret(client.Secret),
-		}},
+		BaseURL:   "http://localhost:3000",
+		Providers: []oidcrp.Provider{provider.Config("dev", "http://localhost:3000")},
 	})
 	if err != nil {
 		log.Fatal(err)
