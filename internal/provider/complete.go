@@ -63,5 +63,8 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 		Scopes: t.scopes, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Expiry: id.Expiry,
 		SessionExpiry: id.SessionExpiry, RawIDToken: t.idToken, Claims: id.Claims,
 	}
-	return login, p.addUserInfo(ctx, m, t, login)
+	if err := p.addUserInfo(ctx, m, t, login); err != nil {
+		return nil, err
+	}
+	return login, nil
 }
