@@ -285,9 +285,6 @@ func (b *Box) remember(at slot, aead cipher.AEAD) {
 				oldest = k
 			}
 		}
-		if oldest == at {
-			return
-		}
 		delete(next, oldest)
 	}
 	b.ciphers.Store(&next)

@@ -343,6 +343,21 @@ func TestBoxConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// What every request pays.
+func TestBoxOpenAllocatesNothing(t *testing.T) {
+	box := newKeys(t, 1).Box("session", "site")
+	buf := make([]byte, 0, 1024)
+	aad := []byte("aad")
+	value, _ := seal(t, box, string(make([]byte, 555)), "aad", now)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, _, err := box.Open(buf, value, aad); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzBoxOpen(f *testing.F) {
 	keys := newKeys(f, 1, 2)
 	box := keys.Box("session", "site")

@@ -32,9 +32,9 @@ func (k *Keys) Codec(purpose, site string, maxAge time.Duration) *Codec {
 
 // Encode seals value for the cookie called name.
 func (c *Codec) Encode(name string, value []byte) (string, error) {
-	// A copy, since securecookie encrypts in place; with a first byte, since
-	// it does not open empty values.
-	s, err := c.codecs[0].Encode(name, append([]byte{version}, value...))
+	// A copy, since securecookie encrypts in place; with a byte in front,
+	// since it does not open empty values.
+	s, err := c.codecs[0].Encode(name, append([]byte{0}, value...))
 	if err != nil {
 		return "", fmt.Errorf("cookie: seal %s: %w", name, err)
 	}
@@ -53,8 +53,8 @@ func (c *Codec) Decode(name, value string) ([]byte, error) {
 	}
 	for _, sc := range c.codecs {
 		var plain []byte
-		if err := sc.Decode(name, value, &plain); err == nil && len(plain) > 0 && plain[0] == version {
-			return plain[1:], nil
+		if err := sc.Decode(name, value, &plain); err == nil {
+			return plain[1:], nil // less the first byte of Encode
 		}
 	}
 	return nil, ErrSealed

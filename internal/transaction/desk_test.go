@@ -344,7 +344,7 @@ func TestReplace(t *testing.T) {
 
 func FuzzBinding(f *testing.F) {
 	value := strings.Repeat("A", 43)
-	for _, s := range []string{"", value, value + ".00", value + ".21", value + ".111763640000", value + ".30", value + ".02", value + ".000", value + ".00+1", value[:42] + "B.00", value + ".0099999999999"} {
+	for _, s := range []string{"", value, value + ".00", value + ".21", value + ".111763640000", value + ".30", value + ".02", value + ".000", value + ".00+1", value + ".000123", value[:42] + "B.00", value + ".0099999999999"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -394,6 +394,7 @@ func TestOpenRefusesOtherContents(t *testing.T) {
 		{"an identity that is too long", func(b []byte) []byte { b[1] |= 4; return append(append(b, 33), make([]byte, 33)...) }, transaction.ErrState},
 		{"a slot without a cookie", func(b []byte) []byte { b[1] |= 16; return b }, transaction.ErrState},
 		{"a return URL here and in a cookie", func(b []byte) []byte { b[1] |= 8; return append(b, '/') }, transaction.ErrState},
+		{"more than we ever put into a state", func(b []byte) []byte { return append(b, make([]byte, 600)...) }, transaction.ErrState},
 		{"an identity that is cut", func(b []byte) []byte { b[1] |= 4; return append(b, 32, 1) }, transaction.ErrState},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -734,6 +735,31 @@ func TestDerivedSecrets(t *testing.T) {
 	fresh("another browser", other.start(t, d, transaction.Begin{}))
 	if raw, err := base64.RawURLEncoding.DecodeString(b.start(t, d, transaction.Begin{}).State); err != nil || bytes.Contains(raw, []byte(b.binding(t).Value[:43])) {
 		t.Error("the state shows the binding")
+	}
+}
+
+// Half of what they are derived from is in the browser.
+func TestDerivedSecretsNeedTheBinding(t *testing.T) {
+	d, _ := newDesk(t)
+	b := newBrowser()
+	tx := b.start(t, d, transaction.Begin{})
+	binding, err := base64.RawURLEncoding.DecodeString(b.binding(t).Value[:43])
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := newKeys(t, 1).Box("state", newSite(t, "https://app.example").ID())
+	_, seal, err := box.Open(nil, tx.State, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, got := range map[string]string{"nonce": tx.Nonce, "code_verifier": tx.Verifier} {
+		sum, err := box.MAC(seal, label, binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := base64.RawURLEncoding.EncodeToString(sum[:]); got != want {
+			t.Errorf("%s %q, want %q", label, got, want)
+		}
 	}
 }
 
