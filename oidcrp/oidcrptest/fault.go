@@ -226,7 +226,11 @@ func TokenRedirect(to string) Fault {
 }
 
 // TokenSlow answers token requests after d.
-func TokenSlow(d time.Duration) Fault { return Slow(TokenEndpoint, d) }
+func TokenSlow(d time.Duration) Fault {
+	f := Slow(TokenEndpoint, d)
+	f.Name = "TokenSlow"
+	return f
+}
 
 // TokenField sets one field of token responses; nil leaves it out.
 func TokenField(name string, value any) Fault { return tokenField("TokenField "+name, name, value) }

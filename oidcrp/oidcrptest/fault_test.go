@@ -1,0 +1,475 @@
+package oidcrptest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// faultTests shows for each fault what it does on the wire.
+var faultTests = map[string]struct {
+	fault oidcrptest.Fault
+	check func(t *testing.T, w *wire)
+}{
+	"WrongIssuer":     {oidcrptest.WrongIssuer, claimIs("iss", "https://other.example")},
+	"IssuerWithSlash": {oidcrptest.IssuerWithSlash, claimIs("iss", func(w *wire) any { return w.p.Issuer() + "/" })},
+	"MissingIssuer":   {oidcrptest.MissingIssuer, claimIs("iss", nil)},
+	"WrongAudience":   {oidcrptest.WrongAudience, claimIs("aud", "another-client")},
+	"MissingAudience": {oidcrptest.MissingAudience, claimIs("aud", nil)},
+	"ExtraAudience": {oidcrptest.ExtraAudience, all(
+		claimIs("aud", func(w *wire) any { return []any{w.client.ID, "untrusted"} }),
+		claimIs("azp", func(w *wire) any { return w.client.ID }))},
+	"MissingAZP": {oidcrptest.MissingAZP, all(
+		claimIs("aud", func(w *wire) any { return []any{w.client.ID, "untrusted"} }),
+		claimIs("azp", nil))},
+	"WrongAZP":        {oidcrptest.WrongAZP, claimIs("azp", "another-client")},
+	"AudienceArray":   {oidcrptest.AudienceArray, claimIs("aud", func(w *wire) any { return []any{w.client.ID} })},
+	"WrongNonce":      {oidcrptest.WrongNonce, claimIs("nonce", "another-nonce")},
+	"MissingNonce":    {oidcrptest.MissingNonce, claimIs("nonce", nil)},
+	"ExpiredToken":    {oidcrptest.ExpiredToken, claimIsAbout("exp", -10*time.Minute)},
+	"MissingExpiry":   {oidcrptest.MissingExpiry, claimIs("exp", nil)},
+	"FutureIssuedAt":  {oidcrptest.FutureIssuedAt, claimIsAbout("iat", time.Hour)},
+	"OldIssuedAt":     {oidcrptest.OldIssuedAt, claimIsAbout("iat", -24*time.Hour)},
+	"MissingIssuedAt": {oidcrptest.MissingIssuedAt, claimIs("iat", nil)},
+	"NotYetValid":     {oidcrptest.NotYetValid, claimIsAbout("nbf", time.Hour)},
+	"MissingSubject":  {oidcrptest.MissingSubject, claimIs("sub", nil)},
+	"EmptySubject":    {oidcrptest.EmptySubject, claimIs("sub", "")},
+	"StaleAuthTime":   {oidcrptest.StaleAuthTime, claimIsAbout("auth_time", -24*time.Hour)},
+	"MissingAuthTime": {oidcrptest.MissingAuthTime, claimIs("auth_time", nil)},
+	"WrongACR":        {oidcrptest.WrongACR, claimIs("acr", "0")},
+	"MissingACR":      {oidcrptest.MissingACR, claimIs("acr", nil)},
+	"MissingATHash":   {oidcrptest.MissingATHash, claimIs("at_hash", nil)},
+	"WrongATHash": {oidcrptest.WrongATHash, func(t *testing.T, w *wire) {
+		body := w.tokens()
+		got := w.decode(body["id_token"].(string)).claims["at_hash"].(string)
+		if right := halfSHA256(body["access_token"].(string)); got == right || len(got) != len(right) {
+			t.Errorf("at_hash = %q, must be another of the length of %q", got, right)
+		}
+	}},
+	"DuplicateClaim": {oidcrptest.DuplicateClaim, payload(func(s string) bool {
+		return strings.Count(s, `"sub":`) == 2 && strings.Contains(s, `"sub":"mallory"`) && strings.Contains(s, `"sub":"alice"`) && json.Valid([]byte(s))
+	})},
+	"CaseTwinClaim": {oidcrptest.CaseTwinClaim, payload(func(s string) bool {
+		return strings.Contains(s, `"SUB":"mallory"`) && strings.Contains(s, `"sub":"alice"`) && json.Valid([]byte(s))
+	})},
+	"TrailingBytes": {oidcrptest.TrailingBytes, payload(func(s string) bool {
+		return strings.HasSuffix(s, `}{"sub":"mallory"}`) && !json.Valid([]byte(s))
+	})},
+
+	"AlgNone": {oidcrptest.AlgNone, func(t *testing.T, w *wire) {
+		if token := w.idToken(); token.header["alg"] != "none" || token.signatureLength != 0 {
+			t.Errorf("header %v, signature of %d bytes", token.header, token.signatureLength)
+		}
+	}},
+	"WrongSignature": {oidcrptest.WrongSignature, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if token.header["kid"] != w.jwks()[0].(map[string]any)["kid"] || w.verify(token) == nil {
+			t.Errorf("signature verifies, or under another key: %v", token.header)
+		}
+	}},
+	"UnknownKey": {oidcrptest.UnknownKey, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		for _, k := range w.jwks() {
+			if k.(map[string]any)["kid"] == token.header["kid"] {
+				t.Errorf("key %v is published", token.header["kid"])
+			}
+		}
+	}},
+	"HMACWithPublicKey": {oidcrptest.HMACWithPublicKey, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if token.header["alg"] != "HS256" || token.header["kid"] != w.jwks()[0].(map[string]any)["kid"] || token.signatureLength != 32 {
+			t.Errorf("header %v, signature of %d bytes", token.header, token.signatureLength)
+		}
+	}},
+	"HMACWithClientSecret": {oidcrptest.HMACWithClientSecret, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if token.header["alg"] != "HS256" || !hmacMatches(token.raw, w.client.Secret) {
+			t.Errorf("header %v, not signed by the client secret", token.header)
+		}
+	}},
+	"WeakKey": {oidcrptest.WeakKey, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		keys := w.jwks()
+		weak := keys[len(keys)-1].(map[string]any)
+		if token.header["kid"] != weak["kid"] || len(weak["n"].(string)) != 171 || token.signatureLength != 128 {
+			t.Errorf("signed by %v, not by the key of 1024 bits %v", token.header, weak)
+		}
+	}},
+	"AccessTokenType": {oidcrptest.AccessTokenType, headerIs("typ", "at+jwt")},
+	"EventsInIDToken": {oidcrptest.EventsInIDToken, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if token.claims["events"] == nil || token.claims["nonce"] != "the-nonce" || token.header["typ"] != nil {
+			t.Errorf("%v %v, want an ID token right but for events", token.header, token.claims)
+		}
+	}},
+	"LogoutTokenAsIDToken": {oidcrptest.LogoutTokenAsIDToken, func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if token.claims["events"] == nil || token.claims["jti"] == nil || token.claims["nonce"] != nil || token.header["typ"] != "logout+jwt" {
+			t.Errorf("%v %v is no logout token", token.header, token.claims)
+		}
+	}},
+	"IDTokenClaim":  {oidcrptest.IDTokenClaim("sub", 7), claimIs("sub", 7.0)},
+	"IDTokenHeader": {oidcrptest.IDTokenHeader("jku", "https://other.example/jwks"), headerIs("jku", "https://other.example/jwks")},
+
+	"NoIDToken":      {oidcrptest.NoIDToken, tokenFieldIs("id_token", nil, false)},
+	"IDTokenNull":    {oidcrptest.IDTokenNull, tokenFieldIs("id_token", nil, true)},
+	"NoAccessToken":  {oidcrptest.NoAccessToken, tokenFieldIs("access_token", nil, false)},
+	"TokenField":     {oidcrptest.TokenField("expires_in", -1), tokenFieldIs("expires_in", -1.0, true)},
+	"TokenHTML":      {oidcrptest.TokenHTML, tokenAnswer(200, "text/html; charset=utf-8", "<!doctype html>")},
+	"TokenTextPlain": {oidcrptest.TokenTextPlain, tokenAnswer(200, "text/plain; charset=utf-8", `{"access_token"`)},
+	"TokenError":     {oidcrptest.TokenError("invalid_client"), tokenAnswer(401, "application/json", `{"error":"invalid_client"`)},
+	"TokenStatus":    {oidcrptest.TokenStatus(503), tokenAnswer(503, "text/plain; charset=utf-8", "Service Unavailable")},
+	"TokenRedirect": {oidcrptest.TokenRedirect("https://other.example/token"), func(t *testing.T, w *wire) {
+		if a := w.token(); a.status != 307 || a.header.Get("Location") != "https://other.example/token" {
+			t.Errorf("answered %d to %q", a.status, a.header.Get("Location"))
+		}
+	}},
+	"TokenSlow": {oidcrptest.TokenSlow(time.Millisecond), tokenAnswer(200, "application/json", `{"access_token"`)},
+	"TokenHang": {oidcrptest.TokenHang, hangs(oidcrptest.TokenEndpoint)},
+	"TokenHuge": {oidcrptest.TokenHuge, huge(func(w *wire) answer { return w.token() })},
+	"IgnorePKCE": {oidcrptest.IgnorePKCE, func(t *testing.T, w *wire) {
+		form := codeForm(w.authorize().Get("code"))
+		form.Set("code_verifier", "a-verifier-of-somebody-else-entirely-as-long-as-it")
+		if a := w.post(oidcrptest.TokenEndpoint, form); a.status != 200 {
+			t.Errorf("answered %d: %s", a.status, a.body)
+		}
+	}},
+
+	"MetadataIssuerMismatch": {oidcrptest.MetadataIssuerMismatch, metadataIs("issuer", func(w *wire) any { return w.p.Issuer() + "/" })},
+	"MetadataNoPKCE":         {oidcrptest.MetadataNoPKCE, metadataIs("code_challenge_methods_supported", nil)},
+	"MetadataPlainPKCE":      {oidcrptest.MetadataPlainPKCE, metadataIs("code_challenge_methods_supported", []any{"plain"})},
+	"NoEndSession":           {oidcrptest.NoEndSession, metadataIs("end_session_endpoint", nil)},
+	"NoUserInfo":             {oidcrptest.NoUserInfo, metadataIs("userinfo_endpoint", nil)},
+	"MetadataField":          {oidcrptest.MetadataField("token_endpoint", "javascript:alert(1)"), metadataIs("token_endpoint", "javascript:alert(1)")},
+	"MetadataRubbish":        {oidcrptest.MetadataRubbish, rubbish(oidcrptest.DiscoveryEndpoint)},
+	"MetadataHang":           {oidcrptest.MetadataHang, hangs(oidcrptest.DiscoveryEndpoint)},
+	"MetadataHuge":           {oidcrptest.MetadataHuge, huge(func(w *wire) answer { return w.get(w.p.URL(oidcrptest.DiscoveryEndpoint)) })},
+	"MetadataStatus":         {oidcrptest.MetadataStatus(500), getAnswer(oidcrptest.DiscoveryEndpoint, 500, "")},
+	"MetadataRedirect":       {oidcrptest.MetadataRedirect("https://other.example/"), getAnswer(oidcrptest.DiscoveryEndpoint, 302, "https://other.example/")},
+
+	"JWKSRubbish":  {oidcrptest.JWKSRubbish, rubbish(oidcrptest.JWKSEndpoint)},
+	"JWKSHang":     {oidcrptest.JWKSHang, hangs(oidcrptest.JWKSEndpoint)},
+	"JWKSHuge":     {oidcrptest.JWKSHuge, huge(func(w *wire) answer { return w.get(w.p.URL(oidcrptest.JWKSEndpoint)) })},
+	"JWKSStatus":   {oidcrptest.JWKSStatus(503), getAnswer(oidcrptest.JWKSEndpoint, 503, "")},
+	"RedirectJWKS": {oidcrptest.RedirectJWKS("https://other.example/"), getAnswer(oidcrptest.JWKSEndpoint, 302, "https://other.example/")},
+	"JWKSEmpty": {oidcrptest.JWKSEmpty, func(t *testing.T, w *wire) {
+		if keys := w.jwks(); len(keys) != 0 {
+			t.Errorf("there are keys: %v", keys)
+		}
+	}},
+	"JWKSUnsupportedKeys": {oidcrptest.JWKSUnsupportedKeys, func(t *testing.T, w *wire) {
+		keys := w.jwks()
+		last := keys[len(keys)-3].(map[string]any)
+		if len(keys) < 10 || last["kid"] != w.idToken().header["kid"] {
+			t.Errorf("%d keys, want unsupported ones and then the right ones: %v", len(keys), keys)
+		}
+	}},
+	"KidlessKeys": {oidcrptest.KidlessKeys, func(t *testing.T, w *wire) {
+		for _, k := range w.jwks() {
+			if _, ok := k.(map[string]any)["kid"]; ok {
+				t.Errorf("key with kid: %v", k)
+			}
+		}
+		if token := w.idToken(); token.header["kid"] != nil {
+			t.Errorf("header %v has a kid", token.header)
+		}
+	}},
+
+	"WrongResponseIssuer":   {oidcrptest.WrongResponseIssuer, responseIs("iss", "https://other.example")},
+	"MissingResponseIssuer": {oidcrptest.MissingResponseIssuer, all(responseIs("iss"), metadataIs("authorization_response_iss_parameter_supported", true))},
+	"NoResponseIssuer":      {oidcrptest.NoResponseIssuer, all(responseIs("iss"), metadataIs("authorization_response_iss_parameter_supported", nil))},
+	"NoState":               {oidcrptest.NoState, responseIs("state")},
+	"WrongState":            {oidcrptest.WrongState, responseIs("state", "another-state")},
+	"NoCode":                {oidcrptest.NoCode, responseIs("code")},
+	"DuplicateParams":       {oidcrptest.DuplicateParams, responseIs("state", "the-state", "another-state")},
+	"TokensInResponse": {oidcrptest.TokensInResponse, func(t *testing.T, w *wire) {
+		v := w.authorize()
+		token := w.decode(v.Get("id_token"))
+		if v.Get("code") == "" || v.Get("access_token") == "" || token.claims["nonce"] != "the-nonce" || w.verify(token) != nil {
+			t.Errorf("response has not code, access token and good ID token: %v", v)
+		}
+	}},
+	"IgnoreFormPost": {oidcrptest.IgnoreFormPost, func(t *testing.T, w *wire) {
+		if v := w.authorize("response_mode", "form_post"); v.Get("code") == "" {
+			t.Errorf("no code in the query: %v", v)
+		}
+	}},
+	"ForceFormPost": {oidcrptest.ForceFormPost, func(t *testing.T, w *wire) {
+		if a := w.get(w.authorizeURL()); a.status != 200 || !strings.Contains(a.body, `name="code"`) {
+			t.Errorf("no form: %d %s", a.status, a.body)
+		}
+	}},
+	"AuthorizationError": {oidcrptest.AuthorizationError("server_error", "boom"), all(
+		responseIs("error", "server_error"), responseIs("error_description", "boom"), responseIs("code"), responseIs("state", "the-state"))},
+
+	"UserInfoWrongSubject": {oidcrptest.UserInfoWrongSubject, userInfoIs("sub", "mallory")},
+	"UserInfoNoSubject":    {oidcrptest.UserInfoNoSubject, userInfoIs("sub", nil)},
+	"UserInfoClaim":        {oidcrptest.UserInfoClaim("email", "other@example.com"), userInfoIs("email", "other@example.com")},
+	"UserInfoHang":         {oidcrptest.UserInfoHang, hangs(oidcrptest.UserInfoEndpoint)},
+	"UserInfoHuge":         {oidcrptest.UserInfoHuge, huge(func(w *wire) answer { return w.userInfo() })},
+	"UserInfoHTML": {oidcrptest.UserInfoHTML, func(t *testing.T, w *wire) {
+		if a := w.userInfo(); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
+			t.Errorf("answered %d %v", a.status, a.header)
+		}
+	}},
+	"UserInfoStatus": {oidcrptest.UserInfoStatus(500), func(t *testing.T, w *wire) {
+		if a := w.userInfo(); a.status != 500 {
+			t.Errorf("answered %d", a.status)
+		}
+	}},
+	"UserInfoRedirect": {oidcrptest.UserInfoRedirect("https://other.example/"), func(t *testing.T, w *wire) {
+		if a := w.userInfo(); a.status != 307 || a.header.Get("Location") != "https://other.example/" {
+			t.Errorf("answered %d %v", a.status, a.header)
+		}
+	}},
+
+	"EndSessionWrongState": {oidcrptest.EndSessionWrongState, signedOutWith("state=another-state")},
+	"EndSessionNoState":    {oidcrptest.EndSessionNoState, signedOutWith("")},
+
+	"Slow": {oidcrptest.Slow(oidcrptest.JWKSEndpoint, time.Millisecond), getAnswer(oidcrptest.JWKSEndpoint, 200, "")},
+	"Answer": {oidcrptest.Answer(oidcrptest.JWKSEndpoint, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418) }),
+		getAnswer(oidcrptest.JWKSEndpoint, 418, "")},
+}
+
+func TestFaults(t *testing.T) {
+	for name, test := range faultTests {
+		t.Run(name, func(t *testing.T) {
+			if !strings.HasPrefix(test.fault.String(), name) {
+				t.Errorf("fault is named %q", test.fault)
+			}
+			test.check(t, newWire(t, test.fault))
+		})
+	}
+}
+
+// A fault without a test above would be a promise nobody checked.
+func TestEveryFaultIsTested(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "fault.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	expect := func(name string) {
+		if !ast.IsExported(name) {
+			return
+		}
+		found++
+		if _, ok := faultTests[name]; !ok {
+			t.Errorf("no test for fault %s", name)
+		}
+	}
+	for _, decl := range file.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil {
+				expect(d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					expect(v.Names[0].Name)
+				}
+			}
+		}
+	}
+	if found != len(faultTests) {
+		t.Errorf("%d faults, %d tests", found, len(faultTests))
+	}
+}
+
+func TestFaultOfTheCallersOwn(t *testing.T) {
+	w := newWire(t, oidcrptest.Fault{Name: "LateNonce", IDToken: func(t *oidcrptest.IDToken) { t.Claims["nonce"] = "late" }}, oidcrptest.WrongACR)
+	if token := w.idToken(); token.claims["nonce"] != "late" || token.claims["acr"] != "0" {
+		t.Errorf("claims %v, want both faults", token.claims)
+	}
+	w.p.SetFaults()
+	if token := w.idToken(); token.claims["nonce"] != "the-nonce" || w.verify(token) != nil {
+		t.Errorf("claims %v after the faults were lifted", token.claims)
+	}
+}
+
+func all(checks ...func(*testing.T, *wire)) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		for _, check := range checks {
+			check(t, w)
+		}
+	}
+}
+
+// expected resolves a value that depends on the provider.
+func expected(w *wire, v any) string {
+	if f, ok := v.(func(*wire) any); ok {
+		v = f(w)
+	}
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func isField(t *testing.T, w *wire, what string, m map[string]any, name string, want any) {
+	t.Helper()
+	got, present := m[name]
+	b, _ := json.Marshal(got)
+	if want == nil && present || string(b) != expected(w, want) {
+		t.Errorf("%s: %s = %s, want %s", what, name, b, expected(w, want))
+	}
+}
+
+func claimIs(name string, want any) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		token := w.idToken()
+		isField(t, w, "ID token", token.claims, name, want)
+		if err := w.verify(token); err != nil {
+			t.Errorf("signature must be right: %v", err)
+		}
+	}
+}
+
+func claimIsAbout(name string, d time.Duration) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		now := time.Unix(2_000_000_000, 0)
+		w.p.SetNow(func() time.Time { return now })
+		isField(t, w, "ID token", w.idToken().claims, name, now.Add(d).Unix())
+	}
+}
+
+func headerIs(name string, want any) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) { isField(t, w, "header", w.idToken().header, name, want) }
+}
+
+func payload(ok func(string) bool) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		token := w.idToken()
+		if !ok(token.payload) {
+			t.Errorf("payload is %s", token.payload)
+		}
+		if err := w.verify(token); err != nil {
+			t.Errorf("signature must be right: %v", err)
+		}
+	}
+}
+
+func tokenFieldIs(name string, want any, present bool) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		m := w.tokens()
+		if got, ok := m[name]; got != want || ok != present {
+			t.Errorf("token response has %s = %v (%v), want %v (%v)", name, got, ok, want, present)
+		}
+	}
+}
+
+func tokenAnswer(status int, contentType, prefix string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		a := w.token()
+		if a.status != status || a.header.Get("Content-Type") != contentType || !strings.HasPrefix(a.body, prefix) {
+			t.Errorf("answered %d %q %q", a.status, a.header.Get("Content-Type"), a.body)
+		}
+	}
+}
+
+func metadataIs(name string, want any) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) { isField(t, w, "metadata", w.metadata(), name, want) }
+}
+
+func userInfoIs(name string, want any) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) { isField(t, w, "UserInfo", w.userInfo().json(t), name, want) }
+}
+
+func responseIs(name string, want ...string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		if got := w.authorize()[name]; strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("response has %s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func getAnswer(endpoint string, status int, location string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		if a := w.get(w.p.URL(endpoint)); a.status != status || a.header.Get("Location") != location {
+			t.Errorf("answered %d to %q", a.status, a.header.Get("Location"))
+		}
+	}
+}
+
+func rubbish(endpoint string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		if a := w.get(w.p.URL(endpoint)); a.status != 200 || json.Valid([]byte(a.body)) {
+			t.Errorf("answered %d %q", a.status, a.body)
+		}
+	}
+}
+
+func huge(get func(*wire) answer) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		a := get(w)
+		if a.status != 200 || len(a.body) < 32<<20 || !json.Valid([]byte(a.body)) {
+			t.Errorf("answered %d with %d bytes", a.status, len(a.body))
+		}
+	}
+}
+
+// hangs shows that a request is under way until its caller gives up.
+func hangs(endpoint string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error)
+		go func() {
+			r := w.postRequest(endpoint, nil).WithContext(ctx)
+			_, err := w.do(r)
+			done <- err
+		}()
+		for w.p.Calls(endpoint) == 0 {
+			select {
+			case err := <-done:
+				t.Fatalf("answered: %v", err)
+			default:
+			}
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended by %v", err)
+		}
+	}
+}
+
+func signedOutWith(query string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		token := w.idToken()
+		a := w.get(w.p.URL(oidcrptest.EndSessionEndpoint) + "?" + url.Values{
+			"id_token_hint": {token.raw}, "post_logout_redirect_uri": {signedOut}, "state": {"the-state"}}.Encode())
+		want := strings.TrimSuffix(signedOut+"?"+query, "?")
+		if a.header.Get("Location") != want {
+			t.Errorf("answered %d to %q, want %q: %s", a.status, a.header.Get("Location"), want, a.body)
+		}
+	}
+}
+
+// A hanging provider must not keep its test from ending.
+func TestStopEndsHangingRequests(t *testing.T) {
+	w := newWire(t, oidcrptest.MetadataHang)
+	done := make(chan error)
+	go func() {
+		r := httptest.NewRequest(http.MethodGet, w.p.URL(oidcrptest.DiscoveryEndpoint), nil)
+		r.RequestURI = ""
+		_, err := w.do(r)
+		done <- err
+	}()
+	for w.p.Calls(oidcrptest.DiscoveryEndpoint) == 0 {
+		time.Sleep(0)
+	}
+	w.p.Stop()
+	if err := <-done; err == nil {
+		t.Error("a stopped provider answered")
+	}
+}
