@@ -56,7 +56,6 @@ type Config struct {
 // Keeper keeps visitors signed in. It is safe for concurrent use.
 type Keeper struct {
 	keys     *cookie.Keys
-	kind     string
 	site     string
 	cookie   cookie.Cookie
 	lifetime time.Duration
@@ -70,7 +69,9 @@ type Keeper struct {
 	box *cookie.Box // cookie mode
 	aad []byte      // the cookie's name
 
-	store *backend // nil in cookie mode
+	store         *backend // nil in cookie mode
+	recordPurpose string
+	endedPurpose  string
 }
 
 // mark names a session among the ended: its handle in cookie mode, the hash of
@@ -84,7 +85,7 @@ func New(c Config) *Keeper {
 		kind, name = "session", "s" // short, because it is sent with every request
 	}
 	k := &Keeper{
-		keys: c.Keys, kind: kind, site: c.Site.ID(),
+		keys: c.Keys, site: c.Site.ID(),
 		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
 		now: c.Now, warn: c.Warn,
@@ -104,6 +105,7 @@ func New(c Config) *Keeper {
 		k.box = c.Keys.Box(kind+" cookie", k.site)
 	} else {
 		k.store = newBackend(c.Store)
+		k.recordPurpose, k.endedPurpose = kind+" record", kind+" ended"
 	}
 	return k
 }
@@ -379,7 +381,7 @@ func (k *Keeper) make(d *Draft, started, now time.Time) (Record, error) {
 	raw := encode(d, started, uint32(min(end.Sub(started)/time.Second, math.MaxUint32)))
 	rec, ok := decode(string(raw))
 	if !ok {
-		return Record{}, tooLarge(d, len(raw), maxRecord)
+		return Record{}, k.tooLarge(d, len(raw))
 	}
 	if seen := now.UnixMilli(); seen > rec.started() {
 		rec = rec.stamped(atSeen, seen)
@@ -400,7 +402,7 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 	}
 	if len(value) > k.cookie.Room() {
 		d := rec.Draft()
-		return Record{}, tooLarge(&d, len(value)+len(k.cookie.Name()), cookie.MaxSize)
+		return Record{}, k.tooLarge(&d, len(rec.raw))
 	}
 	if !k.claim(old, now) && claim {
 		return Record{}, ErrEnded

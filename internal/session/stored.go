@@ -26,13 +26,6 @@ type token struct {
 	key  string // of the record in the store
 }
 
-// The labels keep a record's key and its mark's apart, and both apart from
-// everything else a store may hold.
-const (
-	recordLabel = "oidcrp session record 1\x00"
-	endedLabel  = "oidcrp session ended 1\x00"
-)
-
 // token reads the value of a session cookie.
 func (k *Keeper) token(value string) (*token, bool) {
 	var text [(idSize*8 + 5) / 6]byte
@@ -50,16 +43,19 @@ func (k *Keeper) token(value string) (*token, bool) {
 
 // name derives what follows from the id.
 func (k *Keeper) name(t *token) {
-	t.mark = k.hash(recordLabel, t)
+	t.mark = k.hash(k.recordPurpose, t)
 	t.key = keyText(t.mark)
 }
 
 // markKey is where the store keeps the session's ended mark.
-func (k *Keeper) markKey(t *token) string { return keyText(k.hash(endedLabel, t)) }
+func (k *Keeper) markKey(t *token) string { return keyText(k.hash(k.endedPurpose, t)) }
 
-func (k *Keeper) hash(label string, t *token) [sha256.Size]byte {
+// hash sets the keys of one purpose, kind and site apart from all others.
+func (k *Keeper) hash(purpose string, t *token) [sha256.Size]byte {
 	var buf [128]byte
-	b := append(buf[:0], label...)
+	b := append(buf[:0], "oidcrp "...)
+	b = append(b, purpose...)
+	b = append(b, 0)
 	b = append(b, k.site...)
 	b = append(b, 0)
 	b = append(b, t.id[:]...)
@@ -71,13 +67,6 @@ func keyText(sum [sha256.Size]byte) string {
 	base64.RawURLEncoding.Encode(text[:], sum[:])
 	return string(text[:])
 }
-
-func (k *Keeper) boxFor(t *token) *cookie.Box {
-	return k.keys.BoxFor(k.kind+" record", k.site, t.id[:])
-}
-
-// recordPurpose parts the keys of records from all others.
-const recordPurpose = "session record"
 
 // fetch reads the record of a cookie's value from the store. What is in the
 // store but is not ours, or of another version, is no session (R17, R19).
@@ -98,7 +87,7 @@ func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	plain, err := k.keys.OpenFor((*buf)[:0], recordPurpose, k.site, t.id[:], sealed)
+	plain, err := k.keys.OpenFor((*buf)[:0], k.recordPurpose, k.site, t.id[:], sealed)
 	if err != nil {
 		return Record{}, ErrUnreadable
 	}
@@ -113,7 +102,7 @@ func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
 
 // commit seals the record and stores it until it expires.
 func (k *Keeper) commit(ctx context.Context, rec Record, now time.Time) error {
-	sealed, _, err := k.keys.BoxFor(recordPurpose, k.site, rec.token.id[:]).SealBytes(nil, []byte(rec.raw), nil, now)
+	sealed, _, err := k.keys.BoxFor(k.recordPurpose, k.site, rec.token.id[:]).SealBytes(nil, []byte(rec.raw), nil, now)
 	if err != nil {
 		return err
 	}

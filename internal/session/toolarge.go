@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,19 @@ func (e *TooLarge) Error() string {
 		e.Size, e.Limit, strings.Join(names, ", "), remedy)
 }
 
-func tooLarge(d *Draft, size, limit int) *TooLarge {
+// tooLarge says what a record of so many bytes would take where it is kept.
+func (k *Keeper) tooLarge(d *Draft, record int) *TooLarge {
+	e := &TooLarge{Size: record, Limit: maxRecord}
+	if k.store == nil {
+		e.Size = len(k.cookie.Name()) + base64.RawURLEncoding.EncodedLen(record+cookie.Overhead)
+		e.Limit = cookie.MaxSize
+	}
+	e.Largest = largest(d)
+	return e
+}
+
+// largest gives the largest parts of d.
+func largest(d *Draft) []Part {
 	const most = 5
 	list := []Part{
 		{"provider", len(d.Provider)}, {"issuer", len(d.Issuer)}, {"subject", len(d.Subject)},
@@ -50,7 +63,7 @@ func tooLarge(d *Draft, size, limit int) *TooLarge {
 		list = append(list, Part{"value " + v.Key, len(v.Key) + len(v.Value)})
 	}
 	slices.SortStableFunc(list, func(a, b Part) int { return b.Bytes - a.Bytes })
-	return &TooLarge{Largest: slices.Clone(list[:min(most, len(list))]), Size: size, Limit: limit}
+	return slices.Clone(list[:most])
 }
 
 func total(list []string) (n int) {

@@ -1,0 +1,242 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+// clock is a clock that tests set.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: epoch} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// plainStore is a store of three methods that goes by the test's clock, and
+// does what a test tells it to do before or after an operation.
+type plainStore struct {
+	clock  *clock
+	before func(op, key string) error
+	after  func(op, key string)
+
+	mu      sync.Mutex
+	records map[string]kept
+	ops     []string
+}
+
+type kept struct {
+	b      []byte
+	expiry time.Time
+}
+
+func newPlainStore(c *clock) *plainStore {
+	return &plainStore{clock: c, records: make(map[string]kept)}
+}
+
+func (s *plainStore) begin(op, key string) (end func(), err error) {
+	if s.before != nil {
+		if err := s.before(op, key); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	s.ops = append(s.ops, op)
+	return func() {
+		s.mu.Unlock()
+		if s.after != nil {
+			s.after(op, key)
+		}
+	}, nil
+}
+
+func (s *plainStore) Find(key string) ([]byte, bool, error) {
+	end, err := s.begin("find", key)
+	if err != nil {
+		return nil, false, err
+	}
+	defer end()
+	r, ok := s.records[key]
+	if !ok || !r.expiry.After(s.clock.now()) {
+		return nil, false, nil
+	}
+	return bytes.Clone(r.b), true, nil
+}
+
+func (s *plainStore) Commit(key string, b []byte, expiry time.Time) error {
+	end, err := s.begin("commit", key)
+	if err != nil {
+		return err
+	}
+	defer end()
+	s.records[key] = kept{bytes.Clone(b), expiry}
+	return nil
+}
+
+func (s *plainStore) Delete(key string) error {
+	end, err := s.begin("delete", key)
+	if err != nil {
+		return err
+	}
+	defer end()
+	delete(s.records, key)
+	return nil
+}
+
+// count counts the operations so far.
+func (s *plainStore) count(op string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.ops {
+		if o == op {
+			n++
+		}
+	}
+	return n
+}
+
+// sessions gives the keys of the records that are no ended marks.
+func (s *plainStore) sessions() (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, r := range s.records {
+		if len(r.b) > 1 {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// house is a keeper with everything around it.
+type house struct {
+	*session.Keeper
+	t      testing.TB
+	clock  *clock
+	store  *plainStore // nil in cookie mode
+	config session.Config
+	warned []error
+}
+
+func newHouse(t testing.TB, stored bool, change func(*session.Config)) *house {
+	t.Helper()
+	h := &house{t: t, clock: newClock()}
+	h.config = session.Config{
+		Keys: keys(t, 1), Site: site(t, "https://app.example.com"), Now: h.clock.now,
+		Warn: func(_ context.Context, err error) { h.warned = append(h.warned, err) },
+	}
+	if stored {
+		h.store = newPlainStore(h.clock)
+		h.config.Store = h.store
+	}
+	if change != nil {
+		change(&h.config)
+	}
+	h.Keeper = session.New(h.config)
+	return h
+}
+
+// other is another keeper with the same clock and store.
+func (h *house) other(change func(*session.Config)) *house {
+	h.t.Helper()
+	o := *h
+	if change != nil {
+		change(&o.config)
+	}
+	o.Keeper = session.New(o.config)
+	return &o
+}
+
+// bothModes runs f in cookie mode and with a store.
+func bothModes(t *testing.T, f func(t *testing.T, stored bool)) {
+	t.Run("cookie", func(t *testing.T) { f(t, false) })
+	t.Run("store", func(t *testing.T) { f(t, true) })
+}
+
+// browser keeps one site's cookies, as "name=value".
+type browser struct{ cookies []string }
+
+func (b *browser) request() *http.Request {
+	r := httptest.NewRequest("GET", "https://app.example.com/reports", nil)
+	if len(b.cookies) > 0 {
+		r.Header.Set("Cookie", strings.Join(b.cookies, "; "))
+	}
+	return r
+}
+
+func (b *browser) take(w *httptest.ResponseRecorder) {
+	for _, c := range w.Result().Cookies() {
+		kept := b.cookies[:0:0]
+		for _, old := range b.cookies {
+			if !strings.HasPrefix(old, c.Name+"=") {
+				kept = append(kept, old)
+			}
+		}
+		if c.MaxAge >= 0 {
+			kept = append(kept, c.Name+"="+c.Value)
+		}
+		b.cookies = kept
+	}
+}
+
+// copy is what a thief of the cookies has.
+func (b *browser) copy() *browser { return &browser{append([]string(nil), b.cookies...)} }
+
+func (h *house) start(b *browser, d session.Draft) session.Record {
+	h.t.Helper()
+	w := httptest.NewRecorder()
+	rec, err := h.Start(context.Background(), w, b.request(), d)
+	if err != nil {
+		h.t.Fatalf("start: %v", err)
+	}
+	b.take(w)
+	return rec
+}
+
+func (h *house) load(b *browser, active bool) (session.Record, error) {
+	w := httptest.NewRecorder()
+	rec, err := h.Load(context.Background(), w, b.request(), active)
+	b.take(w)
+	return rec, err
+}
+
+func (h *house) mustLoad(b *browser, active bool) session.Record {
+	h.t.Helper()
+	rec, err := h.load(b, active)
+	if err != nil {
+		h.t.Fatalf("load: %v", err)
+	}
+	return rec
+}
+
+func (h *house) end(b *browser, rec session.Record) error {
+	w := httptest.NewRecorder()
+	err := h.End(context.Background(), w, b.request(), rec)
+	b.take(w)
+	return err
+}
+
+func person(subject string) session.Draft {
+	d := typical()
+	d.Subject = subject
+	return d
+}
