@@ -47,7 +47,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 		Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started,
 	})
 	if err != nil {
-		return rp.because(p, tx.ReturnTo, err)
+		return rp.because(p, tx.ReturnTo, invalidGrant(err))
 	}
 	if verified.Warning != nil {
 		rp.log.WarnContext(ctx, "UserInfo not used", "provider", p.name, "err", verified.Warning)
@@ -68,6 +68,16 @@ func (rp *RelyingParty) belongs(tx *transaction.Transaction, p *providerEntry) e
 // provider that could not be asked keeps its own error.
 func invalidResponse(err error) error {
 	if errors.Is(err, ErrInvalidToken) {
+		return fmt.Errorf("%w: %w", ErrInvalidResponse, err)
+	}
+	return err
+}
+
+// invalidGrant names a code the provider did not take for what it is: an
+// answer that was wrong, or late (RFC 6749 5.2).
+func invalidGrant(err error) error {
+	var answer *provider.Error
+	if errors.As(err, &answer) && !errors.Is(err, ErrMisconfigured) && !errors.Is(err, ErrProviderUnavailable) {
 		return fmt.Errorf("%w: %w", ErrInvalidResponse, err)
 	}
 	return err

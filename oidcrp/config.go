@@ -130,11 +130,8 @@ func loopback(host string) bool {
 func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.Keys {
 	raw := cfg.CookieKeys
 	if len(raw) == 0 {
-		if base == nil {
-			return nil // said already
-		}
-		if !loopback(base.Hostname()) {
-			c.add("CookieKeys: missing: give at least one key of 32 random bytes, the same on every node")
+		if base == nil || !loopback(base.Hostname()) {
+			c.add("CookieKeys: missing: give at least one key of 32 random bytes, the same on every node; only a BaseURL on localhost does without")
 			return nil
 		}
 		key := make([]byte, 32)
@@ -365,5 +362,5 @@ func (rp *RelyingParty) check(cfg *Config) error {
 func (c *complaints) pages(rp *RelyingParty, cfg *Config) {
 	var err error
 	rp.pages, err = pages.New(cfg.Pages, cfg.Messages)
-	c.addAll("", err)
+	c.addAll("Pages, Messages: ", err)
 }

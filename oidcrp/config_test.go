@@ -1,0 +1,233 @@
+package oidcrp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+// key is a key for tests: n tells one from another.
+func key(n byte) []byte {
+	k := sha256.Sum256([]byte{n})
+	return k[:]
+}
+
+func noSecret(context.Context) (oidcrp.Secret, error) { return "", nil }
+
+func goodConfig() oidcrp.Config {
+	return oidcrp.Config{
+		BaseURL:    "https://app.example",
+		CookieKeys: [][]byte{key(1)},
+		Providers:  []oidcrp.Provider{{Name: "acme", Issuer: "https://op.example", ClientID: "app", ClientSecret: "s3cret-of-acme"}},
+		Logger:     slog.New(slog.DiscardHandler),
+	}
+}
+
+func TestNewReportsEachMistake(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*oidcrp.Config)
+		want   string // in the error, with what to change
+	}{
+		{"no base URL", func(c *oidcrp.Config) { c.BaseURL = "" }, "BaseURL: missing: give the address"},
+		{"base URL without scheme", func(c *oidcrp.Config) { c.BaseURL = "app.example" }, "BaseURL: \"app.example\" is not an address"},
+		{"base URL with a query", func(c *oidcrp.Config) { c.BaseURL = "https://app.example/?a=b" }, "remove query"},
+		{"http on a public name", func(c *oidcrp.Config) { c.BaseURL = "http://app.example" }, "use https"},
+		{"http on a private address", func(c *oidcrp.Config) { c.BaseURL = "http://10.0.0.1" }, "use https"},
+		{"a name that only looks like localhost", func(c *oidcrp.Config) { c.BaseURL = "http://localhost.example" }, "use https"},
+		{"no key on a public name", func(c *oidcrp.Config) { c.CookieKeys = nil }, "CookieKeys: missing: give at least one key of 32 random bytes"},
+		{"short key", func(c *oidcrp.Config) { c.CookieKeys = [][]byte{key(1)[:31]} }, "CookieKeys"},
+		{"zero key", func(c *oidcrp.Config) { c.CookieKeys = [][]byte{make([]byte, 32)} }, "CookieKeys"},
+		{"a client secret as key", func(c *oidcrp.Config) { c.Providers[0].ClientSecret = oidcrp.Secret(key(1)) }, "use a key of its own"},
+		{"no provider", func(c *oidcrp.Config) { c.Providers = nil }, "Providers: missing"},
+		{"two providers with one name", func(c *oidcrp.Config) { c.Providers = append(c.Providers, c.Providers[0]) }, `"acme" is taken by another provider`},
+		{"two providers without name", func(c *oidcrp.Config) {
+			c.Providers[0].Name = ""
+			c.Providers = append(c.Providers, c.Providers[0])
+		}, "Providers[1].Name"},
+		{"upper-case name", func(c *oidcrp.Config) { c.Providers[0].Name = "Acme" }, "lower-case letters"},
+		{"empty client id", func(c *oidcrp.Config) { c.Providers[0].ClientID = "" }, "ClientID"},
+		{"no issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer = "" }, "Issuer"},
+		{"http issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer = "http://op.example" }, "Issuer"},
+		{"unknown response type", func(c *oidcrp.Config) { c.Providers[0].ResponseType = "token" }, "ResponseType"},
+		{"unknown response mode", func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "jwt" }, "ResponseMode"},
+		{"unknown client authentication", func(c *oidcrp.Config) { c.Providers[0].ClientAuth = "password" }, "ClientAuth"},
+		{"alg none", func(c *oidcrp.Config) { c.Providers[0].Algorithms = []string{"none"} }, "Algorithms"},
+		{"a protocol parameter as fixed one", func(c *oidcrp.Config) { c.Providers[0].AuthParams = map[string]string{"state": "x"} }, "AuthParams"},
+		{"a protocol parameter as dynamic one", func(c *oidcrp.Config) { c.Providers[0].DynamicParams = []string{"redirect_uri"} }, "DynamicParams"},
+		{"overrides for a tenant's provider", func(c *oidcrp.Config) {
+			c.Providers[0].TenantSupplied, c.Providers[0].Endpoints.JWKS = true, "https://evil.example/jwks"
+		}, "TenantSupplied"},
+		{"two secrets", func(c *oidcrp.Config) { c.Providers[0].ClientSecretFunc = noSecret }, "keep one"},
+		{"acr required of nothing", func(c *oidcrp.Config) { c.Providers[0].RequireACR = true }, "needs ACRValues"},
+		{"roles without a claim", func(c *oidcrp.Config) { c.Providers[0].Roles = map[string]string{"a": "b"} }, "needs RolesClaim"},
+		{"unknown UserInfo policy", func(c *oidcrp.Config) { c.Providers[0].UserInfo = 7 }, "UserInfo"},
+		{"relative post-logout address", func(c *oidcrp.Config) { c.Providers[0].PostLogoutRedirectURL = "/bye" }, "PostLogoutRedirectURL"},
+		{"callback on the login address", func(c *oidcrp.Config) { c.Providers[0].RedirectPath = "/auth/login" }, "is an address of ours"},
+		{"callback path with dots", func(c *oidcrp.Config) { c.Providers[0].RedirectPath = "/a/../b" }, "RedirectPath"},
+		{"two providers with one callback", func(c *oidcrp.Config) {
+			p := c.Providers[0]
+			p.Name, p.RedirectPath = "other", "/auth/callback/acme"
+			c.Providers = append(c.Providers, p)
+		}, "give each its own"},
+		{"prefix without slash", func(c *oidcrp.Config) { c.Prefix = "auth" }, "Prefix"},
+		{"sign-in page elsewhere", func(c *oidcrp.Config) { c.SignInPath = "https://evil.example" }, "SignInPath"},
+		{"negative lifetime", func(c *oidcrp.Config) { c.SessionLifetime = -1 }, "SessionLifetime"},
+		{"idle longer than the session", func(c *oidcrp.Config) { c.IdleTimeout = 13 * time.Hour }, "IdleTimeout"},
+		{"login of two hours", func(c *oidcrp.Config) { c.LoginTimeout = 2 * time.Hour }, "LoginTimeout"},
+		{"still-allowed interval", func(c *oidcrp.Config) { c.StillAllowedEvery = time.Millisecond }, "StillAllowedEvery"},
+		{"claim without name", func(c *oidcrp.Config) { c.Claims = []string{""} }, "Claims[0]"},
+		{"claim named twice", func(c *oidcrp.Config) { c.Claims = []string{"a", "a"} }, "is there already"},
+		{"claim inside another", func(c *oidcrp.Config) { c.Claims = []string{"realm_access", "/realm_access/roles"} }, "is part of"},
+		{"origin with a path", func(c *oidcrp.Config) { c.CrossOrigin = []string{"https://admin.example/x"} }, "CrossOrigin[0]"},
+		{"unknown page", func(c *oidcrp.Config) { c.Pages = template.Must(template.New("login").Parse("x")) }, "Pages"},
+		{"unknown message", func(c *oidcrp.Config) { c.Messages = map[string]map[string]string{"en": {"nonsense": "x"}} }, "Messages"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := goodConfig()
+			tt.change(&cfg)
+			rp, err := oidcrp.New(cfg)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("New: %v\nwant an error with %q", err, tt.want)
+			}
+			if rp != nil {
+				t.Error("New returned a RelyingParty beside its error")
+			}
+		})
+	}
+}
+
+func TestNewAccepts(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*oidcrp.Config)
+	}{
+		{"the least", func(c *oidcrp.Config) {}},
+		{"a path", func(c *oidcrp.Config) { c.BaseURL = "https://app.example/app/" }},
+		{"http on localhost", func(c *oidcrp.Config) { c.BaseURL = "http://localhost:3000" }},
+		{"http on a name below localhost", func(c *oidcrp.Config) { c.BaseURL = "http://app.localhost:3000" }},
+		{"http on a loopback address", func(c *oidcrp.Config) { c.BaseURL = "http://[::1]:3000" }},
+		{"no keys on localhost", func(c *oidcrp.Config) { c.BaseURL, c.CookieKeys = "http://localhost", nil }},
+		{"no name for a single provider", func(c *oidcrp.Config) { c.Providers[0].Name = "" }},
+		{"a public client", func(c *oidcrp.Config) { c.Providers[0].ClientSecret = "" }},
+		{"http inside, said loudly", func(c *oidcrp.Config) {
+			c.Providers[0].Issuer, c.Providers[0].InsecureAllowHTTP = "http://keycloak:8080/realms/a", true
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := goodConfig()
+			tt.change(&cfg)
+			if _, err := oidcrp.New(cfg); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNewReportsAllMistakesAtOnce(t *testing.T) {
+	_, err := oidcrp.New(oidcrp.Config{
+		CookieKeys: [][]byte{key(1)[:8]},
+		Providers: []oidcrp.Provider{
+			{Name: "a", Issuer: "https://op.example", ResponseType: "password"},
+			{Name: "a", Issuer: "https://op.example", ClientID: "x"},
+		},
+		IdleTimeout: -1,
+	})
+	if err == nil {
+		t.Fatal("New accepted it")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, want := range []string{"BaseURL", "CookieKeys", "ClientID", "ResponseType", "is taken", "IdleTimeout"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("not reported: %s", want)
+		}
+	}
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "oidcrp: Config.") {
+			t.Errorf("line %q does not say where", line)
+		}
+	}
+	public := oidcrp.Config{BaseURL: "http://app.example", Providers: []oidcrp.Provider{{Name: "a"}}}
+	if _, err := oidcrp.New(public); strings.Count(err.Error(), "oidcrp: Config.") != 4 {
+		t.Errorf("reported too little:\n%v", err)
+	}
+}
+
+func TestMissingKeysAreWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	cfg := goodConfig()
+	cfg.BaseURL, cfg.CookieKeys, cfg.Logger = "http://localhost:3000", nil, slog.New(slog.NewTextHandler(&log, nil))
+	if _, err := oidcrp.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "no CookieKeys") != 1 {
+		t.Errorf("log: %s", &log)
+	}
+}
+
+func TestRedirectURLs(t *testing.T) {
+	cfg := goodConfig()
+	cfg.BaseURL = "https://app.example/app/"
+	cfg.Providers = append(cfg.Providers, oidcrp.Provider{
+		Name: "own", Issuer: "https://own.example", ClientID: "x", RedirectPath: "/signin-own", PostLogoutRedirectURL: "https://www.example/bye",
+	})
+	rp, err := oidcrp.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []oidcrp.Addresses{
+		{Provider: "acme", Redirect: "https://app.example/app/auth/callback/acme", PostLogout: "https://app.example/app/auth/logout"},
+		{Provider: "own", Redirect: "https://app.example/app/signin-own", PostLogout: "https://www.example/bye"},
+	}
+	if got := rp.RedirectURLs(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestSecretShowsNothing(t *testing.T) {
+	const secret = oidcrp.Secret("hunter2")
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", secret)
+	shown := log.String()
+	for _, verb := range []string{"%s", "%v", "%q", "%x", "%X", "%#v", "%+v", "%d", "%10s"} {
+		shown += fmt.Sprintf(verb, secret)
+	}
+	shown += fmt.Sprintf("%+v %#v", goodConfig().Providers[0], goodConfig().Providers[0])
+	text, _ := secret.MarshalText()
+	shown += string(text) + secret.String() + secret.GoString()
+	for _, leak := range []string{"hunter2", "68756e74657232", "68756E74657232", "s3cret-of-acme"} {
+		if strings.Contains(shown, leak) {
+			t.Errorf("%q is in %s", leak, shown)
+		}
+	}
+	if string(secret) != "hunter2" {
+		t.Error("the value is lost")
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	const a, b = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA"
+	for _, text := range []string{a + "," + b, a + "\n" + b + "\n", "  " + a + " ,\t" + b} {
+		keys, err := oidcrp.ParseKeys(text)
+		if err != nil || len(keys) != 2 || string(keys[0]) != "0123456789abcdef0123456789abcdef" || string(keys[1]) != "fedcba9876543210fedcba9876543210" {
+			t.Errorf("ParseKeys(%q) = %q, %v", text, keys, err)
+		}
+	}
+	if keys, err := oidcrp.ParseKeys(" \n"); keys != nil || err != nil {
+		t.Errorf("no text gave %q, %v", keys, err)
+	}
+	_, err := oidcrp.ParseKeys(a + ",not*base64")
+	if err == nil || !strings.Contains(err.Error(), "key 2") || strings.Contains(err.Error(), "not*base64") {
+		t.Errorf("a bad key gave %v", err)
+	}
+}

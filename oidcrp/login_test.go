@@ -1,0 +1,752 @@
+package oidcrp_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+func formPost(c *oidcrp.Config) { c.Providers[0].ResponseMode = "form_post" }
+
+func TestLoginByRedirect(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	a.shows(b.Get(a.URL+"/reports?year=2026&q=a%20b"), "reports for alice at /reports?year=2026&q=a%20b")
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+	a.calls(oidcrptest.AuthorizeEndpoint, 1)
+	a.calls(oidcrptest.TokenEndpoint, 1)
+	a.calls(oidcrptest.UserInfoEndpoint, 0)
+
+	q := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query
+	want := map[string]string{
+		"response_type": "code", "scope": "openid profile email", "code_challenge_method": "S256",
+		"redirect_uri": a.URL + "/auth/callback/test", "ui_locales": "en",
+	}
+	for name, value := range want {
+		if q.Get(name) != value {
+			t.Errorf("%s is %q, want %q", name, q.Get(name), value)
+		}
+	}
+	for _, name := range []string{"nonce", "code_challenge"} {
+		if !regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`).MatchString(q.Get(name)) {
+			t.Errorf("%s is %q", name, q.Get(name))
+		}
+	}
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`).MatchString(q.Get("state")) {
+		t.Errorf("state is %q", q.Get("state"))
+	}
+	if q.Has("response_mode") || q.Has("prompt") {
+		t.Errorf("sent what is the default: %v", q)
+	}
+	if v := a.op.Requests(oidcrptest.TokenEndpoint)[0].Form.Get("code_verifier"); len(v) != 43 {
+		t.Errorf("code_verifier has %d characters", len(v))
+	}
+}
+
+// The provider is another site, so its form brings SameSite=None cookies only.
+func TestLoginByFormPost(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), formPost)
+	b := a.browse()
+	page := b.Get(a.URL + "/reports")
+	a.shows(page, "reports for alice")
+	var posted, seeOther bool
+	for _, hop := range page.Trail {
+		if hop.Method == http.MethodPost && strings.Contains(hop.URL.Path, "/callback/") {
+			posted, seeOther = true, hop.Status == http.StatusSeeOther
+		}
+	}
+	if !posted || !seeOther {
+		t.Errorf("callback by POST %v, answered 303 %v: %s", posted, seeOther, page)
+	}
+	for _, c := range b.Cookies(a.URL + "/") {
+		lax := !strings.Contains(c.Name, "oidcrp_login_")
+		if lax != (c.SameSite == http.SameSiteLaxMode) || !c.HttpOnly || !lax && !c.Secure {
+			t.Errorf("cookie %s", c)
+		}
+	}
+}
+
+func TestCookieAttributesOverHTTPS(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		t.Run(mode, func(t *testing.T) {
+			op := oidcrptest.NewProvider(t)
+			a := newTLSApp(t, op, func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
+			b := a.browse()
+			page := b.Get(a.URL + "/reports?" + strings.Repeat("long", 200))
+			a.shows(page, "reports for alice")
+			seen := 0
+			for _, hop := range page.Trail {
+				for _, line := range hop.Response.Values("Set-Cookie") {
+					if !strings.HasPrefix(hop.URL.String(), a.URL) {
+						continue
+					}
+					seen++
+					c, err := http.ParseSetCookie(line)
+					if err != nil {
+						t.Fatal(err)
+					}
+					prefix := "__Host-"
+					if c.Path != "/" {
+						prefix = "__Secure-"
+					}
+					session := strings.Contains(c.Name, "oidcrp_s_")
+					if !strings.HasPrefix(c.Name, prefix) || !c.Secure || !c.HttpOnly || c.Domain != "" || len(c.Name)+len(c.Value) > 4096 ||
+						session && c.SameSite != http.SameSiteLaxMode || c.SameSite == 0 {
+						t.Errorf("cookie %s", line)
+					}
+				}
+			}
+			if seen < 3 {
+				t.Errorf("saw %d cookies: %s", seen, page)
+			}
+			if refused := b.RefusedCookies(); len(refused) > 0 {
+				t.Errorf("the browser refused %v", refused)
+			}
+		})
+	}
+}
+
+func TestOnlyNavigationsStartLogins(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	b.Get(a.URL + "/")
+	for _, method := range []string{"GET", "POST", "DELETE"} {
+		page := b.Fetch(method, "/reports", nil)
+		if page.Status != http.StatusUnauthorized || page.Header.Get("Content-Type") != "application/problem+json" {
+			t.Fatalf("%s: %d %s", method, page.Status, page.Body)
+		}
+		doc := problem(t, []byte(page.Body))
+		if doc.Status != 401 || doc.Reason != "login_required" || doc.Login != a.URL+"/auth/login" || doc.ID == "" || doc.Title == "" || doc.Type != "about:blank" {
+			t.Errorf("%s: %+v", method, doc)
+		}
+	}
+	b.Get(a.URL + "/page?x=1")
+	if doc := problem(t, []byte(b.Fetch("GET", "/reports", nil).Body)); doc.Login != a.URL+"/auth/login?return_to=%2Fpage%3Fx%3D1" {
+		t.Errorf("login is %s", doc.Login)
+	}
+	if cookies := b.Cookies(a.URL + "/"); len(cookies) != 0 {
+		t.Errorf("cookies %v", cookies)
+	}
+	if page := b.Fetch("GET", "/auth/login", nil); page.Status != http.StatusUnauthorized {
+		t.Errorf("a script started a login: %s", page)
+	}
+	if a.reports.Load() != 0 {
+		t.Error("the protected handler ran")
+	}
+	a.calls(oidcrptest.AuthorizeEndpoint, 0)
+}
+
+// A form sent after the session ended comes back to the form, not to a second
+// sending of it.
+func TestInterruptedPostComesBackToItsPage(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	b.Get(a.URL + "/form?id=7")
+	page := b.PostForm(a.URL+"/reports", url.Values{"a": {"b"}})
+	a.shows(page, "home of alice")
+	if !strings.HasSuffix(page.URL.String(), "/") && !strings.HasSuffix(page.URL.String(), "/form?id=7") {
+		t.Errorf("ended at %s", page.URL)
+	}
+	if a.reports.Load() != 0 {
+		t.Error("the form was sent on")
+	}
+}
+
+func TestParallelTabs(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
+			a.op.SignInAs("")
+			first := a.browse()
+			tabs := []*oidcrptest.Browser{first, first.Tab(), first.Tab(), first.Tab()}
+			for i, tab := range tabs {
+				tab.Get(a.URL + "/reports/" + string(rune('a'+i)))
+			}
+			for i := len(tabs) - 1; i >= 0; i-- {
+				a.shows(tabs[i].SubmitForm("alice", nil), "at /reports/"+string(rune('a'+i)))
+			}
+		})
+	}
+}
+
+func TestCookiesDoNotGrow(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a.op.SignInAs("")
+	b := a.browse()
+	for range 50 {
+		b.Get(a.URL + "/reports?" + strings.Repeat("x", 500))
+	}
+	size := 0
+	for _, c := range b.Cookies(a.URL + "/auth/callback/test") {
+		size += len(c.Name) + len(c.Value)
+	}
+	if size == 0 || size > 8000 {
+		t.Errorf("%d bytes of cookies", size)
+	}
+}
+
+func TestLongReturnURL(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
+		long := "/reports?" + strings.Repeat("x", 2000-len("/reports?"))
+		page := a.browse().Get(a.URL + long)
+		a.shows(page, "reports for alice")
+		if page.URL.RequestURI() != long {
+			t.Errorf("%s: ended at %d bytes of address, want %d", mode, len(page.URL.RequestURI()), len(long))
+		}
+		page = a.browse().Get(a.URL + long + "x")
+		a.shows(page, "home of alice")
+	}
+}
+
+func TestHostileReturnURL(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	for _, to := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "/\t/evil.example", "/.//evil.example",
+		"javascript:alert(1)", "/auth/logout", "/auth/login?return_to=/auth/login", "/auth/callback/test", "/%2e%2e//evil.example"} {
+		page := a.browse().Get(a.URL + "/auth/login?return_to=" + url.QueryEscape(to))
+		a.shows(page, "home of alice")
+		if page.URL.String() != a.URL+"/" {
+			t.Errorf("%q led to %s", to, page.URL)
+		}
+	}
+}
+
+func TestExpiredLoginRestarts(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a.op.SignInAs("")
+	b := a.browse()
+	b.Get(a.URL + "/reports?a=b")
+	b.SetNow(time.Now) // the browser keeps its cookies longer than it should
+	a.clock.advance(10*time.Minute + time.Second)
+	a.op.SetNow(a.clock.now)
+	a.shows(b.SubmitForm("alice", nil), "reports for alice at /reports?a=b") // the provider knows her by now
+	a.calls(oidcrptest.TokenEndpoint, 1)
+	if got := a.events.reason(oidcrp.LoginFailed); got != "expired" {
+		t.Errorf("reason %q", got)
+	}
+}
+
+func TestLoginJustInTime(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a.op.SignInAs("")
+	b := a.browse()
+	b.Get(a.URL + "/reports")
+	a.clock.advance(10*time.Minute - 5*time.Second)
+	a.op.SetNow(a.clock.now)
+	a.shows(b.SubmitForm("alice", nil), "reports for alice")
+	if n := len(a.events.of(oidcrp.LoginStarted)); n != 1 {
+		t.Errorf("%d logins started", n)
+	}
+}
+
+func TestLostCookieRestarts(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a.op.SignInAs("")
+	b := a.browse()
+	b.Get(a.URL + "/reports?a=b")
+	b.DropCookie(a.bindingName(b))
+	a.shows(b.SubmitForm("alice", nil), "reports for alice at /reports?a=b")
+	a.calls(oidcrptest.TokenEndpoint, 1)
+	a.calls(oidcrptest.AuthorizeEndpoint, 2)
+}
+
+// A browser without cookies never gets through, and is told so.
+func TestNoCookiesAtAll(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	n := 0
+	client := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		r.Header.Set("Accept", "text/html")
+		if n++; n > 20 {
+			t.Fatal("it loops")
+		}
+		return nil
+	}}
+	req, _ := http.NewRequest(http.MethodGet, a.URL+"/reports", nil)
+	req.Header.Set("Accept", "text/html")
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	a.calls(oidcrptest.AuthorizeEndpoint, 3) // one, and two more by itself
+	a.calls(oidcrptest.TokenEndpoint, 0)
+}
+
+// Whatever drops the session cookie, the third round is a page.
+func TestLostSessionsDoNotLoop(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	for range 2 {
+		a.shows(b.Get(a.URL+"/"), "home of nobody")
+		page := b.Get(a.URL + "/auth/login?return_to=/")
+		for _, c := range page.Trail[len(page.Trail)-2].Response.Values("Set-Cookie") {
+			b.DropCookie(strings.SplitN(c, "=", 2)[0])
+			if strings.Contains(c, "oidcrp_login_") {
+				b.SetCookie(a.URL+"/", c) // keep the binding, as a browser would that drops the session's
+			}
+		}
+	}
+	page := b.Get(a.URL + "/reports")
+	a.refused(page, http.StatusBadRequest, "loop")
+	a.calls(oidcrptest.AuthorizeEndpoint, 2)
+	a.shows(b.Follow("Try again"), "reports for alice")
+}
+
+func TestAnswerInAnotherBrowser(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	attacker, victim := a.browse(), a.browse()
+	callback := a.stopAtCallback(attacker, "/reports")
+
+	a.stopAtCallback(victim, "/reports") // a binding of its own
+	a.refused(victim.Get(callback), http.StatusBadRequest, "binding")
+	a.calls(oidcrptest.TokenEndpoint, 0)
+
+	// Without any, the visitor's own login starts: as whom they choose.
+	stranger := a.browse()
+	a.op.SignInAs("bob")
+	a.shows(stranger.Get(callback), "reports for bob")
+
+	signedIn := a.signInAs("carol")
+	before := a.sessionCookie(signedIn).Value
+	a.refused(signedIn.Get(callback), http.StatusBadRequest, "binding")
+	if a.sessionCookie(signedIn).Value != before {
+		t.Error("the session changed")
+	}
+	a.shows(signedIn.Get(a.URL+"/reports"), "reports for carol")
+}
+
+func TestReloadedCallback(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
+		b := a.browse()
+		page := b.Get(a.URL + "/reports?a=b")
+		for _, hop := range page.Trail {
+			if strings.Contains(hop.URL.Path, "/callback/") {
+				if mode == "query" {
+					page = b.Get(hop.URL.String())
+				}
+			}
+		}
+		a.shows(page, "reports for alice at /reports?a=b")
+		a.calls(oidcrptest.TokenEndpoint, 1)
+		if n := len(a.events.of(oidcrp.LoginSucceeded)); n != 1 {
+			t.Errorf("%s: %d sessions started", mode, n)
+		}
+	}
+}
+
+func TestConcurrentCallbacks(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/reports")
+	var wg sync.WaitGroup
+	for range 20 {
+		tab := b.Tab()
+		wg.Go(func() { tab.Get(callback) })
+	}
+	wg.Wait()
+	code := mustParse(t, callback).Query().Get("code")
+	n := 0
+	for _, r := range a.op.Requests(oidcrptest.TokenEndpoint) {
+		if r.Form.Get("code") == code {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the code was sent %d times", n)
+	}
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+}
+
+func TestBrokenStates(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	callback := mustParse(t, a.stopAtCallback(b, "/reports"))
+	good := callback.Query().Get("state")
+	for name, state := range map[string]string{
+		"absent": "", "one character flipped": flip(good), "truncated": good[:len(good)-1],
+		"case changed": strings.ToLower(good), "trailing space": good + " ", "trailing dot": good + ".", "10 kB": strings.Repeat("A", 10<<10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := callback.Query()
+			q.Set("state", state)
+			if state == "" {
+				q.Del("state")
+			}
+			a.refused(b.Get(a.URL+callback.Path+"?"+q.Encode()), http.StatusBadRequest, "")
+			a.calls(oidcrptest.TokenEndpoint, 0)
+		})
+	}
+	a.shows(b.Get(callback.String()), "reports for alice") // none of it hurt the login
+}
+
+func flip(s string) string {
+	b := []byte(s)
+	i := len(b) / 2
+	if b[i] == 'A' {
+		b[i] = 'B'
+	} else {
+		b[i] = 'A'
+	}
+	return string(b)
+}
+
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestResponseFaults(t *testing.T) {
+	tests := []struct {
+		fault  oidcrptest.Fault
+		mode   string
+		status int
+		reason string
+	}{
+		{oidcrptest.WrongResponseIssuer, "query", 400, "iss"},
+		{oidcrptest.MissingResponseIssuer, "query", 400, "iss"},
+		{oidcrptest.NoState, "query", 400, "state"},
+		{oidcrptest.WrongState, "query", 400, "state"},
+		{oidcrptest.NoCode, "query", 400, ""},
+		{oidcrptest.TokensInResponse, "query", 400, ""},
+		{oidcrptest.DuplicateParams, "query", 400, ""},
+		{oidcrptest.DuplicateParams, "form_post", 400, ""},
+		{oidcrptest.IgnoreFormPost, "form_post", 400, ""},
+		{oidcrptest.WrongResponseIssuer, "form_post", 400, "iss"},
+		{oidcrptest.AuthorizationError("access_denied", "no"), "query", 400, "cancelled"},
+		{oidcrptest.AuthorizationError("login_required", ""), "form_post", 400, "invalid_response"},
+		{oidcrptest.AuthorizationError("server_error", ""), "query", 503, "provider_unavailable"},
+		{oidcrptest.AuthorizationError("invalid_scope", ""), "query", 500, "misconfigured"},
+		{oidcrptest.AuthorizationError("made_up", strings.Repeat("x", 10<<10)), "query", 400, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fault.Name+" "+tt.mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = tt.mode })
+			b := a.signIn()
+			before := a.sessionCookie(b).Value
+			a.op.ResetCalls()
+			a.op.SetFaults(tt.fault)
+			a.refused(b.Get(a.URL+"/auth/login"), tt.status, tt.reason)
+			a.calls(oidcrptest.TokenEndpoint, 0)
+			if a.sessionCookie(b).Value != before {
+				t.Error("the session changed")
+			}
+			a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+		})
+	}
+}
+
+func TestNothingOfTheProvidersErrorIsShown(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.AuthorizationError("<b>bad</b>", "call <script>0900-FRAUD</script> now")), nil)
+	page := a.browse().Get(a.URL + "/reports")
+	if page.Status != 400 || strings.Contains(page.Body, "FRAUD") || strings.Contains(page.Body, "bad") {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+}
+
+func TestTokenFaults(t *testing.T) {
+	tests := []struct {
+		fault  oidcrptest.Fault
+		status int
+		reason string
+	}{
+		{oidcrptest.WrongIssuer, 400, "iss"}, {oidcrptest.IssuerWithSlash, 400, "iss"}, {oidcrptest.MissingIssuer, 400, "iss"},
+		{oidcrptest.WrongAudience, 400, "aud"}, {oidcrptest.MissingAudience, 400, "aud"}, {oidcrptest.ExtraAudience, 400, "aud"},
+		{oidcrptest.WrongAZP, 400, "azp"},
+		{oidcrptest.WrongNonce, 400, "nonce"}, {oidcrptest.MissingNonce, 400, "nonce"},
+		{oidcrptest.ExpiredToken, 400, "exp"}, {oidcrptest.MissingExpiry, 400, "exp"},
+		{oidcrptest.FutureIssuedAt, 400, "iat"}, {oidcrptest.OldIssuedAt, 400, "iat"}, {oidcrptest.MissingIssuedAt, 400, "iat"},
+		{oidcrptest.NotYetValid, 400, "nbf"},
+		{oidcrptest.MissingSubject, 400, "sub"}, {oidcrptest.EmptySubject, 400, "sub"},
+		{oidcrptest.WrongATHash, 400, "at_hash"},
+		{oidcrptest.DuplicateClaim, 400, ""}, {oidcrptest.CaseTwinClaim, 400, ""}, {oidcrptest.TrailingBytes, 400, ""},
+		{oidcrptest.AlgNone, 400, ""}, {oidcrptest.WrongSignature, 400, "signature"}, {oidcrptest.UnknownKey, 400, "signature"},
+		{oidcrptest.HMACWithPublicKey, 400, ""}, {oidcrptest.HMACWithClientSecret, 400, ""}, {oidcrptest.WeakKey, 400, ""},
+		{oidcrptest.AccessTokenType, 400, "typ"}, {oidcrptest.LogoutTokenAsIDToken, 400, ""}, {oidcrptest.EventsInIDToken, 400, "events"},
+		{oidcrptest.NoIDToken, 400, ""}, {oidcrptest.IDTokenNull, 400, ""},
+		{oidcrptest.IDTokenHeader("jku", "http://127.0.0.1:1/keys"), 400, ""},
+		{oidcrptest.IDTokenHeader("crit", []string{"x"}), 400, ""},
+	}
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, func(c *oidcrp.Config) { c.Providers[0].UserInfo = oidcrp.UserInfoRequired })
+	b := a.signIn()
+	before := a.sessionCookie(b).Value
+	for _, tt := range tests {
+		t.Run(tt.fault.Name, func(t *testing.T) {
+			a := *a
+			a.t = t
+			a.clock.advance(time.Minute) // a fresh budget for keys
+			op.SetNow(a.clock.now)
+			op.ResetCalls()
+			op.SetFaults(tt.fault)
+			page := b.Get(a.URL + "/auth/login")
+			a.refused(page, tt.status, tt.reason)
+			a.calls(oidcrptest.TokenEndpoint, 1)
+			a.calls(oidcrptest.UserInfoEndpoint, 0)
+			if a.sessionCookie(b).Value != before {
+				t.Error("the session changed")
+			}
+		})
+	}
+	op.SetFaults()
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+}
+
+func TestHarmlessOdditiesAreAccepted(t *testing.T) {
+	for _, fault := range []oidcrptest.Fault{oidcrptest.AudienceArray, oidcrptest.MissingATHash, oidcrptest.NoResponseIssuer,
+		oidcrptest.MetadataNoPKCE, oidcrptest.JWKSUnsupportedKeys, oidcrptest.KidlessKeys} {
+		t.Run(fault.Name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t, fault), nil)
+			a.shows(a.browse().Get(a.URL+"/reports"), "reports for alice")
+			if q := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query; q.Get("code_challenge_method") != "S256" {
+				t.Error("no PKCE")
+			}
+		})
+	}
+}
+
+func TestEndpointFaults(t *testing.T) {
+	tests := []struct {
+		fault  oidcrptest.Fault
+		status int
+		tokens int // calls
+	}{
+		{oidcrptest.MetadataIssuerMismatch, 500, 0}, {oidcrptest.MetadataStatus(500), 503, 0}, {oidcrptest.MetadataRubbish, 503, 0},
+		{oidcrptest.MetadataRedirect("http://127.0.0.1:1/"), 503, 0}, {oidcrptest.MetadataHuge, 503, 0},
+		{oidcrptest.JWKSStatus(500), 503, 1}, {oidcrptest.JWKSRubbish, 503, 1}, {oidcrptest.RedirectJWKS("http://127.0.0.1:1/"), 503, 1},
+		{oidcrptest.TokenError("invalid_grant"), 400, 1}, {oidcrptest.TokenError("invalid_client"), 500, 1},
+		{oidcrptest.TokenStatus(500), 503, 1}, {oidcrptest.TokenHTML, 400, 1}, {oidcrptest.TokenTextPlain, 400, 1},
+		{oidcrptest.TokenRedirect("http://127.0.0.1:1/"), 503, 1}, {oidcrptest.TokenHuge, 503, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fault.Name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t, tt.fault), nil)
+			page := a.browse().Get(a.URL + "/reports")
+			a.refused(page, tt.status, "")
+			a.calls(oidcrptest.TokenEndpoint, tt.tokens)
+			if retry := page.Header.Get("Retry-After"); (retry != "") != (tt.status == 503) {
+				t.Errorf("Retry-After %q", retry)
+			}
+		})
+	}
+}
+
+func TestProviderDownAtStart(t *testing.T) {
+	down, up := oidcrptest.NewProvider(t), oidcrptest.NewProvider(t)
+	up.SignInAs("bob")
+	down.Stop()
+	a := newApp(t, down, func(c *oidcrp.Config) { c.Providers = append(c.Providers, up.Config("up", c.BaseURL)) })
+	b := a.browse()
+	for range 2 {
+		began := time.Now()
+		page := b.Get(a.URL + "/auth/login?provider=test&return_to=/reports")
+		a.refused(page, http.StatusServiceUnavailable, "provider_unavailable")
+		if page.Header.Get("Retry-After") == "" || time.Since(began) > 5*time.Second {
+			t.Errorf("after %v, Retry-After %q", time.Since(began), page.Header.Get("Retry-After"))
+		}
+	}
+	if s := a.rp.Status(); s.Providers[0].Ready || s.Providers[0].LastError == "" || s.Providers[0].NextTry.IsZero() {
+		t.Errorf("status %+v", s)
+	}
+	if err := a.rp.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "provider test") || strings.Contains(err.Error(), "provider up") {
+		t.Errorf("Ready: %v", err)
+	}
+	other := a.browse()
+	a.shows(other.Get(a.URL+"/auth/login?provider=up&return_to=/reports"), "reports for bob")
+	if err := down.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.clock.advance(2 * time.Minute)
+	down.SetNow(a.clock.now)
+	a.shows(b.Get(a.URL+"/auth/login?provider=test&return_to=/reports"), "reports for alice")
+	if err := a.rp.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+}
+
+func TestKeyRolloverInsideTheLogin(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.signIn()
+	callback := a.stopAtCallback(b, "/auth/login?return_to=/reports")
+	a.op.RotateKeys()
+	a.op.DropOldKeys()
+	a.op.ResetCalls()
+	a.shows(b.Get(callback), "reports for alice")
+	a.calls(oidcrptest.JWKSEndpoint, 1)
+	a.calls(oidcrptest.TokenEndpoint, 1)
+}
+
+func TestAnswerAtAnotherProvidersCallback(t *testing.T) {
+	other := oidcrptest.NewProvider(t)
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers = append(c.Providers, other.Config("other", c.BaseURL)) })
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/auth/login?provider=test&return_to=/reports")
+	moved := strings.Replace(callback, "/callback/test", "/callback/other", 1)
+	a.refused(b.Get(moved), http.StatusBadRequest, "provider")
+	a.calls(oidcrptest.TokenEndpoint, 0)
+	if other.Calls(oidcrptest.TokenEndpoint) != 0 {
+		t.Error("the other provider got the code")
+	}
+	if page := b.Get(strings.Replace(callback, "/callback/test", "/callback/none", 1)); page.Status != http.StatusNotFound {
+		t.Errorf("an unknown callback: %s", page)
+	}
+}
+
+func TestSignInPage(t *testing.T) {
+	other := oidcrptest.NewProvider(t)
+	other.SignInAs("bob")
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		p, hidden := other.Config("other", c.BaseURL), other.Config("hidden", c.BaseURL)
+		p.DisplayName, hidden.Hidden, hidden.DisplayName = "Fabrikam <b>", true, "Concealed"
+		c.Providers = append(c.Providers, p, hidden)
+	})
+	b := a.browse()
+	page := b.Get(a.URL + "/reports?a=b")
+	a.shows(page, "Fabrikam <b>")
+	if strings.Contains(page.Body, "Fabrikam <b>") || strings.Contains(page.Text(), "Concealed") {
+		t.Error(page.Body)
+	}
+	a.shows(b.Follow("Sign in with Fabrikam <b>"), "reports for bob at /reports?a=b")
+	a.shows(a.browse().Get(a.URL+"/auth/login?provider=hidden"), "home of bob") // links keep working
+	a.shows(a.browse().Get(a.URL+"/auth/login?provider=gone"), "Fabrikam")      // and so do those that outlived theirs
+	b = a.browse()
+	b.SetLanguage("th-TH,th;q=0.9")
+	if page := b.Get(a.URL + "/auth/login"); !strings.Contains(page.Body, `lang="th"`) || !strings.ContainsRune(page.Text(), 'เ') {
+		t.Errorf("not Thai: %s", page)
+	}
+}
+
+func TestLoginParameters(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		p := &c.Providers[0]
+		p.Scopes = []string{"email", "groups,offline_access"}
+		p.ACRValues = []string{"gold", "silver"}
+		p.LoginHint, p.MaxAge = "alice", time.Hour
+		p.Resource = []string{"https://api.example"}
+		p.ClaimsRequest = `{"userinfo":{"email":null}}`
+		p.AuthParams = map[string]string{"audience": "x"}
+		p.DynamicParams = []string{"domain_hint", "audience"}
+	})
+	query := url.Values{
+		"prompt": {"login"}, "login_hint": {"mallory"}, "domain_hint": {"corp.example"}, "audience": {"evil"}, "unlisted": {"x"},
+		"state": {"evil"}, "nonce": {"evil"}, "redirect_uri": {"https://evil.example"}, "response_type": {"token"}, "code_challenge": {"evil"},
+		"client_id": {"evil"}, "scope": {"evil"}, "request": {"evil"},
+	}
+	a.op.SignInAs("alice")
+	a.browse().Get(a.URL + "/auth/login?" + query.Encode())
+	got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query
+	want := map[string]string{
+		"scope": "openid email groups offline_access", "acr_values": "gold silver", "login_hint": "alice", "max_age": "3600",
+		"resource": "https://api.example", "claims": `{"userinfo":{"email":null}}`, "audience": "x", "domain_hint": "corp.example", "prompt": "login",
+	}
+	for name, value := range want {
+		if got.Get(name) != value {
+			t.Errorf("%s is %q, want %q", name, got.Get(name), value)
+		}
+	}
+	for name, values := range got {
+		if len(values) != 1 || strings.Contains(values[0], "evil") || name == "unlisted" || name == "request" {
+			t.Errorf("%s is %q", name, values)
+		}
+	}
+}
+
+func TestSilentLogin(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, nil)
+	op.SignInAs("")
+	silent := newSilentApp(t, a)
+	b := a.browse()
+	page := b.Get(silent + "/")
+	a.shows(page, "home of nobody") // the provider does not know the visitor
+	a.calls(oidcrptest.AuthorizeEndpoint, 1)
+	if got := op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("prompt"); got != "none" {
+		t.Errorf("prompt %q", got)
+	}
+	a.shows(b.Get(silent+"/?again"), "home of nobody")
+	a.calls(oidcrptest.AuthorizeEndpoint, 1) // not asked again
+	b.Get(silent + "/auth/login?return_to=/reports")
+	a.shows(b.SubmitForm("alice", nil), "home of alice")
+
+	b.DropCookies() // of both; the provider forgets her
+	b = a.browse()
+	b.Get(silent + "/auth/login")
+	b.SubmitForm("alice", nil)
+	b.DropCookie(a.sessionName(b, silent))
+	a.shows(b.Get(silent+"/page"), "home of alice") // nobody was asked anything
+}
+
+func TestCrossSiteStartAsksFirst(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a.op.SignInAs("bob")
+	b := a.browse()
+	evil := "http://127.0.0.1:" + mustParse(t, a.op.Issuer()).Port() + "/sign-in"
+	link := `<a href="` + a.URL + `/auth/login?return_to=/reports">look</a>`
+	b.Show(evil, link)
+	a.shows(b.Follow("look"), "reports for bob") // nobody was signed in
+	before := a.sessionCookie(b).Value
+	a.op.SignInAs("alice")
+	b.Show(evil, link)
+	page := b.Follow("look")
+	a.shows(page, "test")
+	if a.sessionCookie(b).Value != before {
+		t.Fatal("the session changed without asking")
+	}
+	a.shows(b.Get(a.URL+"/reports"), "reports for bob")
+	b.Show(evil, link)
+	b.Follow("look")
+	a.shows(b.Follow(page.Links()[0].Text), "reports for alice")
+}
+
+func TestSecretsAreNotLogged(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, func(c *oidcrp.Config) { c.Providers[0].UserInfo = oidcrp.UserInfoOptional })
+	b := a.signIn()
+	canaries := []string{a.sessionCookie(b).Value, "alice@example.com", "Alice Archer"}
+	for _, fault := range []oidcrptest.Fault{{}, oidcrptest.WrongNonce, oidcrptest.TokenHTML, oidcrptest.TokenError("invalid_client"), oidcrptest.UserInfoStatus(500), oidcrptest.WrongSignature} {
+		op.SetFaults(fault)
+		b.Get(a.URL + "/auth/login")
+	}
+	for _, c := range op.Clients() {
+		canaries = append(canaries, c.Secret)
+	}
+	for _, r := range op.Requests(oidcrptest.AuthorizeEndpoint) {
+		canaries = append(canaries, r.Query.Get("state"), r.Query.Get("nonce"))
+	}
+	for _, r := range op.Requests(oidcrptest.TokenEndpoint) {
+		canaries = append(canaries, r.Form.Get("code"), r.Form.Get("code_verifier"))
+	}
+	for _, r := range op.Requests(oidcrptest.UserInfoEndpoint) {
+		canaries = append(canaries, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	}
+	var shown bytes.Buffer
+	shown.WriteString(a.log.String())
+	for _, e := range a.events.all {
+		if e.Err != nil {
+			shown.WriteString(e.Err.Error())
+		}
+	}
+	if len(canaries) < 20 {
+		t.Fatalf("only %d canaries", len(canaries))
+	}
+	for _, canary := range canaries {
+		if canary != "" && strings.Contains(shown.String(), canary) {
+			t.Errorf("%q is in the log", canary)
+		}
+	}
+}
