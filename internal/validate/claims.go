@@ -3,7 +3,6 @@ package validate
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -181,8 +180,6 @@ func numericDate(raw json.RawMessage) (time.Time, bool) {
 	text := string(raw)
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return time.Unix(seconds, 0), seconds <= lastSecond
-	} else if errors.Is(err, strconv.ErrRange) {
-		return time.Time{}, false
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || f > lastSecond {

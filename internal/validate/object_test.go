@@ -38,6 +38,16 @@ func TestObject(t *testing.T) {
 		{"an open escape", `{"a":"\`, false},
 		{"an open unicode escape", `{"a":"\u00`, false},
 		{"a name alone", `{"a"}`, false},
+		{"another bracket first", `("a":1}`, false},
+		{"no name", `{:1}`, false},
+		{"a name without its first quote", `{a":1}`, false},
+		{"other words", `{"a":trux}`, false},
+		{"other words of five letters", `{"a":falsy}`, false},
+		{"other words for nothing", `{"a":nill}`, false},
+		{"an exponent in capitals", `{"a":1E5}`, true},
+		{"a high surrogate, then no escape", `{"a":"\ud83dxude00"}`, false},
+		{"a high surrogate, then no unicode escape", `{"a":"\ud83d\xde00"}`, false},
+		{"a high surrogate, then an open escape", `{"a":"\ud83d\`, false},
 		{"a number as name", `{1:1}`, false},
 		{"no colon", `{"a" 1}`, false},
 		{"no comma", `{"a":1 "b":2}`, false},
@@ -88,7 +98,8 @@ func TestObject(t *testing.T) {
 		{"33 levels of objects", strings.Repeat(`{"a":`, 32) + "{}" + strings.Repeat("}", 32), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			claims, err := validate.Object([]byte(tt.text))
+			b := []byte(tt.text)
+			claims, err := validate.Object(b[:len(b):len(b)]) // reading on would panic
 			if !tt.ok {
 				assertCheck(t, err, "json")
 				return
