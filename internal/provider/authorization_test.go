@@ -91,6 +91,20 @@ func TestAuthorizationSettings(t *testing.T) {
 			provider.Request{MaxAge: ptr(time.Minute), Params: map[string]string{"max_age": "999999"}}, "max_age", "60"},
 		{"a listed acr, once", func(s *provider.Settings) { s.DynamicParams = []string{"acr_values"} },
 			provider.Request{ACRValues: []string{"high"}, Params: map[string]string{"acr_values": "low"}}, "acr_values", "high"},
+		{"a listed acr that is fixed", func(s *provider.Settings) { s.DynamicParams, s.ACRValues = []string{"acr_values"}, []string{"high"} },
+			provider.Request{Params: map[string]string{"acr_values": "low"}}, "acr_values", "high"},
+		{"a listed prompt that is fixed", func(s *provider.Settings) { s.DynamicParams, s.Prompt = []string{"prompt"}, "login" },
+			provider.Request{Params: map[string]string{"prompt": "none"}}, "prompt", "login"},
+		{"a listed login hint that is fixed", func(s *provider.Settings) { s.DynamicParams, s.LoginHint = []string{"login_hint"}, "fixed" },
+			provider.Request{Params: map[string]string{"login_hint": "x"}}, "login_hint", "fixed"},
+		{"a listed max age that is fixed", func(s *provider.Settings) { s.DynamicParams, s.MaxAge = []string{"max_age"}, time.Minute },
+			provider.Request{Params: map[string]string{"max_age": "9"}}, "max_age", "60"},
+		{"listed claims that are fixed", func(s *provider.Settings) { s.DynamicParams, s.ClaimsRequest = []string{"claims"}, "{}" },
+			provider.Request{Params: map[string]string{"claims": "x"}}, "claims", "{}"},
+		{"a listed resource that is fixed", func(s *provider.Settings) {
+			s.DynamicParams, s.Resource = []string{"resource"}, []string{"https://a.example"}
+		},
+			provider.Request{Params: map[string]string{"resource": "https://b.example"}}, "resource", "https://a.example"},
 		{"a listed login hint, once", func(s *provider.Settings) { s.DynamicParams = []string{"login_hint", "ui_locales"} },
 			provider.Request{LoginHint: "a", UILocales: "th", Params: map[string]string{"login_hint": "b", "ui_locales": "en"}}, "login_hint", "a"},
 	} {

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/url"
+	"slices"
 )
 
 // EndSession is one request to end the provider's session (RP-Initiated
@@ -53,5 +54,5 @@ func (p *Provider) FormAction() []string {
 	if m == nil {
 		return nil
 	}
-	return m.formAction
+	return slices.Clone(m.formAction)
 }

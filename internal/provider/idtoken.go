@@ -90,7 +90,7 @@ type idTokenKeys struct {
 
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	if slices.Contains(symmetric, string(k.algorithms[0])) {
+	if k.p.s.usesMAC() {
 		k.payload, k.err = k.p.verifyMAC(ctx, token, k.algorithms)
 	} else {
 		k.payload, _, k.err = k.p.keys.verify(ctx, token, k.algorithms, false)

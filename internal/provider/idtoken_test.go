@@ -231,8 +231,22 @@ func TestClientSecretAsKeyByChoice(t *testing.T) {
 			t.Errorf("%s: %v; want check %q", tt.name, err, tt.check)
 		}
 	}
-	// And a token of the provider's ordinary key is none of that kind.
+	// It needs no key set.
 	f := newFake(t)
+	f.metadata = map[string]any{"jwks_uri": nil}
+	f.answer = map[string]any{"id_token": sign(secret, f.idToken())}
+	p := f.new(t, func(s *provider.Settings) {
+		s.Algorithms = []string{"HS256"}
+		s.Secret = func(context.Context) (string, error) { return secret, nil }
+	})
+	if err := p.Ready(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if _, err := complete(f, p); err != nil || f.count("/jwks") != 0 {
+		t.Errorf("without a key set: %v", err)
+	}
+	// And a token of the provider's ordinary key is none of that kind.
+	f = newFake(t)
 	if _, err := complete(f, f.new(t, func(s *provider.Settings) { s.Algorithms = []string{"HS256"} })); checked(err) != "alg" {
 		t.Errorf("ES256 where HS256 is pinned: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -28,16 +29,12 @@ type metadata struct {
 	fetched    time.Time
 }
 
-// wellKnown is where Discovery 4 puts the document.
+// metadataURL is where the document is (Discovery 4).
 func (s *Settings) metadataURL() string {
 	if s.MetadataURL != "" {
 		return s.MetadataURL
 	}
-	issuer := s.Issuer
-	if issuer[len(issuer)-1] == '/' {
-		issuer = issuer[:len(issuer)-1]
-	}
-	return issuer + "/.well-known/openid-configuration"
+	return strings.TrimSuffix(s.Issuer, "/") + "/.well-known/openid-configuration"
 }
 
 // parseMetadata reads a metadata document. Nothing in it is trusted before it
@@ -83,7 +80,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 	}{
 		{&m.authorization, s.Endpoints.Authorization, "authorization_endpoint", true},
 		{&m.token, s.Endpoints.Token, "token_endpoint", true},
-		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", true},
+		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", !s.usesMAC()},
 		{&m.userInfo, s.Endpoints.UserInfo, "userinfo_endpoint", false},
 		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
 	} {
@@ -114,9 +111,6 @@ func endpoint(doc validate.Claims, name, override string, rule urlRule) (string,
 	case "":
 	default:
 		return override, nil
-	}
-	if string(doc[name]) == "null" {
-		return "", nil
 	}
 	address, _, err := doc.String(name)
 	if err != nil || address == "" {

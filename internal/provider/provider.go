@@ -12,9 +12,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -74,18 +72,6 @@ func New(s Settings) (*Provider, error) {
 	}
 	p.warn()
 	return p, nil
-}
-
-// clone makes later changes by the caller harmless.
-func (s Settings) clone() Settings {
-	s.Scopes = slices.Clone(s.Scopes)
-	s.ACRValues = slices.Clone(s.ACRValues)
-	s.Resource = slices.Clone(s.Resource)
-	s.AuthParams = maps.Clone(s.AuthParams)
-	s.DynamicParams = slices.Clone(s.DynamicParams)
-	s.Algorithms = slices.Clone(s.Algorithms)
-	s.Audiences = slices.Clone(s.Audiences)
-	return s
 }
 
 // preset makes the metadata of a provider whose endpoints were given by hand.

@@ -48,6 +48,10 @@ func TestNewRefuses(t *testing.T) {
 		{"none with another prompt", func(s *provider.Settings) { s.Prompt = "none login" }, "Prompt"},
 		{"an unknown prompt", func(s *provider.Settings) { s.Prompt = "maybe" }, "Prompt"},
 		{"a negative max age", func(s *provider.Settings) { s.MaxAge = -time.Second }, "MaxAge"},
+		{"a max age below a second", func(s *provider.Settings) { s.MaxAge = time.Millisecond }, "MaxAge"},
+		{"an acr of two", func(s *provider.Settings) { s.ACRValues = []string{"a b"} }, "ACRValues"},
+		{"a dynamic parameter twice", func(s *provider.Settings) { s.DynamicParams = []string{"a", "a"} }, "listed twice"},
+		{"a blanked key set", func(s *provider.Settings) { s.Endpoints.JWKS = "-" }, "a login needs it"},
 		{"a required acr of nothing", func(s *provider.Settings) { s.RequireACR = true }, "RequireACR"},
 		{"a relative resource", func(s *provider.Settings) { s.Resource = []string{"/api"} }, "Resource"},
 		{"a claims request that is an array", func(s *provider.Settings) { s.ClaimsRequest = "[]" }, "ClaimsRequest"},
@@ -112,6 +116,11 @@ func TestNewReportsAllMistakesAtOnce(t *testing.T) {
 	_, err := provider.New(provider.Settings{Issuer: "http://op.example", ResponseType: "x", MaxAge: -1, UserInfo: 9})
 	if err == nil {
 		t.Fatal("accepted")
+	}
+	// One level, so that a caller can name the provider in each.
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(all.Unwrap()) != 6 {
+		t.Errorf("got %v; want six errors joined", err)
 	}
 	for _, want := range []string{"Issuer", "ClientID", "ResponseType", "RedirectURL", "MaxAge", "UserInfo"} {
 		if !strings.Contains(err.Error(), want) {

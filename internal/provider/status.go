@@ -40,6 +40,9 @@ func (p *Provider) Ready(ctx context.Context) error {
 			return err
 		}
 	}
+	if p.s.usesMAC() {
+		return nil
+	}
 	return p.keys.load(ctx)
 }
 

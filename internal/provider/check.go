@@ -1,0 +1,234 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// protocolParams are set by this package alone: neither fixed nor dynamic
+// parameters may name them.
+var protocolParams = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope",
+	"state", "nonce", "code_challenge", "code_challenge_method", "request",
+	"request_uri", "registration", "client_secret", "client_assertion",
+	"client_assertion_type", "code", "code_verifier", "grant_type",
+	"id_token_hint", "dpop_jkt", "iss", "error",
+}
+
+// settingParams have a setting of their own.
+var settingParams = map[string]string{
+	"prompt": "Prompt", "login_hint": "LoginHint", "max_age": "MaxAge",
+	"acr_values": "ACRValues", "claims": "ClaimsRequest", "resource": "Resource",
+}
+
+var prompts = []string{"none", "login", "consent", "select_account", "create"}
+
+// asymmetric are the ID token algorithms accepted without asking for them.
+var asymmetric = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+	"ES256", "ES384", "ES512", "EdDSA",
+}
+
+// symmetric ones are keyed with the client secret (Core 10.1), by choice only.
+var symmetric = []string{"HS256", "HS384", "HS512"}
+
+// mistakes are errors about settings, each beginning with a setting's name and
+// saying what to change.
+type mistakes []error
+
+func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Errorf(format, args...)) }
+
+// check reports every mistake at once.
+func (s *Settings) check() error {
+	var m mistakes
+	s.checkIssuer(&m)
+	s.checkClient(&m)
+	s.checkRequest(&m)
+	s.checkParams(&m)
+	s.checkAlgorithms(&m)
+	if s.UserInfo < UserInfoOff || s.UserInfo > UserInfoRequired {
+		m.add("UserInfo %d: use 0 (off), 1 (optional) or 2 (required)", s.UserInfo)
+	}
+	if s.UserInfo == UserInfoRequired && s.Endpoints.UserInfo == noEndpoint {
+		m.add("UserInfo is required and Endpoints.UserInfo is %q: give the endpoint, or make UserInfo optional", noEndpoint)
+	}
+	if s.Skew < 0 || s.Skew > 10*time.Minute {
+		m.add("Skew %v: use 0 to 10 minutes", s.Skew)
+	}
+	if slices.Contains(s.Audiences, "") {
+		m.add("Audiences has an empty entry: remove it")
+	}
+	return errors.Join(m...)
+}
+
+func (s *Settings) checkIssuer(m *mistakes) {
+	if s.Issuer == "" {
+		m.add("Issuer is empty: give the provider's issuer identifier, such as https://login.example.com")
+		return
+	}
+	u, err := checkURL(s.Issuer, s.urlRule(nil))
+	switch {
+	case err != nil:
+		m.add("Issuer %q: %w", s.Issuer, err)
+	case u.RawQuery != "" || u.ForceQuery:
+		m.add("Issuer %q: remove the query (Discovery 3)", s.Issuer)
+	}
+	if s.TenantSupplied {
+		s.checkTenant(m)
+		return
+	}
+	s.checkEndpoints(m)
+}
+
+func (s *Settings) checkEndpoints(m *mistakes) {
+	rule := s.urlRule(nil)
+	if s.MetadataURL != "" {
+		if _, err := checkURL(s.MetadataURL, rule); err != nil {
+			m.add("MetadataURL %q: %w", s.MetadataURL, err)
+		}
+	}
+	for i, e := range s.Endpoints.list() {
+		switch e.url {
+		case "":
+		case noEndpoint:
+			if i < 2 || (i == 2 && !s.usesMAC()) {
+				m.add("Endpoints.%s is %q: a login needs it; leave it empty or give an address", e.name, noEndpoint)
+			}
+		default:
+			if _, err := checkURL(e.url, rule); err != nil {
+				m.add("Endpoints.%s %q: %w", e.name, e.url, err)
+			}
+		}
+	}
+}
+
+// checkTenant refuses whatever would let a tenant's settings reach further
+// than discovery at the exact issuer.
+func (s *Settings) checkTenant(m *mistakes) {
+	if s.MetadataURL != "" {
+		m.add("MetadataURL: a TenantSupplied provider is discovered at its issuer; remove it")
+	}
+	if s.Endpoints != (Endpoints{}) {
+		m.add("Endpoints: a TenantSupplied provider may not replace endpoints; remove them")
+	}
+	if s.InsecureAllowHTTP {
+		m.add("InsecureAllowHTTP: not for a TenantSupplied provider; remove it")
+	}
+}
+
+func (s *Settings) checkClient(m *mistakes) {
+	if s.ClientID == "" {
+		m.add("ClientID is empty: give the id the provider registered")
+	}
+	if hasControl(s.ClientID) {
+		m.add("ClientID has control characters: check how it was copied")
+	}
+	switch s.ClientAuth {
+	case "":
+	case authBasic, authPost:
+		if s.Secret == nil {
+			m.add("ClientAuth %q needs a client secret: give one, or use %q", s.ClientAuth, authNone)
+		}
+	case authNone:
+		if s.Secret != nil {
+			m.add("ClientAuth is %q and there is a client secret: remove one of them", authNone)
+		}
+	default:
+		m.add("ClientAuth %q: use %q, %q or %q", s.ClientAuth, authBasic, authPost, authNone)
+	}
+}
+
+func (s *Settings) checkRequest(m *mistakes) {
+	if s.ResponseType != "" && s.ResponseType != "code" {
+		m.add("ResponseType %q: use \"code\"", s.ResponseType)
+	}
+	switch s.ResponseMode {
+	case "", modeQuery, modeFormPost:
+	default:
+		m.add("ResponseMode %q: use %q or %q", s.ResponseMode, modeQuery, modeFormPost)
+	}
+	if u, err := url.Parse(s.RedirectURL); err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
+		m.add("RedirectURL %q: give an absolute https address without a fragment", s.RedirectURL)
+	}
+	for _, scope := range splitScopes(s.Scopes) {
+		if !isScope(scope) {
+			m.add("Scopes: %q is no scope (RFC 6749 3.3)", scope)
+		}
+	}
+	if s.Prompt != "" && !isPrompt(s.Prompt) {
+		m.add("Prompt %q: use %s, several separated by spaces, and none alone", s.Prompt, strings.Join(prompts, ", "))
+	}
+	if s.MaxAge < 0 || (s.MaxAge > 0 && s.MaxAge < time.Second) {
+		m.add("MaxAge %v: use whole seconds, or 0 to leave it out", s.MaxAge)
+	}
+	if s.RequireACR && len(s.ACRValues) == 0 {
+		m.add("RequireACR needs ACRValues: list the acceptable ones")
+	}
+	for _, acr := range s.ACRValues {
+		if acr == "" || strings.ContainsAny(acr, " \t\r\n") {
+			m.add("ACRValues: %q must be one value without spaces", acr)
+		}
+	}
+	for _, resource := range s.Resource {
+		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
+			m.add("Resource %q: give an absolute URI without a fragment (RFC 8707 2)", resource)
+		}
+	}
+	if s.ClaimsRequest != "" {
+		var object map[string]json.RawMessage
+		if json.Unmarshal([]byte(s.ClaimsRequest), &object) != nil || object == nil {
+			m.add("ClaimsRequest: it must be a JSON object (Core 5.5)")
+		}
+	}
+}
+
+func (s *Settings) checkParams(m *mistakes) {
+	for name := range s.AuthParams {
+		switch setting, ok := settingParams[name]; {
+		case ok:
+			m.add("AuthParams: %q has a setting of its own: use %s", name, setting)
+		case name == "" || slices.Contains(protocolParams, name):
+			m.add("AuthParams: %q belongs to the protocol: remove it", name)
+		}
+	}
+	for i, name := range s.DynamicParams {
+		switch {
+		case name == "" || slices.Contains(protocolParams, name):
+			m.add("DynamicParams: %q belongs to the protocol: remove it", name)
+		case slices.Contains(s.DynamicParams[:i], name):
+			m.add("DynamicParams: %q is listed twice: remove one", name)
+		}
+	}
+}
+
+func (s *Settings) checkAlgorithms(m *mistakes) {
+	mac := 0
+	for _, alg := range s.Algorithms {
+		switch {
+		case slices.Contains(symmetric, alg):
+			mac++
+		case !slices.Contains(asymmetric, alg):
+			m.add("Algorithms: %q is not supported: use %s", alg, strings.Join(asymmetric, ", "))
+		}
+	}
+	if mac == 0 {
+		return
+	}
+	// A key that serves as MAC secret and, under another algorithm, as a
+	// public key is what algorithm confusion lives on.
+	if mac < len(s.Algorithms) {
+		m.add("Algorithms: HMAC and public-key algorithms cannot be mixed: name one kind")
+	}
+	if s.Secret == nil {
+		m.add("Algorithms: HMAC needs a client secret: give one, or name a public-key algorithm")
+	}
+	// Core 3.1.3.7 (8) leaves MAC keys undefined for several audiences.
+	if len(s.Audiences) > 0 {
+		m.add("Algorithms: HMAC is not defined with further Audiences: remove them")
+	}
+}
