@@ -145,20 +145,17 @@ func (b *tab) fill(selector, text string) {
 	b.do("fill "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// back goes back as the Back button does. No load event is waited for: a page
-// that is taken from the back/forward cache has none.
+// back goes back as the Back button does, and waits until the tab stays where
+// it is. No load event is waited for: a page that is taken from the
+// back/forward cache has none.
 func (b *tab) back() {
 	b.t.Helper()
-	b.eval("history.back()")
-}
-
-// eval runs a script for its effect.
-func (b *tab) eval(script string) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](script)); err != nil {
-		b.fail("%s: %v", script, err)
+	b.do("go back", chromedp.Evaluate[chromedp.Void]("window.left = true; setTimeout(() => history.back())"))
+	b.until("a page to go back to", "!window.left || location.href === 'about:blank'")
+	for at, since := b.location(), time.Now(); time.Since(since) < 300*time.Millisecond; time.Sleep(50 * time.Millisecond) {
+		if now := b.location(); now != at {
+			at, since = now, time.Now()
+		}
 	}
 }
 
@@ -238,7 +235,10 @@ func (b *tab) cookies(url string) []*network.Cookie {
 func (b *tab) emulate(width int64, scheme string) {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-reduced-motion", Value: "reduce"}, // no colours half-way
+		},
 	})
 	if err == nil {
 		err = chromedp.Do(b.ctx, chromedp.EmulateViewport(width, 760))

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -111,9 +112,7 @@ func removeBuilt() {
 
 // portal is a running example portal.
 type portal struct {
-	url      string // http://localhost:PORT
-	provider string // http://127.0.0.1:PORT, its embedded provider
-
+	url string // http://localhost:PORT
 	cmd *exec.Cmd
 	log *interop.Log
 }
@@ -121,8 +120,8 @@ type portal struct {
 // portalOptions says how the portal is started.
 type portalOptions struct {
 	tls       bool
-	port      string // "": a free one
-	providers string // contents of its -providers file
+	addr      string // "": a free port of localhost
+	providers string // contents of its -providers file; "": those it brings along
 }
 
 // startPortal runs the portal's program and ends it, as Ctrl-C does, with the
@@ -130,22 +129,15 @@ type portalOptions struct {
 func startPortal(t testing.TB, o portalOptions) *portal {
 	t.Helper()
 	program := buildPortal(t)
-	if o.port == "" {
-		o.port = freePort(t)
+	if o.addr == "" {
+		o.addr = "localhost:0"
 	}
-	providerPort := freePort(t)
-	args := []string{
-		"-addr", "localhost:" + o.port,
-		"-provider-addr", "127.0.0.1:" + providerPort,
-		"-db", filepath.Join(t.TempDir(), "portal.db"),
-	}
-	scheme := "http://"
+	args := []string{"-addr", o.addr, "-provider-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "portal.db")}
 	env := os.Environ()
 	if o.tls {
 		cert, key := testCertificate().files(t)
 		args = append(args, "-tls-cert", cert, "-tls-key", key)
 		env = append(env, "SSL_CERT_FILE="+cert) // it trusts a provider with our certificate
-		scheme = "https://"
 	}
 	if o.providers != "" {
 		path := filepath.Join(t.TempDir(), "providers.json")
@@ -155,12 +147,7 @@ func startPortal(t testing.TB, o portalOptions) *portal {
 		args = append(args, "-providers", path)
 	}
 
-	p := &portal{
-		url:      scheme + "localhost:" + o.port,
-		provider: "http://127.0.0.1:" + providerPort,
-		cmd:      exec.Command(program, args...),
-		log:      &interop.Log{},
-	}
+	p := &portal{cmd: exec.Command(program, args...), log: &interop.Log{}}
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -190,6 +177,9 @@ func (p *portal) stop(t testing.TB, exited <-chan error) {
 	}
 }
 
+var announced = regexp.MustCompile(`(?m)^Portal: +(https?://localhost:[0-9]+)$`)
+
+// waitReady waits until the portal has said where it is, and answers there.
 func (p *portal) waitReady(t testing.TB, exited chan error) {
 	t.Helper()
 	client := &http.Client{
@@ -203,16 +193,22 @@ func (p *portal) waitReady(t testing.TB, exited chan error) {
 			t.Fatalf("the portal ended: %v\n%s", err, p.log)
 		default:
 		}
+		said := announced.FindStringSubmatch(p.log.String())
+		if said == nil {
+			continue
+		}
+		p.url = said[1]
 		if res, err := client.Get(p.url + "/"); err == nil {
 			res.Body.Close()
 			return
 		}
 	}
-	t.Fatalf("the portal does not answer at %s:\n%s", p.url, p.log)
+	t.Fatalf("the portal is not ready:\n%s", p.log)
 }
 
-// freePort finds a port that nobody listens on.
-func freePort(t testing.TB) string {
+// freeAddr finds an address of localhost that nobody listens on, for a portal
+// whose provider must know it beforehand.
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -223,5 +219,5 @@ func freePort(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return port
+	return net.JoinHostPort("localhost", port)
 }
