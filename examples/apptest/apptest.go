@@ -6,6 +6,7 @@ package apptest
 import (
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,4 +74,14 @@ func (a *App) SignIn(user, path string) *oidcrptest.Page {
 	a.Provider.SignInAs(user)
 	defer a.Provider.SignInAs("")
 	return a.Browser.Get(a.URL + path)
+}
+
+// Contains complains about texts that a page does not show.
+func Contains(t testing.TB, page *oidcrptest.Page, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(page.Text(), text) {
+			t.Errorf("%v does not say %q: %v", page.URL, text, page)
+		}
+	}
 }

@@ -19,6 +19,7 @@ func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 	provider.RedirectPath = "/auth/openid-connect/callback" // goth's habit
 	rp, err := oidcrp.New(oidcrp.Config{
 		BaseURL:   baseURL,
+		Prefix:    "/session", // /auth is goth's, and stays yours
 		Providers: []oidcrp.Provider{provider},
 		OnLogin: func(ctx context.Context, login *oidcrp.Login) error {
 			// Was: user, err := gothic.CompleteUserAuth(w, r), and then
