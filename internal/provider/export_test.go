@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"time"
@@ -49,3 +50,12 @@ func AccessTokenExpiry(body string, now time.Time) (time.Time, error) {
 }
 
 func KeepFor(cacheControl string) time.Duration { return keepFor(cacheControl) }
+
+// VerifyIDToken verifies a token from the token endpoint.
+func VerifyIDToken(ctx context.Context, p *Provider, raw string, e Expected) (*validate.IDToken, error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.verifyIDToken(ctx, m, raw, p.expect(e, "", ""))
+}

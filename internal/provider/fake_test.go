@@ -80,7 +80,7 @@ type fake struct {
 	userInfo map[string]any
 }
 
-func newFake(t *testing.T) *fake {
+func newFake(t testing.TB) *fake {
 	t.Helper()
 	f := &fake{
 		clock:    &clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)},

@@ -35,13 +35,6 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 	if err != nil {
 		return nil, inIDToken(err)
 	}
-	h, err := validate.ParseHeader(header)
-	if err != nil {
-		return nil, inIDToken(err)
-	}
-	if !slices.Contains(m.algorithms, h.Algorithm) {
-		return nil, refused("id token", "alg", "is not one this provider may sign with")
-	}
 	keys := &idTokenKeys{p: p, algorithms: joseAlgorithms(m.algorithms)}
 	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
 		ClientID:             p.s.ClientID,
@@ -50,7 +43,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 	})
 	_, refusal := verifier.Verify(ctx, raw)
 	if keys.payload == nil {
-		return nil, keys.failure()
+		return nil, keys.failure(header, m.algorithms)
 	}
 	token, err := validate.CheckIDToken(header, keys.payload, e)
 	if err != nil {
@@ -98,7 +91,8 @@ func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte
 	return k.payload, k.err
 }
 
-func (k *idTokenKeys) failure() error {
+// failure is why there is no verified payload.
+func (k *idTokenKeys) failure(header []byte, algorithms []string) error {
 	switch {
 	// Nobody said the token is bad: there was no time to learn the keys.
 	case errors.Is(k.err, context.DeadlineExceeded) && !errors.Is(k.err, ErrUnavailable):
@@ -106,7 +100,10 @@ func (k *idTokenKeys) failure() error {
 	case k.err != nil:
 		return inIDToken(k.err)
 	}
-	// go-oidc could not read the token and asked for no key.
+	// go-oidc would not read the token and asked for no key.
+	if h, err := validate.ParseHeader(header); err == nil && !slices.Contains(algorithms, h.Algorithm) {
+		return refused("id token", "alg", "is not one this provider may sign with")
+	}
 	return refused("id token", "syntax", "cannot be parsed")
 }
 
