@@ -361,6 +361,44 @@ func TestKeysWithstandAFloodOfUnknownKids(t *testing.T) {
 	}
 }
 
+// The token endpoint of a provider gone mad has a budget too: the first load,
+// two fetches at once, and one more every 30 s.
+func TestKeysFetchWithinABudgetForTheTokenEndpoint(t *testing.T) {
+	u := newURI(jwk(p256("a"), "a"))
+	s := u.keySet()
+	forged := signedBy(t, jose.ES256, p256("evil"), "evil")
+	for range 100 {
+		wantVerdict(t, "unknown kid", verdict(t, s, forged, fromEndpoint), "signature")
+	}
+	wantFetches(t, u, 3)
+	for range 100 {
+		u.Add(3 * time.Second)
+		wantVerdict(t, "unknown kid", verdict(t, s, forged, fromEndpoint), "signature")
+	}
+	wantFetches(t, u, 13)
+}
+
+// Who finds that another request has just fetched the keys pays for no fetch.
+func TestKeysUseWhatAnotherRequestFetched(t *testing.T) {
+	u := newURI(jwk(p256("a"), "a"))
+	token := signedBy(t, jose.ES256, p256("b"), "b")
+	var s provider.KeySet
+	meanwhile := func() {}
+	s = provider.NewKeySet(u.fetch, func() time.Time {
+		do := meanwhile
+		meanwhile = func() {}
+		do()
+		return u.Now()
+	})
+	if err := s.Load(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	u.publish(jwk(p256("b"), "b"))
+	meanwhile = func() { wantVerdict(t, "another request", verdict(t, s, token, fromStranger), "ok") }
+	wantVerdict(t, "this request", verdict(t, s, token, fromEndpoint), "ok")
+	wantFetches(t, u, 2)
+}
+
 // T062, B10.
 func TestKeysDoNotFetchForAWrongSignatureUnderAKnownKid(t *testing.T) {
 	u := newURI(jwk(p256("a"), "a"))
