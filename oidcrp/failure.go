@@ -92,6 +92,9 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 			e.Step = at.Step
 		}
 	}
+	if e.Provider == "" {
+		e.Provider = FromContext(r.Context()).Provider()
+	}
 	for _, f := range failures {
 		if errors.Is(err, f.match) {
 			e.Status, e.reason, e.message = f.status, f.reason, f.message

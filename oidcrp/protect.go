@@ -130,8 +130,11 @@ func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	}))
 }
 
-// noStore is shared by all responses: appending to it copies.
-var noStore = []string{"no-store"}
+// Header values shared by all responses: appending to them copies.
+var (
+	noStore    = []string{"no-store"}
+	varyCookie = []string{"Cookie"}
+)
 
 // load looks for the session of a request, once, however many guards nest. It
 // reports false when it has answered the request itself.
@@ -147,7 +150,11 @@ func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Requ
 		return r, false
 	}
 	h := w.Header()
-	h.Add("Vary", "Cookie")
+	if h["Vary"] == nil {
+		h["Vary"] = varyCookie
+	} else {
+		h.Add("Vary", "Cookie")
+	}
 	if c.signedIn {
 		h["Cache-Control"] = noStore
 	}

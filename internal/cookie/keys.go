@@ -58,28 +58,28 @@ const (
 // wrong with them in one error. It copies what it needs.
 func NewKeys(keys [][]byte) (*Keys, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("cookie keys: there is none; " + keyTip)
+		return nil, errors.New("there is none; " + keyTip)
 	}
 	k := &Keys{keys: make([]*serverKey, 0, len(keys))}
 	var problems []error
 	for i, key := range keys {
 		if why := weakness(key); why != "" {
-			problems = append(problems, fmt.Errorf("cookie keys: key %d of %d %s; %s", i+1, len(keys), why, keyTip))
+			problems = append(problems, fmt.Errorf("key %d of %d %s; %s", i+1, len(keys), why, keyTip))
 			continue
 		}
 		if first := indexOf(keys[:i], key); first >= 0 {
-			problems = append(problems, fmt.Errorf("cookie keys: key %d of %d is the same as key %d; remove one of them", i+1, len(keys), first+1))
+			problems = append(problems, fmt.Errorf("key %d of %d is the same as key %d; remove one of them", i+1, len(keys), first+1))
 			continue
 		}
 		sk, err := newServerKey(key)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("cookie keys: key %d of %d: %w", i+1, len(keys), err))
+			problems = append(problems, fmt.Errorf("key %d of %d: %w", i+1, len(keys), err))
 			continue
 		}
 		// The id is 32 bits, so two good keys share one once in four billion
 		// times; sealed values would then be opened with the wrong key.
 		if k.find(sk.id) != nil {
-			problems = append(problems, fmt.Errorf("cookie keys: key %d of %d has the same short id as an earlier one; replace it by another random key", i+1, len(keys)))
+			problems = append(problems, fmt.Errorf("key %d of %d has the same short id as an earlier one; replace it by another random key", i+1, len(keys)))
 			continue
 		}
 		k.keys = append(k.keys, sk)

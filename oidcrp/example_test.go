@@ -1,0 +1,246 @@
+package oidcrp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// One provider, and everything behind a login.
+func Example() {
+	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:    "https://app.example.com",
+		CookieKeys: keys,
+		Providers: []oidcrp.Provider{{
+			Issuer:       "https://login.example.com",
+			ClientID:     "reports",
+			ClientSecret: oidcrp.Secret(os.Getenv("CLIENT_SECRET")),
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "Hello", oidcrp.FromContext(r.Context()).Name())
+	})
+	log.Fatal(http.ListenAndServe(":8080", rp.Protect(app)))
+}
+
+// Several providers: visitors choose on the sign-in page, or follow a link
+// that names one.
+func ExampleNew_severalProviders() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{
+			{Name: "contoso", DisplayName: "Contoso staff", Issuer: "https://login.contoso.example", ClientID: "a"},
+			{Name: "fabrikam", DisplayName: "Fabrikam", Issuer: "https://id.fabrikam.example", ClientID: "b", ResponseMode: "form_post"},
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range rp.RedirectURLs() {
+		fmt.Println(a.Provider, a.Redirect)
+	}
+	fmt.Println(rp.LoginURL(oidcrp.LoginOptions{Provider: "contoso", ReturnTo: "/reports"}))
+	// Output:
+	// contoso http://localhost:3000/auth/callback/contoso
+	// fabrikam http://localhost:3000/auth/callback/fabrikam
+	// /auth/login?provider=contoso&return_to=%2Freports
+}
+
+// New reports every mistake at once, each with what to change.
+func ExampleNew_mistakes() {
+	_, err := oidcrp.New(oidcrp.Config{
+		BaseURL:    "http://app.example.com",
+		CookieKeys: [][]byte{[]byte("short")},
+		Providers:  []oidcrp.Provider{{Name: "acme", Issuer: "https://login.acme.example"}},
+	})
+	fmt.Println(err)
+	// Output:
+	// oidcrp: Config.BaseURL: "http://app.example.com": use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted
+	// oidcrp: Config.CookieKeys: key 1 of 1 has 5 bytes, fewer than 32; use 32 random bytes, for example from: openssl rand -base64 32
+	// oidcrp: Config.Providers[0] (acme).ClientID is empty: give the id the provider registered
+}
+
+// Claims that a session keeps, in a struct of the application's.
+func ExampleClaims() {
+	type Profile struct {
+		Name        string
+		Departments oidcrp.Strings           // one string with some providers, an array with others
+		RealmAccess struct{ Roles []string } `json:"realm_access"`
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		profile, err := oidcrp.Claims[Profile](r.Context())
+		fmt.Println(profile.Name, profile.Departments, profile.RealmAccess.Roles, err)
+	}
+	user := oidcrptest.User{Subject: "alice", Name: "Alice", Claims: map[string]any{
+		"departments": "sales", "realm_access": map[string]any{"roles": []string{"admin"}},
+	}}
+	handler(httptest.NewRecorder(), oidcrptest.SignedIn(httptest.NewRequest("GET", "/", nil), user))
+	// Output: Alice [sales] [admin] <nil>
+}
+
+// A role for one part of the site.
+func ExampleRelyingParty_Require() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{{
+			Issuer: "https://login.example.com", ClientID: "app",
+			RolesClaim: "groups", Roles: map[string]string{"0f6c-admins": "admin"},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	admin := rp.Require(oidcrp.HasRole("admin"))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "admin page")
+	}))
+	for _, role := range []string{"admin", "member"} {
+		r := oidcrptest.SignedIn(httptest.NewRequest("GET", "/admin/", nil), oidcrptest.User{
+			Subject: "u1", Claims: map[string]any{"roles": []string{role}},
+		})
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, r)
+		fmt.Println(role, w.Code)
+	}
+	// Output:
+	// admin 200
+	// member 403
+}
+
+// Sessions on the server, in any alexedwards/scs store: pass it as it is.
+func ExampleStore() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:   "http://localhost:3000",
+		Providers: []oidcrp.Provider{{Issuer: "https://login.example.com", ClientID: "app"}},
+		Store:     oidcrp.NewMemoryStore(), // or goredisstore.New(client), sqlite3store.New(db), …
+	})
+	fmt.Println(rp != nil, err)
+	// Output: true <nil>
+}
+
+// The application decides who may come in, and what it wants to know later.
+func ExampleConfig_onLogin() {
+	users := map[string]string{"https://login.example.com alice": "user 17"}
+	cfg := oidcrp.Config{
+		OnLogin: func(ctx context.Context, login *oidcrp.Login) error {
+			id, ok := users[login.Issuer+" "+login.Subject]
+			if !ok {
+				return &oidcrp.Refusal{Message: "Ask your manager for an account."}
+			}
+			login.Set("user_id", id) // read it with Session.Value
+			return nil
+		},
+	}
+	login := &oidcrp.Login{Issuer: "https://login.example.com", Subject: "alice"}
+	fmt.Println(cfg.OnLogin(context.Background(), login), login.Value("user_id"))
+	fmt.Println(cfg.OnLogin(context.Background(), &oidcrp.Login{Subject: "mallory"}))
+	// Output:
+	// <nil> user 17
+	// refused: Ask your manager for an account.
+}
+
+// A login that waits for the visitor to accept terms.
+func ExampleRelyingParty_Resume() {
+	var rp *oidcrp.RelyingParty // whose OnLogin returned &oidcrp.Pause{Path: "/terms"}
+	http.HandleFunc("GET /terms", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := rp.Paused(r); err != nil {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return
+		}
+		fmt.Fprint(w, `<form method="post"><button>I accept the terms</button></form>`)
+	})
+	http.HandleFunc("POST /terms", func(w http.ResponseWriter, r *http.Request) {
+		rp.Resume(w, r, func(login *oidcrp.Login) error {
+			login.Set("terms", "2026-11")
+			return nil
+		})
+	})
+}
+
+// Signing out from code. The button of [View.SignOutButton] needs none.
+func ExampleRelyingParty_Logout() {
+	var rp *oidcrp.RelyingParty
+	http.Handle("POST /goodbye", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/goodbye/done"})
+	})))
+}
+
+// What a page shows about signing in.
+func ExampleView() {
+	page := template.Must(template.New("").Parse(
+		`{{if .Auth.SignedIn}}Hello {{.Auth.User.Name}}. {{.Auth.SignOutButton "Bye"}}{{else}}{{.Auth.SignInButton}}{{end}}` + "\n"))
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:   "http://localhost:3000",
+		Providers: []oidcrp.Provider{{Issuer: "https://login.example.com", ClientID: "app"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/reports", nil)
+	page.Execute(os.Stdout, map[string]any{"Auth": rp.View(r)})
+	r = oidcrptest.SignedIn(r, oidcrptest.User{Subject: "alice", Name: "Alice"})
+	page.Execute(os.Stdout, map[string]any{"Auth": rp.View(r)})
+	// Output:
+	// <a class="oidcrp-signin" href="/auth/login?return_to=%2Freports">Sign in</a>
+	// Hello Alice. <form method="post" action="/auth/logout"><button class="oidcrp-signout">Bye</button></form>
+}
+
+// Telling failures apart.
+func ExampleError() {
+	_ = oidcrp.Config{
+		ErrorPage: func(w http.ResponseWriter, r *http.Request, e *oidcrp.Error) {
+			switch {
+			case errors.Is(e, oidcrp.ErrCancelled):
+				http.Redirect(w, r, "/", http.StatusSeeOther)
+			case errors.Is(e, oidcrp.ErrProviderUnavailable):
+				http.Error(w, "Sign-in is down. We know, reference "+e.ID, e.Status)
+			default:
+				http.Error(w, "Something went wrong, reference "+e.ID, e.Status)
+			}
+		},
+	}
+}
+
+// A health check that asks nobody.
+func ExampleRelyingParty_Status() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:         "http://localhost:3000",
+		SessionLifetime: 8 * time.Hour,
+		Providers:       []oidcrp.Provider{{Name: "acme", Issuer: "https://login.example.com", ClientID: "app"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range rp.Status().Providers {
+		fmt.Println(p.Name, p.Ready, p.LastError == "")
+	}
+	// Output: acme false true
+}
+
+// The classic mistake: identifying a user by an e-mail address. Anybody can be
+// given that address at another provider, or later at the same one.
+func ExampleSession_incorrect() {
+	byEmail := map[string]string{"alice@example.com": "user 17"}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		s := oidcrp.FromContext(r.Context())
+		_ = byEmail[s.Email()]                  // wrong
+		_ = s.Issuer() + " " + s.Subject()      // right: together, and nothing else
+		_ = s.EmailVerified() && s.Name() != "" // for showing and for sending mail
+	}
+	_ = handler
+}

@@ -1,0 +1,166 @@
+package oidcrp_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A room may import those below it and none above or beside it.
+func TestImportsGoDownstairs(t *testing.T) {
+	const module = "github.com/seed-78edd7da/go-oidcrp/"
+	allowed := map[string][]string{
+		"internal/cookie":      nil,
+		"internal/validate":    nil,
+		"internal/pages":       nil,
+		"internal/testhook":    nil,
+		"internal/transaction": {"internal/cookie"},
+		"internal/session":     {"internal/cookie"},
+		"internal/provider":    {"internal/validate"},
+		"oidcrp":               {"internal/cookie", "internal/validate", "internal/pages", "internal/testhook", "internal/transaction", "internal/session", "internal/provider"},
+		"oidcrp/oidcrptest":    {"oidcrp", "internal/testhook"},
+	}
+	owners := map[string][]string{ // who may import a library
+		"github.com/gorilla/securecookie": {"internal/cookie"},
+		"github.com/coreos/go-oidc/":      {"internal/provider"},
+		"golang.org/x/oauth2":             {"internal/provider"},
+	}
+	for room, below := range allowed {
+		files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: %d files, %v", room, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			src, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if isPlanned(src) {
+				continue
+			}
+			for _, spec := range src.Imports {
+				path := strings.Trim(spec.Path.Value, `"`)
+				if rest, ours := strings.CutPrefix(path, module); ours && !slices.Contains(below, rest) {
+					t.Errorf("%s imports %s", file, rest)
+				}
+				for library, rooms := range owners {
+					if strings.HasPrefix(path, library) && !slices.Contains(rooms, room) {
+						t.Errorf("%s imports %s", file, path)
+					}
+				}
+			}
+		}
+	}
+}
+
+func isPlanned(src *ast.File) bool {
+	return len(src.Comments) > 0 && strings.HasPrefix(src.Comments[0].List[0].Text, "//go:build planned")
+}
+
+// Whoever imports us gets these modules, and no others.
+func TestDirectDependencies(t *testing.T) {
+	b, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var direct []string
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(f[1], "v") {
+			direct = append(direct, f[0])
+		}
+	}
+	want := []string{"github.com/coreos/go-oidc/v3", "github.com/go-jose/go-jose/v4", "github.com/gorilla/securecookie", "golang.org/x/oauth2"}
+	if !slices.Equal(direct, want) {
+		t.Errorf("go.mod requires %v, want %v", direct, want)
+	}
+}
+
+// What is released is part of what is planned, to the letter: settings.go has
+// no field of its own, and no other type or comment for one.
+func TestReleasedSettingsArePlanned(t *testing.T) {
+	released, planned := structs(t, "settings.go"), structs(t, "settings_planned.go")
+	if len(released) < 5 {
+		t.Fatalf("found %d structs", len(released))
+	}
+	for name, fields := range released {
+		for field, typ := range fields {
+			if planned[name][field] != typ {
+				t.Errorf("%s.%s is %q, planned %q", name, field, typ, planned[name][field])
+			}
+		}
+	}
+}
+
+// structs returns the fields of a file's structs with their types.
+func structs(t *testing.T, file string) map[string]map[string]string {
+	t.Helper()
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]map[string]string{}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		s, ok := spec.Type.(*ast.StructType)
+		if !ok {
+			return true
+		}
+		fields := map[string]string{}
+		for _, f := range s.Fields.List {
+			typ := string(src[set.Position(f.Type.Pos()).Offset:set.Position(f.Type.End()).Offset])
+			for _, name := range f.Names {
+				fields[name.Name] = typ
+			}
+		}
+		found[spec.Name.Name] = fields
+		return true
+	})
+	return found
+}
+
+// The repository speaks of the project alone.
+func TestNoStrayWords(t *testing.T) {
+	stray := regexp.MustCompile(`/work/(main|shared)|/tmp/|registry\.npmjs|proxy\.golang|deb\.debian`)
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if slices.Contains([]string{".git", "node_modules", "screenshots"}, d.Name()) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if d.Name() == "house_test.go" || filepath.Ext(path) == ".png" {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if found := stray.Find(b); found != nil {
+			t.Errorf("%s: %s", path, found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

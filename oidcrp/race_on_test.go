@@ -1,0 +1,5 @@
+//go:build race
+
+package oidcrp_test
+
+const raceEnabled = true
