@@ -40,8 +40,8 @@ type Browser struct {
 
 // profile is what the tabs of a browser share.
 type profile struct {
-	jar    jar
-	client *http.Client
+	jar       jar
+	transport *http.Transport // redirects are the browser's own business
 
 	mu       sync.Mutex
 	language string
@@ -59,17 +59,12 @@ type visit struct {
 func NewBrowser(t testing.TB) *Browser {
 	p := &profile{language: "en", scripts: true, hosts: map[string]string{}}
 	p.jar.now = time.Now
-	transport := &http.Transport{
+	p.transport = &http.Transport{
 		DialContext:       p.dial,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // it dials loopback only
 		ForceAttemptHTTP2: true,
 	}
-	p.client = &http.Client{
-		Transport:     transport,
-		Timeout:       time.Minute,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(p.transport.CloseIdleConnections)
 	return &Browser{t: t, profile: p, at: -1}
 }
 

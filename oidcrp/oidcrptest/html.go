@@ -136,13 +136,19 @@ func parseHTML(base *url.URL, body string, scripts bool) *document {
 	return &b.doc
 }
 
+// untilEnd splits s at the end tag of this name.
 func untilEnd(s, name string) (content, rest string) {
-	i := strings.Index(strings.ToLower(s), "</"+name)
-	if i < 0 {
-		return s, ""
+	for i := 0; ; i += 2 {
+		next := strings.Index(s[i:], "</")
+		if next < 0 {
+			return s, ""
+		}
+		i += next
+		if tag := s[i+2:]; len(tag) >= len(name) && strings.EqualFold(tag[:len(name)], name) {
+			_, rest, _ = strings.Cut(tag, ">")
+			return s[:i], rest
+		}
 	}
-	_, rest, _ = strings.Cut(s[i:], ">")
-	return s[:i], rest
 }
 
 type builder struct {

@@ -1,11 +1,13 @@
 package oidcrptest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 const (
@@ -452,7 +454,7 @@ func (s *redirectState) originHeader(u *url.URL, cors bool) string {
 		if origin(s.from) != origin(u) {
 			return "null"
 		}
-	case "no-referrer-when-downgrade", "strict-origin", "strict-origin-when-cross-origin":
+	case "", "no-referrer-when-downgrade", "strict-origin", "strict-origin-when-cross-origin":
 		if s.from.Scheme == "https" && u.Scheme != "https" {
 			return "null"
 		}
@@ -581,12 +583,14 @@ func (p *profile) send(method string, u *url.URL, body string, h http.Header, x 
 	}
 	bare := *u
 	bare.Fragment = ""
-	req, err := http.NewRequest(method, bare.String(), reader)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, bare.String(), reader)
 	if err != nil {
 		return nil, err
 	}
 	req.Header = h
-	res, err := p.client.Do(req)
+	res, err := p.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package oidcrptest
 
 import (
 	"crypto/sha256"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,7 +114,8 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client) (*grant, []stri
 		}
 		scopes = asked
 	}
-	t.rotated = true
+	// Remembered for a while, to know it again if it was stolen.
+	t.rotated, t.expires = true, p.now().Add(30*24*time.Hour)
 	return t.grant, scopes, nil
 }
 
@@ -152,17 +154,9 @@ func (p *Provider) tokens(c Client, g *grant, scopes []string, refreshed bool) m
 
 // prune forgets what nobody can use any more. p.mu is held.
 func (p *Provider) prune(now time.Time) {
-	if len(p.access)+len(p.refresh) < 10_000 {
-		return
+	useless := func(_ string, t *issued) bool {
+		return t.revoked || !t.expires.IsZero() && now.After(t.expires)
 	}
-	for token, t := range p.access {
-		if t.revoked || now.After(t.expires) {
-			delete(p.access, token)
-		}
-	}
-	for token, t := range p.refresh {
-		if t.revoked || t.rotated {
-			delete(p.refresh, token)
-		}
-	}
+	maps.DeleteFunc(p.access, useless)
+	maps.DeleteFunc(p.refresh, useless)
 }
