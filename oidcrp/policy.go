@@ -85,8 +85,8 @@ func (p domainPolicy) check(ctx context.Context, s *Session) error {
 		n.claims = append(n.claims, "email", "email_verified")
 		return nil
 	}
-	_, domain, ok := strings.Cut(s.Email(), "@")
-	if s.EmailVerified() && ok && slices.ContainsFunc(p, func(d string) bool { return equalASCIIFold(d, domain) }) {
+	local, domain, _ := strings.Cut(s.Email(), "@")
+	if s.EmailVerified() && local != "" && domain != "" && slices.ContainsFunc(p, func(d string) bool { return equalASCIIFold(d, domain) }) {
 		return nil
 	}
 	return fmt.Errorf("%w: e-mail domain", ErrForbidden)

@@ -32,16 +32,30 @@ func (rp *RelyingParty) Load(next http.Handler) http.Handler {
 }
 
 // Protect is Load with RequireLogin for everything: only our own addresses
-// are open.
+// and [Config.SignInPath] are open.
 func (rp *RelyingParty) Protect(next http.Handler) http.Handler {
-	return rp.Load(rp.RequireLogin(next))
+	guarded := rp.RequireLogin(next)
+	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rp.isSignIn(r.URL.EscapedPath()) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	}))
+}
+
+// isSignIn reports whether a path is the application's sign-in page. A proxy
+// may have cut off the base URL's path.
+func (rp *RelyingParty) isSignIn(path string) bool {
+	return rp.signIn != "" && (path == rp.signIn || rp.site.path+path == rp.signIn)
 }
 
 // RequireLogin calls next for signed-in visitors only. Others are sent to
 // sign in and come back to the same address if they are navigating; anything
 // else, such as fetch, gets 401 and a problem document (RFC 9457) whose
 // "login" member is where to sign in. Unsafe methods and WebSocket upgrades
-// from foreign origins get 403.
+// from foreign origins get 403. Where neither Load nor Protect stands in front
+// of it, it answers the package's own addresses too.
 func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 	return rp.Require()(next)
 }
@@ -54,6 +68,14 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 	policies = slices.Clone(policies)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// In front of everything without Load, it would guard the callback
+			// too, and no login would ever end.
+			if loadedIn(r.Context()) == nil {
+				if ours, ok := rp.route(r.URL.EscapedPath()); ok {
+					rp.serve(ours, w, r)
+					return
+				}
+			}
 			r, ok := rp.load(w, r)
 			if !ok {
 				return
