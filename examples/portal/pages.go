@@ -150,9 +150,11 @@ func (v view) value(value any) string {
 	return fmt.Sprint(value)
 }
 
-// Initial stands in for a picture.
+// Initial stands in for a picture. Thai writes some vowels before the
+// consonant a name begins with.
 func (v view) Initial() string {
-	for _, r := range v.Auth.User().Name() {
+	name := strings.TrimLeft(v.Auth.User().Name(), "เแโใไ")
+	for _, r := range name {
 		return strings.ToUpper(string(r))
 	}
 	return "?"

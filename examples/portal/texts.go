@@ -44,8 +44,6 @@ var texts = map[string]map[string]string{
 		"profile.subject":   "Identifier at the provider",
 		"profile.verified":  "verified",
 		"profile.claims":    "Everything we know about you",
-		"profile.claim":     "Claim",
-		"profile.value":     "Value",
 		"profile.noclaims":  "Your provider told us nothing but your identifier.",
 		"profile.signedout": "Sign out here and at %s",
 
@@ -117,8 +115,6 @@ var texts = map[string]map[string]string{
 		"profile.subject":   "รหัสผู้ใช้ที่ผู้ให้บริการ",
 		"profile.verified":  "ยืนยันแล้ว",
 		"profile.claims":    "ทุกอย่างที่เรารู้เกี่ยวกับคุณ",
-		"profile.claim":     "ข้อมูล",
-		"profile.value":     "ค่า",
 		"profile.noclaims":  "ผู้ให้บริการไม่ได้บอกอะไรเรานอกจากรหัสผู้ใช้ของคุณ",
 		"profile.signedout": "ออกจากระบบที่นี่และที่ %s",
 

@@ -72,13 +72,17 @@ func works(t *testing.T, store oidcrp.Store) {
 func TestNoStore(t *testing.T) { works(t, nil) }
 
 func TestMemoryStore(t *testing.T) {
+	t.Parallel() // records take some seconds to expire
 	works(t, oidcrp.NewMemoryStore())
+	oidcrptest.TestStore(t, oidcrp.NewMemoryStore())
 }
 
 func TestSQLiteStore(t *testing.T) {
+	t.Parallel()
 	store := sqlite3store.New(openSQLite(t))
 	t.Cleanup(store.StopCleanup)
 	works(t, store)
+	oidcrptest.TestStore(t, store)
 }
 
 func openSQLite(t *testing.T) *sql.DB {
