@@ -31,7 +31,7 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 		return nil, errors.New("the address is too long")
 	}
 	u, err := url.Parse(raw)
-	if err != nil || hasControl(raw) || strings.ContainsAny(raw, " \\") {
+	if err != nil || strings.ContainsAny(raw, " \\") {
 		return nil, errors.New("this is no address")
 	}
 	host := u.Hostname()

@@ -74,9 +74,6 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 // appendDynamic passes listed parameters on. Those with a field of their own
 // in Request were dealt with there.
 func (p *Provider) appendDynamic(b []byte, r Request) []byte {
-	if len(p.dynamic) == 0 {
-		return b
-	}
 	for _, name := range p.s.DynamicParams {
 		value, fixed := r.Params[name], p.fixed(name)
 		if fixed || !usable(value) {

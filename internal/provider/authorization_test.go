@@ -129,9 +129,9 @@ func TestAuthorizationSettings(t *testing.T) {
 
 func TestEndpointsOwnQueryStaysWithoutOurParameters(t *testing.T) {
 	f := newFake(t)
-	f.metadata = map[string]any{"authorization_endpoint": f.URL + "/authorize?p=signin&client_id=evil&state=x&%73cope=all&prompt=none&hint=1"}
+	f.metadata = map[string]any{"authorization_endpoint": f.URL + "/authorize?p=signin&client_id=evil&state=x&%73cope=all&prompt=none&hint=1&ui_locales=de"}
 	q := sent(t, f.new(t, func(s *provider.Settings) { s.DynamicParams = []string{"hint"} }), provider.Request{})
-	if q.Get("p") != "signin" || q.Get("client_id") != clientID || q.Get("scope") != "openid profile email" || q.Has("prompt") || q.Has("hint") {
+	if q.Get("p") != "signin" || q.Get("client_id") != clientID || q.Get("scope") != "openid profile email" || q.Has("prompt") || q.Has("ui_locales") || q.Has("hint") {
 		t.Errorf("got %v", q)
 	}
 }

@@ -65,7 +65,7 @@ func TestPublicAddresses(t *testing.T) {
 func TestTenantsAreNotDialledInside(t *testing.T) {
 	f := newFake(t)
 	port := f.URL[strings.LastIndex(f.URL, ":"):]
-	client := &http.Client{Transport: provider.NewTenantTransport()}
+	client := &http.Client{Transport: provider.NewTransport(true)}
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"} {
 		_, err := client.Get("http://" + host + port)
 		if err == nil || !strings.Contains(err.Error(), "not public") {
@@ -92,7 +92,10 @@ func TestTenantsUseNeitherTheCallersClientNorAProxy(t *testing.T) {
 	if err := p.Ready(context.Background()); !errors.Is(err, provider.ErrUnavailable) || used {
 		t.Errorf("got %v, used %v", err, used)
 	}
-	if transport, ok := provider.NewTenantTransport().(*http.Transport); !ok || transport.Proxy != nil {
+	if provider.NewTransport(true).Proxy != nil {
 		t.Error("a tenant's transport may use a proxy")
+	}
+	if provider.NewTransport(false).Proxy == nil {
+		t.Error("an operator's provider does not use the environment's proxy")
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -205,6 +207,22 @@ func TestTooManyRequestsHonoursRetryAfter(t *testing.T) {
 	}
 }
 
+func TestRetryAfterIsBelievedWithinReason(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"99999999": 5 * time.Minute, "-5": time.Second, "Fri, 20 Nov 2026 13:00:00 GMT": time.Second, "": time.Second,
+	} {
+		f := newFake(t)
+		f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		_, err := start(f.new(t))
+		if u, ok := errors.AsType[*provider.Unavailable](err); !ok || u.RetryAfter() != want {
+			t.Errorf("%q: %v; want %v", header, err, want)
+		}
+	}
+}
+
 func TestBadMetadataAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -253,7 +271,11 @@ func TestBadMetadataAnswers(t *testing.T) {
 			if tt.want == provider.ErrMisconfigured && errors.Is(err, provider.ErrUnavailable) {
 				t.Errorf("%v is unavailable too", err)
 			}
-			start(p)
+			// Resting, it says the same.
+			_, err = start(p)
+			if !errors.Is(err, tt.want) || (tt.want == provider.ErrMisconfigured && errors.Is(err, provider.ErrUnavailable)) {
+				t.Errorf("resting: %v; want %v", err, tt.want)
+			}
 			if n := f.count(discoveryPath); n != 1 {
 				t.Errorf("asked %d times at once", n)
 			}
@@ -311,6 +333,29 @@ func TestSlowProviderIsCutOff(t *testing.T) {
 	}
 }
 
+// Nothing is left behind by calls that were cut off (T071).
+func TestCutOffCallsLeaveNothingBehind(t *testing.T) {
+	f := newFake(t)
+	f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	transport := provider.NewTransport(false)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		p := f.new(t, func(s *provider.Settings) { s.HTTPClient = &http.Client{Transport: transport} })
+		provider.SetTimeout(p, 10*time.Millisecond)
+		if _, err := start(p); !errors.Is(err, provider.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		p.Wait(context.Background())
+	}
+	transport.CloseIdleConnections()
+	f.CloseClientConnections()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before+3; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
 // Redirects are followed by nothing on the back channel (T066).
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, path := range []string{discoveryPath, "/jwks", "/token", "/userinfo"} {
@@ -335,16 +380,29 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestCallersClientIsUsedAndNotChanged(t *testing.T) {
 	f := newFake(t)
+	f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "tracking", Value: "1", Path: "/"})
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		writeJSON(w, f.document())
+	})
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	calls := 0
-	mine := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	mine := &http.Client{Jar: jar, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		calls++
 		return http.DefaultTransport.RoundTrip(r)
 	})}
-	if _, err := start(f.new(t, func(s *provider.Settings) { s.HTTPClient = mine })); err != nil {
+	if _, err := complete(f, f.new(t, func(s *provider.Settings) { s.HTTPClient = mine })); err != nil {
 		t.Fatal(err)
 	}
-	if calls != 1 || mine.CheckRedirect != nil {
+	if calls != 3 || mine.CheckRedirect != nil || mine.Jar != jar {
 		t.Errorf("%d calls through the caller's transport; its client is %+v", calls, mine)
+	}
+	if got := f.requests("/token"); got[0].Header.Get("Cookie") != "" {
+		t.Errorf("a cookie was sent: %v", got[0].Header)
 	}
 }
 

@@ -14,7 +14,7 @@ func SetTimeout(p *Provider, d time.Duration) { p.timeout = d }
 
 func IsPublic(addr netip.Addr) bool { return isPublic(addr) }
 
-func NewTenantTransport() http.RoundTripper { return newTransport(true) }
+func NewTransport(tenant bool) *http.Transport { return newTransport(tenant) }
 
 func Merge(id, userInfo validate.Claims) validate.Claims { return merge(id, userInfo) }
 

@@ -51,6 +51,9 @@ func TestIDTokenClaims(t *testing.T) {
 		{name: "a max age that is kept", claims: map[string]any{"auth_time": now.Unix() - 40}, expect: age},
 		{name: "an acr that is wished for and absent", change: func(s *provider.Settings) { s.ACRValues = []string{"high"} }},
 
+		{name: "an acr of this login, in place of the settings'", claims: map[string]any{"acr": "high"}, expect: acr,
+			change: func(s *provider.Settings) { s.ACRValues, s.RequireACR = []string{"other"}, true }},
+
 		{name: "no nonce", claims: map[string]any{"nonce": nil}, check: "nonce"},
 		{name: "another nonce", claims: map[string]any{"nonce": "other"}, check: "nonce"},
 		{name: "a nonce array", claims: map[string]any{"nonce": []string{theNonce}}, check: "nonce"},

@@ -34,7 +34,6 @@ type Provider struct {
 	timeout time.Duration // of one call
 
 	scopes  []string
-	dynamic map[string]bool
 	keys    *keySet
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
@@ -55,16 +54,12 @@ func New(s Settings) (*Provider, error) {
 		logger:  s.Logger,
 		timeout: callTimeout,
 		scopes:  requestScopes(s.Scopes),
-		dynamic: make(map[string]bool),
 	}
 	if p.now == nil {
 		p.now = time.Now
 	}
 	if p.logger == nil {
 		p.logger = slog.Default()
-	}
-	for _, name := range s.DynamicParams {
-		p.dynamic[name] = true
 	}
 	p.keys = newKeySet(p.fetchKeys, p.now)
 	if err := p.preset(); err != nil {

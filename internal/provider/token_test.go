@@ -134,7 +134,8 @@ func TestSecretIsAskedForAtEachUse(t *testing.T) {
 // Whatever the token endpoint answers, the code was sent once (T073), nothing
 // secret is in the error (T127), and UserInfo was not asked.
 func TestTokenEndpointFailures(t *testing.T) {
-	echo := fmt.Sprintf(`{"error":"invalid_grant","error_description":"code %s verifier %s for %s is bad"}`, theCode, theVerifier, clientSecret)
+	echo := fmt.Sprintf(`{"error":"invalid_grant","error_description":"code %s verifier %s for %s or %s is bad"}`,
+		theCode, theVerifier, clientSecret, url.QueryEscape(clientSecret))
 	canary := fmt.Sprintf("%s %s %s %s", theCode, theVerifier, clientSecret, theAccess)
 	for _, tt := range []struct {
 		name  string
@@ -196,6 +197,18 @@ func TestTokenEndpointFailures(t *testing.T) {
 			noSecrets(t, fmt.Sprintf("%v %+v %s", err, oauth, log.String()))
 		})
 	}
+}
+
+// What an endpoint's address has in its query is nobody's business.
+func TestErrorsLeaveOutAddresses(t *testing.T) {
+	f := newFake(t)
+	f.metadata = map[string]any{"token_endpoint": f.URL + "/token?key=canary"}
+	f.handle("/token", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := complete(f, f.new(t))
+	if !errors.Is(err, provider.ErrUnavailable) || !strings.Contains(err.Error(), strings.TrimPrefix(f.URL, "http://")) {
+		t.Errorf("got %v; want ErrUnavailable that names the host", err)
+	}
+	noSecrets(t, err.Error())
 }
 
 func TestRetryAfterOfTheTokenEndpoint(t *testing.T) {
