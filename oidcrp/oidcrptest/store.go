@@ -17,8 +17,8 @@ import (
 // is behind it: that any bytes come back as they were, to 48 KB; that expiry is
 // an instant, and replaced with the value; that a miss is no error, and an
 // outage no miss; that slices are not shared; that calls may be concurrent.
-// What the store has beyond the three methods is tried as well: FindCtx,
-// CommitCtx, DeleteCtx and Add.
+// Where the store has FindCtx, CommitCtx or DeleteCtx it tries these instead of
+// Find, Commit and Delete, as the library does, and Add where there is one.
 //
 //	func TestSessions(t *testing.T) {
 //		oidcrptest.TestStore(t, sqlite3store.New(db))
@@ -63,7 +63,7 @@ func checkStore(r storeReport, store oidcrp.Store) {
 		return
 	}
 	for _, c := range storeChecks {
-		(&storeTest{report: r, name: c.name, store: store}).run(c.check)
+		(&storeTest{report: r, name: c.name, store: store, face: faceOf(store)}).run(c.check)
 	}
 }
 
@@ -72,17 +72,18 @@ type storeTest struct {
 	report storeReport
 	name   string
 	store  oidcrp.Store
-	face   storeFace // which of the store's methods are used now
-	used   []string  // tokens to delete
+	face   storeFace
+	used   []string // tokens to delete
 }
 
-// storeFace is the three methods, with or without a context.
+// storeFace is the three methods that the library uses of the store: those
+// that take a context, where there are any. The others are not for use then;
+// those of scs's goredisstore panic.
 type storeFace struct {
 	find, commit, remove string // their names
+	takesCtx             bool
 	ctx                  context.Context
 }
-
-var plainFace = storeFace{find: "Find", commit: "Commit", remove: "Delete"}
 
 // The optional methods.
 type (
@@ -100,37 +101,29 @@ type (
 	}
 )
 
-// ctxFace is the methods with a context, where there are any.
-func ctxFace(store oidcrp.Store, ctx context.Context) (face storeFace, ok bool) {
-	face = plainFace
-	if _, has := store.(finderCtx); has {
-		face.find, ok = "FindCtx", true
+func faceOf(store oidcrp.Store) storeFace {
+	face := storeFace{find: "Find", commit: "Commit", remove: "Delete", ctx: context.Background()}
+	if _, ok := store.(finderCtx); ok {
+		face.find, face.takesCtx = "FindCtx", true
 	}
-	if _, has := store.(committerCtx); has {
-		face.commit, ok = "CommitCtx", true
+	if _, ok := store.(committerCtx); ok {
+		face.commit, face.takesCtx = "CommitCtx", true
 	}
-	if _, has := store.(deleterCtx); has {
-		face.remove, ok = "DeleteCtx", true
+	if _, ok := store.(deleterCtx); ok {
+		face.remove, face.takesCtx = "DeleteCtx", true
 	}
-	face.ctx = ctx
-	return face, ok
+	return face
 }
 
 // stopped ends a check that cannot go on.
 type stopped struct{}
 
-// run makes one check, with the plain methods and with those that take a
-// context.
+// run makes one check.
 func (s *storeTest) run(check func(*storeTest)) {
 	s.report.Helper()
 	defer s.recovered()
 	defer s.clean()
-	s.face = plainFace
 	check(s)
-	if face, ok := ctxFace(s.store, context.Background()); ok && s.name != "context" && s.name != "add" && s.name != "expiry" {
-		s.face = face
-		check(s)
-	}
 }
 
 func (s *storeTest) recovered() {
@@ -144,8 +137,9 @@ func (s *storeTest) recovered() {
 // clean removes what a check left behind.
 func (s *storeTest) clean() {
 	defer func() { _ = recover() }() // that was reported where it mattered
+	s.face.ctx = context.Background()
 	for _, token := range s.used {
-		_ = s.store.Delete(token)
+		_ = s.remove(token)
 	}
 }
 
@@ -329,37 +323,35 @@ func (s *storeTest) slices() {
 
 // contexts that are done may be heeded or not, but nothing may be pretended.
 func (s *storeTest) contexts() {
-	if _, ok := ctxFace(s.store, nil); !ok {
+	if !s.face.takesCtx {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.face, _ = ctxFace(s.store, ctx)
+	s.face.ctx = ctx
 	token := s.token()
 	s.put(token, []byte("value"), soon())
 	s.want(token, []byte("value"), "with a context")
 	cancel()
-	s.face = plainFace
+	s.face.ctx = context.Background()
 	s.want(token, []byte("value"), "the context it was committed with has ended since, and a record must not end with its request")
 
-	s.face, _ = ctxFace(s.store, ctx)
+	s.face.ctx = ctx
 	b, found, err := s.find(token)
 	if err == nil && (!found || string(b) != "value") {
 		s.errorf("%s with a cancelled context says that there is nothing, and no error: a visitor who is signed in would be taken for a stranger; return the context's error", s.face.find)
 	}
 	committed := s.token()
-	err = s.commit(committed, []byte("value"), soon())
-	s.face = plainFace
-	if err == nil {
-		s.wantDone(committed, true, "CommitCtx with a cancelled context returned no error, and committed nothing")
+	commitErr := s.commit(committed, []byte("value"), soon())
+	removeErr := s.remove(token)
+
+	s.face.ctx = context.Background()
+	if commitErr == nil {
+		s.wantDone(committed, true, s.face.commit+" with a cancelled context returned no error, and committed nothing")
 	}
-	s.face, _ = ctxFace(s.store, ctx)
-	err = s.remove(token)
-	s.face = plainFace
-	if err == nil {
-		s.wantDone(token, false, "DeleteCtx with a cancelled context returned no error, and deleted nothing: a visitor would not be signed out")
+	if removeErr == nil {
+		s.wantDone(token, false, s.face.remove+" with a cancelled context returned no error, and deleted nothing: a visitor would not be signed out")
 	}
 	again := s.token()
-	s.face, _ = ctxFace(s.store, context.Background())
 	s.put(again, []byte("value"), soon())
 	s.want(again, []byte("value"), "a cancelled call must not break the store for those after it")
 }
@@ -556,58 +548,47 @@ func (s *storeTest) expiry() {
 	west := time.FixedZone("far west", -11*3600)
 	value := []byte("value")
 
-	faces := []storeFace{plainFace}
-	if face, ok := ctxFace(s.store, context.Background()); ok {
-		faces = append(faces, face)
-	}
-	type record struct {
-		face  storeFace
-		token string
-		why   string
-	}
+	type record struct{ token, why string }
 	var going, staying []record
+	goes := func(why string, commits ...time.Time) {
+		token := s.token()
+		for _, expiry := range commits {
+			s.put(token, value, expiry)
+		}
+		going = append(going, record{token, why})
+		s.want(token, value, "it has two seconds to live")
+	}
+	stays := func(why string, commits ...time.Time) {
+		token := s.token()
+		for _, expiry := range commits {
+			s.put(token, value, expiry)
+		}
+		staying = append(staying, record{token, why})
+		s.want(token, value, why)
+	}
+	now := time.Now()
+	stays("its expiry is an instant, in whatever zone it is given", now.Add(time.Hour).In(far))
+	stays("its expiry is an instant, in whatever zone it is given", now.Add(time.Hour).In(west))
+	stays("it has 400 days to live", now.Add(400*24*time.Hour))
+	stays("a later commit gave it a later expiry", now.Add(short), now.Add(time.Hour))
+	stays("it has ten seconds to live", now.Add(10*time.Second+grace))
+	goes("it expired", time.Now().Add(short))
+	goes("it expired: its expiry is an instant, in whatever zone it is given", time.Now().Add(short).In(far))
+	goes("it expired: its expiry is an instant, in whatever zone it is given", time.Now().Add(short).In(west))
+	goes("it expired: a later commit gave it an earlier expiry", time.Now().Add(time.Hour), time.Now().Add(short))
+
 	add, _ := s.store.(adder)
 	var readd string
-	for _, s.face = range faces {
-		goes := func(why string, commits ...time.Time) {
-			token := s.token()
-			for _, expiry := range commits {
-				s.put(token, value, expiry)
-			}
-			going = append(going, record{s.face, token, why})
-			s.want(token, value, "it has two seconds to live")
-		}
-		stays := func(why string, commits ...time.Time) {
-			token := s.token()
-			for _, expiry := range commits {
-				s.put(token, value, expiry)
-			}
-			staying = append(staying, record{s.face, token, why})
-			s.want(token, value, why)
-		}
-		now := time.Now()
-		stays("its expiry is an instant, in whatever zone it is given", now.Add(time.Hour).In(far))
-		stays("its expiry is an instant, in whatever zone it is given", now.Add(time.Hour).In(west))
-		stays("it has 400 days to live", now.Add(400*24*time.Hour))
-		stays("a later commit gave it a later expiry", now.Add(short), now.Add(time.Hour))
-		stays("it has ten seconds to live", now.Add(10*time.Second+grace))
-		goes("it expired", time.Now().Add(short))
-		goes("it expired: its expiry is an instant, in whatever zone it is given", time.Now().Add(short).In(far))
-		goes("it expired: its expiry is an instant, in whatever zone it is given", time.Now().Add(short).In(west))
-		goes("it expired: a later commit gave it an earlier expiry", time.Now().Add(time.Hour), time.Now().Add(short))
-	}
-	s.face = plainFace
 	if add != nil {
 		readd = s.token()
 		if added, err := add.Add(context.Background(), readd, value, time.Now().Add(short)); !added || err != nil {
 			s.fatalf("Add: %t, %v", added, err)
 		}
-		going = append(going, record{plainFace, readd, "it was added, and expired"})
+		going = append(going, record{readd, "it was added, and expired"})
 	}
 
 	last := time.Now().Add(short + grace)
 	for _, r := range going {
-		s.face = r.face
 		for {
 			_, found, err := s.find(r.token)
 			if err != nil {
@@ -624,7 +605,6 @@ func (s *storeTest) expiry() {
 		}
 	}
 	for _, r := range staying {
-		s.face = r.face
 		if _, found, err := s.find(r.token); err != nil || !found {
 			s.errorf("%s finds a record no more before its expiry (%t, %v): %s", s.face.find, found, err, r.why)
 		}

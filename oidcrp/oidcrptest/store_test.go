@@ -520,14 +520,13 @@ func TestEveryDefectOfAnOptionalMethodIsCaught(t *testing.T) {
 				}
 				return added, err
 			}
-			good := s.memory
-			s.memory = finder{good, func(token string) ([]byte, bool, error) {
-				b, found, err := good.Find(token)
+			s.find = func(ctx context.Context, token string) ([]byte, bool, error) {
+				b, found, err := s.memory.FindCtx(ctx, token)
 				if found && kept.has(token) {
 					b = kept.get(token)
 				}
 				return b, found, err
-			}}
+			}
 		}, "the caller changed the slice it had added"},
 		"Add looks, and then commits": {func(s *brokenCtx) {
 			s.add = func(ctx context.Context, token string, b []byte, expiry time.Time) (bool, error) {
@@ -575,6 +574,20 @@ func TestEveryDefectOfAnOptionalMethodIsCaught(t *testing.T) {
 	}
 }
 
+// A store whose methods without a context are not for use, like scs's
+// goredisstore.
+func TestStoreOfContextMethodsKeepsTheContract(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oidcrptest.TestStore(t, contextOnly{oidcrp.NewMemoryStore().(memory)})
+	})
+}
+
+type contextOnly struct{ memory }
+
+func (contextOnly) Find(string) ([]byte, bool, error)      { panic("missing context arg") }
+func (contextOnly) Commit(string, []byte, time.Time) error { panic("missing context arg") }
+func (contextOnly) Delete(string) error                    { panic("missing context arg") }
+
 func TestNilStoreIsCaught(t *testing.T) { wantCaught(t, nil, "store: it is nil") }
 
 // wantCaught wants a failure with the words in it.
@@ -601,14 +614,6 @@ func (s settled) Find(token string) ([]byte, bool, error) {
 	time.Sleep(time.Millisecond)
 	return s.memory.Find(token)
 }
-
-// finder has a Find of its own.
-type finder struct {
-	memory
-	find func(token string) ([]byte, bool, error)
-}
-
-func (f finder) Find(token string) ([]byte, bool, error) { return f.find(token) }
 
 // set, slices and times are maps with a lock.
 type set struct{ m sync.Map }
