@@ -78,17 +78,27 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 	case err != nil:
 		return err
 	}
+	if p := rp.byName[rec.Provider()]; p != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
+		p.EndSession(ctx, provider.EndSession{}) // so that formActions knows where the form leads
+		cancel()
+	}
 	return rp.page(w, r, pages.Page{
 		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: rp.formActions(),
 	})
 }
 
 // formActions are the places our sign-out forms may lead to: browsers hold a
-// form's redirects against form-action too.
+// form's redirects against form-action too. Before a provider's metadata is
+// known its issuer's origin is the best guess.
 func (rp *RelyingParty) formActions() []string {
 	var origins []string
 	for _, p := range rp.providers {
-		origins = append(origins, p.FormAction()...)
+		known := p.FormAction()
+		if u, err := url.Parse(p.issuer); err == nil && len(known) == 0 {
+			known = []string{u.Scheme + "://" + u.Host}
+		}
+		origins = append(origins, known...)
 	}
 	return origins
 }

@@ -136,11 +136,14 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // TryLogin signs anonymous visitors in without asking them anything, where the
 // only provider still knows them (prompt=none), and otherwise calls next
 // without a session. A failed attempt is not repeated for LoginTimeout. With
-// several providers, and for requests that do not navigate, it is Load.
+// several providers, and for requests that are no browser's navigation by
+// Sec-Fetch-Mode, it is Load: search engines see the page at once. A browser
+// that keeps no cookies sees a page that says so.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && isSafe(r.Method) &&
-			navigates(r) && rp.desk.SilentAllowed(r)
+			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
+			rp.desk.SilentAllowed(r)
 		if !try {
 			next.ServeHTTP(w, r)
 			return
