@@ -33,8 +33,8 @@ type Provider struct {
 	logger  *slog.Logger
 	timeout time.Duration // of one call
 
-	scopes  []string
-	keys    *keySet
+	scopes []string
+	keys   *keySet
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
