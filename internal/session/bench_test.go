@@ -1,11 +1,16 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,6 +166,53 @@ func BenchmarkLoadCookie(b *testing.B) {
 // BenchmarkLoadMemoryStore is A1 in process with a store in memory.
 func BenchmarkLoadMemoryStore(b *testing.B) {
 	benchLoad(b, session.Config{Idle: time.Hour, Store: session.NewMemoryStore(0)})
+}
+
+// BenchmarkLimit is the work that cannot be left out (PERFORMANCE.md, Method),
+// over the same bytes: find the cookie, base64url, AES-256-GCM, one walk, the
+// expiry compared. The others are judged by their ratio to it.
+func BenchmarkLimit(b *testing.B) {
+	block, err := aes.NewCipher(bytes.Repeat([]byte("key!"), 8))
+	if err != nil {
+		b.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		b.Fatal(err)
+	}
+	aad := []byte("session")
+	sealed := aead.Seal(make([]byte, 12), make([]byte, 12), session.Encode(typical(), epoch, 43200), aad)
+	r := browserRequest("session=" + base64.RawURLEncoding.EncodeToString(sealed))
+	text, raw := make([]byte, 4096), make([]byte, 4096)
+	now := epoch.UnixMilli()
+	b.ReportAllocs()
+	for b.Loop() {
+		line := r.Header["Cookie"][0]
+		_, value, _ := strings.Cut(line, "session=")
+		value, _, _ = strings.Cut(value, ";")
+		n, err := base64.RawURLEncoding.Decode(raw, text[:copy(text, value)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		plain, err := aead.Open(raw[12:12], raw[:12], raw[12:n], aad)
+		if err != nil || !walk(plain) || now > epoch.UnixMilli() {
+			b.Fatal("does not open")
+		}
+	}
+}
+
+// walk passes over a flat form of as many fields, each with its length.
+func walk(b []byte) bool {
+	b = b[35:]
+	found := 0
+	for len(b) > 0 {
+		n := min(int(b[0]&31), len(b)-1) + 1
+		if n == 12 {
+			found++
+		}
+		b = b[n:]
+	}
+	return found >= 0
 }
 
 // BenchmarkLoadBad is what a stranger makes us pay.
