@@ -208,6 +208,11 @@ func TestSessionsOutliveARestart(t *testing.T) {
 		page := b.Get(p.baseURL + "/profile")
 		at(t, page, http.StatusOK, "/profile")
 		contains(t, page, "Alice Archer")
+		// This process has not talked to the provider yet, and still the page
+		// lets its sign-out form lead there.
+		if page := b.SubmitForm("Sign out here and at Aster", nil); page.Blocked != "" {
+			t.Errorf("signing out: %v", page)
+		}
 	})
 	info, err := os.Stat(db + ".key")
 	if err != nil {

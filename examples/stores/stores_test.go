@@ -100,8 +100,10 @@ func openSQLite(t *testing.T) *sql.DB {
 }
 
 func TestRedisStore(t *testing.T) {
+	t.Parallel()
 	store := goredisstore.New(startRedis(t).client(t))
 	works(t, store)
+	oidcrptest.TestStore(t, store)
 }
 
 // Nothing of a session can be read in the store, and nothing in it opens one.
