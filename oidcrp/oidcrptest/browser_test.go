@@ -585,6 +585,24 @@ func TestBackAndReload(t *testing.T) {
 	}
 }
 
+// Chromium remembers who led to a page.
+func TestReloadAndBackAreCausedAsTheFirstTime(t *testing.T) {
+	rp, op := newSite(t), newSite(t)
+	b := withCookies(t, rp, "localhost")
+	b.Get(op.at("127.0.0.1", "/", "html", `<a href="`+rp.at("localhost", "/?header=Cache-Control:+no-store#")+`">Go</a>`))
+	b.Follow("Go")
+	for name, again := range map[string]func() *oidcrptest.Page{
+		"reload": b.Reload,
+		"back":   func() *oidcrptest.Page { b.Get(rp.at("localhost", "/other")); return b.Back() },
+	} {
+		page := again()
+		h := page.Trail[0].Request
+		if seen(page) != "none lax unsaid" || h.Get("Sec-Fetch-Site") != "cross-site" || h.Get("Sec-Fetch-User") != "?1" {
+			t.Errorf("%s: got %q with %v", name, seen(page), h)
+		}
+	}
+}
+
 func TestTabsShareCookies(t *testing.T) {
 	s := newSite(t)
 	b := oidcrptest.NewBrowser(t)
@@ -671,6 +689,10 @@ func TestScriptsObeyThePolicy(t *testing.T) {
 	}
 	if page := oidcrptest.NewBrowser(t).Get(s.at("localhost", "/", "html", onload, "header", "Content-Security-Policy: script-src 'sha256-x'")); page.URL.Path != "/" {
 		t.Errorf("onload ran in spite of the policy: %v", page)
+	}
+	onclick := form("post", "/sent") + `<p onclick="document.forms[0].submit()">onload</p>`
+	if page := oidcrptest.NewBrowser(t).Get(s.at("localhost", "/", "html", onclick)); page.URL.Path != "/" {
+		t.Errorf("onclick ran without a click: %v", page)
 	}
 	b := oidcrptest.NewBrowser(t)
 	b.SetJavaScript(false)

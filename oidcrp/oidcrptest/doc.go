@@ -3,6 +3,25 @@
 // client that treats cookies as a browser does. Neither needs a network, a
 // container or JavaScript.
 //
+// # Testing your routes
+//
+// A handler that needs a signed-in user needs no provider, and no login:
+//
+//	user := oidcrptest.User{Subject: "1", Name: "Erin", Claims: map[string]any{"roles": []string{"admin"}}}
+//	r := oidcrptest.SignedIn(httptest.NewRequest("GET", "/admin", nil), user)
+//	handler.ServeHTTP(rec, r) // guards see the session, and its role
+//
+// [WithSession] does it to a context. [Cookie] gives a cookie for requests
+// that go through the whole of the application, and a [Browser] can start
+// with it. What happens at the login itself takes a provider:
+//
+//	p := oidcrptest.NewProvider(t)
+//	p.SignInAs("alice")
+//	rp, err := oidcrp.New(oidcrp.Config{
+//		BaseURL:   "http://localhost:3000",
+//		Providers: []oidcrp.Provider{p.Config("main", "http://localhost:3000")},
+//	})
+//
 // # A provider
 //
 // [NewProvider] runs an OpenID provider for one test; [StartProvider] runs

@@ -201,10 +201,8 @@ func (b *builder) resolve(ref string) *url.URL {
 }
 
 func (b *builder) startElement(e element) {
-	for name, content := range e.attr {
-		if strings.HasPrefix(name, "on") {
-			b.doc.scripts = append(b.doc.scripts, script{content: content, handler: true})
-		}
+	if content, ok := e.attr["onload"]; ok && e.name == "body" {
+		b.doc.scripts = append(b.doc.scripts, script{content: content, handler: true})
 	}
 	switch e.name {
 	case "form":

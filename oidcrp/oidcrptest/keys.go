@@ -19,7 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Algorithms are the signature algorithms a [Provider] can use, the usual one
+// algorithms are the signature algorithms a [Provider] can use, the usual one
 // first.
 var algorithms = []string{"RS256", "ES256", "PS256", "EdDSA", "HS256"}
 

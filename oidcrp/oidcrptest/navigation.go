@@ -113,7 +113,7 @@ func (b *Browser) Back() *Page {
 
 // Reload requests the current page again, sending a form again. A page that
 // another site led to is still led to by it: its SameSite=Strict cookies stay
-// away.
+// away, here and in Back.
 func (b *Browser) Reload() *Page {
 	b.t.Helper()
 	b.mustPage()
@@ -123,12 +123,14 @@ func (b *Browser) Reload() *Page {
 func (b *Browser) reload(v *visit) *Page {
 	b.t.Helper()
 	n := *v.request
+	n.user = true
 	b.history[b.at] = b.load(&n)
 	return b.history[b.at].page
 }
 
 // Show makes the tab show HTML of the test's own as if it came from rawURL,
-// without a request: a page of an attacker, to send forms from.
+// without a request: a page of an attacker, to send forms from. Its scripts
+// do not run.
 func (b *Browser) Show(rawURL, html string) *Page {
 	b.t.Helper()
 	u := b.parse(rawURL)
@@ -309,9 +311,6 @@ func (b *Browser) automatic(page *Page) *navigation {
 	policy := readPolicies(page.URL, page.Header)
 	for _, s := range doc.scripts {
 		submits := strings.Contains(s.content, ".submit(") || strings.Contains(s.content, ".requestSubmit(")
-		if s.handler && !strings.Contains(strings.ToLower(page.Body), "onload") {
-			continue
-		}
 		if !scripts || !submits || len(doc.forms) == 0 || !policy.allowsScript(s) {
 			continue
 		}

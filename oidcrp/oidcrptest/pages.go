@@ -76,7 +76,7 @@ const styles = `
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:1rem/1.6 system-ui,"Noto Sans Thai",sans-serif}
 .banner{margin:0;padding:.6rem 1rem;background:var(--warnback);color:var(--warn);text-align:center;font-size:.9rem}
-main{max-width:26rem;margin:2.5rem auto;padding:1.75rem;background:var(--paper);border:1px solid var(--line);border-radius:.9rem}
+main{width:calc(100% - 2rem);max-width:26rem;margin:2rem auto;padding:1.75rem;background:var(--paper);border:1px solid var(--line);border-radius:.9rem}
 h1{margin:0 0 .25rem;font-size:1.5rem;line-height:1.3}
 h2{margin:1.5rem 0 .5rem;font-size:1rem}
 p{margin:.25rem 0}
