@@ -209,6 +209,7 @@ type providerEntry struct {
 	postLogout     string
 	formPost       bool
 	issuer         string
+	asks           bool // a fixed prompt, which beats a silent login's
 }
 
 // providers checks all of them together and each by itself.
@@ -266,6 +267,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
 		formPost: p.ResponseMode == "form_post",
 		issuer:   p.Issuer,
+		asks:     p.Prompt != "" && p.Prompt != "none",
 	}
 	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
 	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
@@ -282,9 +284,6 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	}
 	if p.UserInfo < UserInfoOff || p.UserInfo > UserInfoRequired {
 		c.add("%s.UserInfo: %d: use UserInfoOff, UserInfoOptional or UserInfoRequired", field, p.UserInfo)
-	}
-	if p.InsecureAllowHTTP {
-		rp.log.Warn("provider may be reached over plain http", "provider", p.Name, "issuer", p.Issuer)
 	}
 	var err error
 	e.Provider, err = provider.New(rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss))

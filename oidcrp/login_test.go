@@ -3,6 +3,7 @@ package oidcrp_test
 import (
 	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -689,6 +690,19 @@ func TestSilentLogin(t *testing.T) {
 	b.SubmitForm("alice", nil)
 	b.DropCookie(a.sessionName(b, silent))
 	a.shows(b.Get(silent+"/page"), "home of alice") // nobody was asked anything
+}
+
+// A fixed prompt beats prompt=none, so such an attempt would not be silent.
+func TestNoSilentLoginWhereThePromptIsFixed(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, func(c *oidcrp.Config) { c.Providers[0].Prompt = "login" })
+	b := a.browse()
+	guarded := httptest.NewServer(a.rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("home of " + name(r)))
+	})))
+	defer guarded.Close()
+	a.shows(b.Get(guarded.URL+"/"), "home of nobody")
+	a.calls(oidcrptest.AuthorizeEndpoint, 0)
 }
 
 func TestCrossSiteStartAsksFirst(t *testing.T) {

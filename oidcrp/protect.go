@@ -141,7 +141,7 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // that keeps no cookies sees a page that says so.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && isSafe(r.Method) &&
+		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && !rp.providers[0].asks && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
