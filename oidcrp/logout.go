@@ -146,6 +146,9 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logoutStep {
 	var step logoutStep
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)
+	if c := loadedIn(r.Context()); c != nil && c.renewed.Load() != nil {
+		rec, err = *c.renewed.Load(), nil // the request's own cookie is spent
+	}
 	switch {
 	case err == nil:
 		s := &Session{rec: rec}

@@ -135,15 +135,16 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 // Update changes the application's own values of the visitor's session, "" to
 // remove one, and renews the session id, as every change of privilege should.
 // It must be called before the response is written; this request keeps the
-// session it has. It returns [ErrNotLoaded], [ErrAnonymous],
-// [ErrStoreUnavailable], or [ErrMisconfigured] when the session does not fit
+// session it has, though Update may be called again. It returns
+// [ErrNotLoaded], [ErrAnonymous] also when the session was ended or updated by
+// another request meanwhile, [ErrStoreUnavailable], or [ErrMisconfigured] when the session does not fit
 // its cookie any more.
 func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values map[string]string) error {
-	s, err := sessionOf(r.Context())
-	if err != nil {
+	if _, err := sessionOf(r.Context()); err != nil {
 		return err
 	}
-	_, err = rp.sessions.Renew(r.Context(), w, r, s.rec, func(d *session.Draft) {
+	c := loadedIn(r.Context())
+	rec, err := rp.sessions.Renew(r.Context(), w, r, c.latest(), func(d *session.Draft) {
 		l := Login{verified: verified{values: map[string]string{}}}
 		for _, v := range d.Values {
 			l.values[v.Key] = v.Value
@@ -151,5 +152,12 @@ func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values ma
 		maps.Copy(l.values, values)
 		d.Values = rp.keep(&l).Values
 	})
-	return tooLarge(err)
+	if errors.Is(err, session.ErrNone) { // ended, or renewed by another request
+		return fmt.Errorf("%w: %w", ErrAnonymous, err)
+	}
+	if err != nil {
+		return tooLarge(err)
+	}
+	c.renewed.Store(&rec)
+	return nil
 }

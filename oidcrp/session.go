@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
@@ -24,6 +25,7 @@ type loaded struct {
 	rp       *RelyingParty // nil for a session made for a test
 	session  Session
 	signedIn bool
+	renewed  atomic.Pointer[session.Record] // what the visitor has since Update
 }
 
 type loadedKey struct{}
@@ -39,6 +41,14 @@ func (c *loaded) Value(key any) any {
 func loadedIn(ctx context.Context) *loaded {
 	c, _ := ctx.Value(loadedKey{}).(*loaded)
 	return c
+}
+
+// latest is the record the visitor's cookie will stand for after this request.
+func (c *loaded) latest() session.Record {
+	if rec := c.renewed.Load(); rec != nil {
+		return *rec
+	}
+	return c.session.rec
 }
 
 // current is the session, nil for an anonymous visitor.

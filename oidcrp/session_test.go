@@ -1,0 +1,702 @@
+package oidcrp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// within calls f in a handler behind Load, for a user who may be nil.
+func within(t *testing.T, rp *oidcrp.RelyingParty, user *oidcrptest.User, f func(r *http.Request)) {
+	t.Helper()
+	called := false
+	ask(rp, rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { called = true; f(r) })), user, "GET", "/x")
+	if !called {
+		t.Fatal("the handler was not entered")
+	}
+}
+
+func TestClaims(t *testing.T) {
+	type profile struct {
+		Name    string                   `json:"name"`
+		Admin   bool                     `json:"admin"`
+		Age     *int                     `json:"age"`
+		One     oidcrp.Strings           `json:"one"`
+		Many    oidcrp.Strings           `json:"many"`
+		None    oidcrp.Strings           `json:"none"`
+		Missing oidcrp.Strings           `json:"missing"`
+		Hidden  string                   `json:"hidden"`
+		Realm   struct{ Roles []string } `json:"realm_access"`
+		Odd     map[string]string        `json:"a/b"`
+	}
+	rp := offline(t, func(c *oidcrp.Config) {
+		c.Claims = []string{"name", "admin", "age", "one", "many", "none", "missing", "/realm_access/Roles", "/a~1b/c~0d"}
+	})
+	user := &oidcrptest.User{Subject: "alice", Name: "Alice", Claims: map[string]any{
+		"admin": true, "age": 40, "one": "x", "many": []string{"x", "y"}, "none": nil, "hidden": "secret",
+		"realm_access": map[string]any{"Roles": []string{"editor"}, "other": "not kept"},
+		"a/b":          map[string]any{"c~d": "odd", "e": "not kept"},
+	}}
+	within(t, rp, user, func(r *http.Request) {
+		got, err := oidcrp.Claims[profile](r.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		age := 40
+		want := profile{Name: "Alice", Admin: true, Age: &age, One: oidcrp.Strings{"x"}, Many: oidcrp.Strings{"x", "y"}, Odd: map[string]string{"c~d": "odd"}}
+		want.Realm.Roles = []string{"editor"}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		all, err := oidcrp.Claims[map[string]any](r.Context())
+		if err != nil || all["hidden"] != nil || all["realm_access"].(map[string]any)["other"] != nil {
+			t.Errorf("%v %v: more than was to be kept", all, err)
+		}
+		var mismatch *json.UnmarshalTypeError
+		if _, err := oidcrp.Claims[struct{ Name int }](r.Context()); !errors.As(err, &mismatch) {
+			t.Errorf("a claim of another type: %v", err)
+		}
+	})
+	within(t, rp, nil, func(r *http.Request) {
+		if _, err := oidcrp.Claims[profile](r.Context()); !errors.Is(err, oidcrp.ErrAnonymous) {
+			t.Errorf("nobody: %v", err)
+		}
+	})
+	if _, err := oidcrp.Claims[profile](context.Background()); !errors.Is(err, oidcrp.ErrNotLoaded) {
+		t.Errorf("not loaded: %v", err)
+	}
+}
+
+func TestStrings(t *testing.T) {
+	for in, want := range map[string]oidcrp.Strings{`"a"`: {"a"}, `["a","b"]`: {"a", "b"}, `[]`: {}, `null`: nil, `""`: {""}, `"a b"`: {"a b"}} {
+		got := oidcrp.Strings{"before"}
+		if err := json.Unmarshal([]byte(in), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %#v %v", in, got, err)
+		}
+	}
+	for _, in := range []string{`1`, `true`, `{"a":"b"}`, `["a",1]`, `[["a"]]`} {
+		var got oidcrp.Strings
+		if err := json.Unmarshal([]byte(in), &got); err == nil {
+			t.Errorf("%s: %v", in, got)
+		}
+	}
+}
+
+func TestNilSession(t *testing.T) {
+	var s *oidcrp.Session
+	v := reflect.ValueOf(s)
+	for i := range v.NumMethod() {
+		m := v.Type().Method(i)
+		args := []reflect.Value{}
+		for j := 1; j < m.Type.NumIn(); j++ {
+			args = append(args, reflect.Zero(m.Type.In(j)))
+		}
+		for _, out := range v.Method(i).Call(args) {
+			if !out.IsZero() {
+				t.Errorf("%s of nobody is %v", m.Name, out)
+			}
+		}
+	}
+	if v.NumMethod() < 15 {
+		t.Errorf("only %d methods", v.NumMethod())
+	}
+	if oidcrp.FromContext(context.Background()) != nil {
+		t.Error("a session without Load")
+	}
+}
+
+func TestSessionAfterLogin(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	op.AddUser(oidcrptest.User{Subject: "erin", Name: "Erin", Email: "erin@example.com", EmailVerified: true, Claims: map[string]any{
+		"roles": []string{"auditor", "writer"}, "level": 7, "tags": []any{"a", 1, true, nil}, "object": map[string]any{}, "secret": "not kept",
+	}})
+	var s *oidcrp.Session
+	a := serving(t, op, "", func(c *oidcrp.Config) {
+		c.Providers[0].MaxAge = time.Hour
+		c.Providers[0].ACRValues = []string{"gold"}
+		c.Claims = []string{"name", "email", "email_verified", "level", "tags", "object"}
+	}, func(a *app) http.Handler {
+		return a.pages(map[string]http.HandlerFunc{"/reports": a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s = oidcrp.FromContext(r.Context())
+			fmt.Fprint(w, "reports for ", name(r))
+		})).ServeHTTP})
+	})
+	began := time.Now().Add(-time.Second)
+	a.signInAs("erin")
+	if s.Provider() != "test" || s.Issuer() != op.Issuer() || s.Subject() != "erin" || s.Name() != "Erin" || s.Email() != "erin@example.com" || !s.EmailVerified() {
+		t.Errorf("%q %q %q %q %q %v", s.Provider(), s.Issuer(), s.Subject(), s.Name(), s.Email(), s.EmailVerified())
+	}
+	if s.ACR() != "gold" || !reflect.DeepEqual(s.AMR(), []string{"demo"}) || s.AuthTime().Before(began.Truncate(time.Second)) || s.AuthTime().After(time.Now()) {
+		t.Errorf("acr %q, amr %q, auth_time %v", s.ACR(), s.AMR(), s.AuthTime())
+	}
+	if !reflect.DeepEqual(s.Roles(), []string{"auditor", "writer"}) || !s.HasRole("writer") || s.HasRole("admin") {
+		t.Errorf("roles %q", s.Roles())
+	}
+	if s.Started().Before(began) || s.Expires().Sub(s.Started()) != 12*time.Hour || s.Handle() == "" || s.Value("none") != "" {
+		t.Errorf("started %v, expires %v, handle %q", s.Started(), s.Expires(), s.Handle())
+	}
+	for claim, want := range map[string]string{"name": "Erin", "level": "7", "tags": "a, 1, true", "email_verified": "true", "object": "", "secret": "", "sub": ""} {
+		if got := s.Text(claim); got != want {
+			t.Errorf("Text(%s) is %q, want %q", claim, got, want)
+		}
+	}
+	if raw, ok := s.Claim("level"); !ok || string(raw) != "7" {
+		t.Errorf("level is %s", raw)
+	}
+	if raw, ok := s.Claim("secret"); ok {
+		t.Errorf("kept without being asked to: %s", raw)
+	}
+}
+
+func TestNameForShowing(t *testing.T) {
+	rp := offline(t, nil)
+	for want, user := range map[string]oidcrptest.User{
+		"Alice":     {Subject: "1", Name: "Alice", Email: "a@x", Claims: map[string]any{"preferred_username": "al"}},
+		"al":        {Subject: "1", Email: "a@x", Claims: map[string]any{"preferred_username": "al", "name": 7}},
+		"a@x":       {Subject: "1", Email: "a@x"},
+		"subject-1": {Subject: "subject-1"},
+	} {
+		within(t, rp, &user, func(r *http.Request) {
+			if got := oidcrp.FromContext(r.Context()).Name(); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// stores are the two ways of keeping sessions.
+var stores = map[string]func(*oidcrp.Config){
+	"cookie": func(*oidcrp.Config) {},
+	"store":  func(c *oidcrp.Config) { c.Store = oidcrp.NewMemoryStore() },
+}
+
+// whoHas is who somebody with this session cookie is taken for.
+func (a *app) whoHas(c *http.Cookie) string {
+	a.t.Helper()
+	res := a.with(nil, "GET", "/", "Cookie", cookieHeader(c))
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		a.t.Fatalf("%d %v", res.StatusCode, err)
+	}
+	return strings.TrimPrefix(string(body), "home of ")
+}
+
+// T098, T099.
+func TestNewSessionAtEveryLogin(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), store)
+			attacker := a.signInAs("bob")
+			planted := a.sessionCookie(attacker)
+			victim := a.browse()
+			a.plant(victim, planted.Name, planted.Value)
+			a.shows(victim.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice")
+			own := a.sessionCookie(victim)
+			if own.Value == planted.Value || a.whoHas(own) != "alice" {
+				t.Fatal("the planted session was taken over")
+			}
+			if who := a.whoHas(planted); who != "nobody" {
+				t.Errorf("who planted it is %s now", who)
+			}
+			if ended := a.events.of(oidcrp.SessionEnded); len(ended) != 1 || ended[0].Reason != "replaced" || ended[0].Subject != "bob" {
+				t.Errorf("events %+v", ended)
+			}
+
+			a.shows(victim.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice") // the same user again
+			if again := a.sessionCookie(victim); again.Value == own.Value {
+				t.Error("the same id at a second login")
+			}
+			if who := a.whoHas(own); who != "nobody" {
+				t.Errorf("the session before is still %s", who)
+			}
+		})
+	}
+}
+
+func TestMadeUpSessionIsWorthless(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), store)
+			real := a.sessionCookie(a.signIn())
+			made := &http.Cookie{Name: real.Name, Value: strings.Repeat("A", len(real.Value))}
+			victim := a.browse()
+			a.plant(victim, made.Name, made.Value)
+			a.shows(victim.Get(a.URL+"/"), "home of nobody")
+			a.shows(victim.Get(a.URL+"/reports"), "reports for alice")
+			if a.sessionCookie(victim).Value == made.Value || a.whoHas(made) != "nobody" {
+				t.Error("the made-up session became real")
+			}
+		})
+	}
+}
+
+func TestTwoSessionCookies(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), store)
+			own, other := a.sessionCookie(a.signIn()), a.sessionCookie(a.signInAs("bob"))
+			for _, pair := range [][2]*http.Cookie{{own, other}, {other, own}, {own, own}, {own, {Name: own.Name}}, {{Name: own.Name}, own}} {
+				res := a.with(nil, "GET", "/reports", "Cookie", cookieHeader(pair[0])+"; "+cookieHeader(pair[1]), "Sec-Fetch-Mode", "cors")
+				if res.StatusCode != http.StatusUnauthorized {
+					t.Errorf("status %d", res.StatusCode)
+				}
+				cleared := res.Header.Get("Set-Cookie")
+				if !strings.HasPrefix(cleared, own.Name+"=;") || !strings.Contains(cleared, "Max-Age=0") {
+					t.Errorf("not cleared: %q", cleared)
+				}
+			}
+			if a.whoHas(own) != "alice" || a.whoHas(other) != "bob" {
+				t.Error("the sessions themselves have ended")
+			}
+		})
+	}
+}
+
+// What is wrong with a cookie is not told to whoever sent it.
+func TestTamperedCookieIsNoCookie(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), store)
+			b := a.signIn()
+			c := a.sessionCookie(b)
+			ended := a.sessionCookie(a.signIn())
+			other := a.browse()
+			a.plant(other, ended.Name, ended.Value)
+			other.Get(a.URL + "/")
+			other.PostForm(a.URL+"/auth/logout", nil)
+
+			answer := func(path, value string) string {
+				header := []string{"Sec-Fetch-Mode", "cors"}
+				if value != "" {
+					header = append(header, "Cookie", c.Name+"="+value)
+				}
+				res := a.with(nil, "GET", path, header...)
+				body, _ := io.ReadAll(res.Body)
+				var doc map[string]any
+				if json.Unmarshal(body, &doc) == nil {
+					delete(doc, "id")
+					body = []byte(fmt.Sprint(doc))
+				}
+				res.Header.Del("Date")
+				res.Header.Del("Content-Length")
+				return fmt.Sprint(res.StatusCode, res.Header, string(body))
+			}
+			for _, path := range []string{"/", "/reports", "/auth/me"} {
+				want := answer(path, "")
+				for name, value := range map[string]string{
+					"flipped": flip(c.Value), "first byte": "B" + c.Value[1:], "truncated": c.Value[:len(c.Value)-1], "longer": c.Value + "A",
+					"other alphabet": strings.Replace(c.Value, c.Value[5:6], "+", 1), "padded": c.Value + "=", "twice": c.Value + c.Value,
+					"short": "A", "quoted": `"` + c.Value[1:] + `"`, "ended": ended.Value, "rubbish": strings.Repeat("x", 4000),
+				} {
+					if got := answer(path, value); got != want {
+						t.Errorf("%s, %s:\n%s\nwithout a cookie:\n%s", path, name, got, want)
+					}
+				}
+			}
+			if a.whoHas(c) != "alice" {
+				t.Error("the cookie itself does not work")
+			}
+		})
+	}
+}
+
+func TestKeyRotation(t *testing.T) {
+	for mode, keep := range stores {
+		t.Run(mode, func(t *testing.T) {
+			var cfg oidcrp.Config
+			var handler atomic.Pointer[http.Handler]
+			op := oidcrptest.NewProvider(t)
+			a := serving(t, op, "", func(c *oidcrp.Config) { keep(c); cfg = *c }, func(a *app) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) })
+			})
+			deploy := func(keys ...[]byte) {
+				t.Helper()
+				cfg.CookieKeys = keys
+				rp, err := oidcrp.NewAt(cfg, a.clock.now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.rp = rp
+				h := rp.Load(a.handler())
+				handler.Store(&h)
+			}
+			stays := func(when string, browsers ...*oidcrptest.Browser) {
+				t.Helper()
+				a.op.ResetCalls()
+				for _, b := range browsers {
+					a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+				}
+				if n := a.op.Calls(oidcrptest.AuthorizeEndpoint); n != 0 {
+					t.Errorf("%s: %d signed in again", when, n)
+				}
+			}
+			deploy(key(1))
+			first := a.signIn()
+			half := a.browse()
+			halfway := a.stopAtCallback(half, "/reports")
+			deploy(key(1), key(2))
+			stays("key appended", first)
+			second := a.signIn()
+			a.shows(half.Get(halfway), "reports for alice")
+			if n := a.op.Calls(oidcrptest.AuthorizeEndpoint); n != 1 { // the second's
+				t.Errorf("a login that began before the rotation began again: %d", n)
+			}
+			halfway = a.stopAtCallback(half, "/auth/login?return_to=/reports")
+			deploy(key(2), key(1))
+			a.shows(half.Get(halfway), "reports for alice")
+			stays("key moved first", first, second, half)
+			third := a.signIn()
+			old := a.sessionCookie(first)
+			deploy(key(2))
+			stays("old key dropped", third)
+			if who := a.whoHas(old); who != "nobody" {
+				t.Errorf("a session under a dropped key is %s", who)
+			}
+			a.shows(first.Get(a.URL+"/reports"), "reports for alice") // signs in again
+		})
+	}
+}
+
+func TestCookieOfAnotherBaseURL(t *testing.T) {
+	for mode := range stores {
+		t.Run(mode, func(t *testing.T) {
+			shared := oidcrp.NewMemoryStore()
+			keep := func(c *oidcrp.Config) {
+				if mode == "store" {
+					c.Store = shared
+				}
+			}
+			op := oidcrptest.NewProvider(t)
+			one, two := newApp(t, op, keep), newApp(t, op, keep) // the same keys
+			foreign, own := one.sessionCookie(one.signIn()), two.sessionCookie(two.signIn())
+			if foreign.Name == own.Name {
+				t.Error("the cookies have one name")
+			}
+			if who := two.whoHas(&http.Cookie{Name: own.Name, Value: foreign.Value}); who != "nobody" {
+				t.Errorf("a cookie of another site makes one %s", who)
+			}
+			if who := two.whoHas(own); who != "alice" {
+				t.Errorf("its own makes one %s", who)
+			}
+		})
+	}
+}
+
+func TestTwoApplicationsOnLocalhost(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	one, two := newApp(t, op, nil), newApp(t, op, nil)
+	b := one.browse()
+	one.shows(b.Get(one.URL+"/reports"), "reports for alice")
+	op.SignInAs("bob")
+	one.shows(b.Get(two.URL+"/reports"), "reports for bob")
+	one.shows(b.Get(one.URL+"/reports"), "reports for alice")
+	b.Get(two.URL + "/")
+	b.PostForm(two.URL+"/auth/logout", nil)
+	one.shows(b.Get(two.URL+"/"), "home of nobody")
+	one.shows(b.Get(one.URL+"/reports"), "reports for alice")
+}
+
+func TestLifetimes(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*oidcrp.Config)
+		fault  func(a *app) oidcrptest.Fault
+		lives  time.Duration
+		used   time.Duration // interval between requests; 0: none
+	}{
+		{name: "default", lives: 12 * time.Hour},
+		{name: "default, always used", lives: 12 * time.Hour, used: time.Hour},
+		{name: "absolute", lives: time.Hour, used: 7 * time.Minute, change: func(c *oidcrp.Config) { c.SessionLifetime = time.Hour }},
+		{name: "idle", lives: 30 * time.Minute, change: func(c *oidcrp.Config) { c.IdleTimeout = 30 * time.Minute }},
+		{name: "idle, but used", lives: 12 * time.Hour, used: 26 * time.Minute, change: func(c *oidcrp.Config) { c.IdleTimeout = 30 * time.Minute }},
+		{name: "token lifetime", lives: time.Hour, used: 20 * time.Minute, change: func(c *oidcrp.Config) { c.Providers[0].UseTokenLifetime = true }},
+		{name: "token lifetime, longer than ours", lives: 30 * time.Minute, change: func(c *oidcrp.Config) {
+			c.Providers[0].UseTokenLifetime, c.SessionLifetime = true, 30*time.Minute
+		}},
+		{name: "the provider's session_expiry", lives: 20 * time.Minute, used: 3 * time.Minute, fault: func(a *app) oidcrptest.Fault {
+			return oidcrptest.IDTokenClaim("session_expiry", a.clock.now().Add(20*time.Minute).Unix())
+		}},
+	}
+	for _, tt := range tests {
+		for mode, store := range stores {
+			t.Run(tt.name+", "+mode, func(t *testing.T) {
+				a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+					store(c)
+					if tt.change != nil {
+						tt.change(c)
+					}
+				})
+				if tt.fault != nil {
+					a.op.SetFaults(tt.fault(a))
+				}
+				b := a.signIn()
+				kept := a.sessionCookie(b)
+				for at := tt.used; tt.used > 0 && at < tt.lives-time.Minute; at += tt.used {
+					a.clock.advance(tt.used)
+					a.shows(b.Get(a.URL+"/"), "home of alice")
+					kept = a.sessionCookie(b)
+				}
+				spent := time.Duration(a.clock.ahead.Load())
+				a.clock.advance(tt.lives - spent - 10*time.Second)
+				a.shows(b.Get(a.URL+"/auth/me"), `"sub":"alice"`)
+				a.clock.advance(12 * time.Second)
+				if who := a.whoHas(kept); who != "nobody" { // whatever the browser does with the cookie
+					t.Errorf("still %s after %v", who, tt.lives)
+				}
+				a.shows(b.Get(a.URL+"/"), "home of nobody")
+			})
+		}
+	}
+}
+
+func TestManyGroups(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*oidcrp.Config)
+		status int
+	}{
+		{"kept in a cookie", func(c *oidcrp.Config) { c.Claims = []string{"name", "groups"} }, 500},
+		{"as roles in a cookie", func(c *oidcrp.Config) { c.Providers[0].RolesClaim = "groups" }, 500},
+		{"kept in a store", func(c *oidcrp.Config) {
+			c.Claims, c.Store = []string{"name", "groups"}, oidcrp.NewMemoryStore()
+		}, 200},
+		{"mapped to roles", func(c *oidcrp.Config) {
+			c.Providers[0].RolesClaim, c.Providers[0].Roles = "groups", map[string]string{"group-007": "admin", "group-008": "admin"}
+		}, 200},
+		{"not kept", func(*oidcrp.Config) {}, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), tt.change)
+			b := a.signInAs("bob")
+			a.op.SignInAs("dave")
+			before := b.Cookies(a.URL + "/")
+			page := b.Get(a.URL + "/auth/login?return_to=/reports")
+			if tt.status == 200 {
+				a.shows(page, "reports for dave")
+				if tt.name == "mapped to roles" {
+					a.shows(b.Get(a.URL+"/admin"), "admin page")
+				}
+				return
+			}
+			a.refused(page, 500, "misconfigured")
+			for _, word := range []string{"groups", "roles"} {
+				if strings.Contains(tt.name, "roles") == (word == "roles") && !strings.Contains(a.log.String(), word) {
+					t.Errorf("the operator is not told of %q: %s", word, a.log)
+				}
+			}
+			for _, remedy := range []string{"Config.Claims", "Provider.Roles", "Config.Store"} {
+				if !strings.Contains(a.log.String(), remedy) || strings.Contains(page.Body, remedy) {
+					t.Errorf("%q: for the operator, not for the visitor: %s", remedy, a.log)
+				}
+			}
+			if strings.Contains(a.log.String(), "group-001") {
+				t.Error("claims are in the log")
+			}
+			if a.sessionCookie(b).Value == "" || len(before) != len(b.Cookies(a.URL+"/")) {
+				t.Error("the session before was lost")
+			}
+			a.shows(b.Get(a.URL+"/"), "home of bob")
+		})
+	}
+}
+
+// updating is an application with a page that changes the session's values.
+func updating(t *testing.T, change func(*oidcrp.Config)) *app {
+	return serving(t, oidcrptest.NewProvider(t), "", change, func(a *app) http.Handler {
+		update := func(w http.ResponseWriter, r *http.Request) {
+			times := 1
+			if r.FormValue("twice") != "" {
+				times = 2
+			}
+			for i := range times {
+				value := r.FormValue("value")
+				if i > 0 {
+					value += " again"
+				}
+				if err := a.rp.Update(w, r, map[string]string{"note": value}); err != nil {
+					http.Error(w, fmt.Sprint("anonymous ", errors.Is(err, oidcrp.ErrAnonymous), " misconfigured ", errors.Is(err, oidcrp.ErrMisconfigured),
+						" store ", errors.Is(err, oidcrp.ErrStoreUnavailable), ": ", err), http.StatusTeapot)
+					return
+				}
+			}
+			fmt.Fprint(w, "until now: ", oidcrp.FromContext(r.Context()).Value("note"))
+		}
+		note := func(w http.ResponseWriter, r *http.Request) {
+			s := oidcrp.FromContext(r.Context())
+			fmt.Fprintf(w, "%s notes %q of %v", s.Subject(), s.Value("note"), s.Started().UnixMilli())
+		}
+		leave := func(w http.ResponseWriter, r *http.Request) {
+			if err := a.rp.Update(w, r, map[string]string{"note": "bye"}); err != nil {
+				t.Error(err)
+			}
+			a.rp.Logout(w, r, oidcrp.LogoutOptions{LocalOnly: true})
+		}
+		return a.pages(map[string]http.HandlerFunc{"/update": update, "/note": note, "/goodbye": leave})
+	})
+}
+
+func TestUpdate(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := updating(t, store)
+			b := a.signIn()
+			old := a.sessionCookie(b)
+			first := b.Get(a.URL + "/note")
+			a.shows(first, `alice notes ""`)
+			a.clock.advance(time.Hour)
+			a.shows(b.Get(a.URL+"/update?value=hello"), "until now: ")
+			renewed := a.sessionCookie(b)
+			if renewed.Value == old.Value {
+				t.Error("the id was not renewed")
+			}
+			page := b.Get(a.URL + "/note")
+			a.shows(page, `alice notes "hello"`)
+			if _, started, _ := strings.Cut(first.Body, " of "); !strings.HasSuffix(page.Body, started) {
+				t.Errorf("it started anew: %s, %s", first.Body, page.Body)
+			}
+			if who := a.whoHas2(old); who != "nobody" {
+				t.Errorf("the id before is still %s", who)
+			}
+			a.shows(b.Get(a.URL+"/update?value=more"), "until now: hello")
+			a.shows(b.Get(a.URL+"/update?value="), "until now: more")
+			a.shows(b.Get(a.URL+"/note"), `alice notes ""`)
+
+			a.clock.advance(11*time.Hour + time.Second) // the lifetime was not extended
+			a.shows(b.Get(a.URL+"/note"), ` notes ""`)
+			if strings.Contains(b.Page().Body, "alice") {
+				t.Error("still signed in")
+			}
+			a.answers(b.Get(a.URL+"/update?value=x"), http.StatusTeapot, "anonymous true")
+		})
+	}
+}
+
+// whoHas2 is whoHas by the page with notes.
+func (a *app) whoHas2(c *http.Cookie) string {
+	a.t.Helper()
+	res := a.with(nil, "GET", "/note", "Cookie", cookieHeader(c))
+	body, _ := io.ReadAll(res.Body)
+	who, _, _ := strings.Cut(string(body), " notes ")
+	if who == "" {
+		return "nobody"
+	}
+	return who
+}
+
+func TestUpdateThatDoesNotFit(t *testing.T) {
+	a := updating(t, nil)
+	b := a.signIn()
+	before := a.sessionCookie(b).Value
+	b.Get(a.URL + "/")
+	page := b.PostForm(a.URL+"/update", map[string][]string{"value": {strings.Repeat("x", 5000)}})
+	a.answers(page, http.StatusTeapot, "misconfigured true")
+	if !strings.Contains(page.Body, "value note") || !strings.Contains(page.Body, "Config.Store") {
+		t.Errorf("not said why: %s", page.Body)
+	}
+	if a.sessionCookie(b).Value != before {
+		t.Error("the session changed")
+	}
+	a.shows(b.Get(a.URL+"/note"), `alice notes ""`)
+}
+
+func TestUpdateTwiceInOneRequest(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := updating(t, store)
+			b := a.signIn()
+			a.shows(b.Get(a.URL+"/update?value=one&twice=1"), "until now: ")
+			a.shows(b.Get(a.URL+"/note"), `alice notes "one again"`)
+		})
+	}
+}
+
+func TestLogoutAfterUpdate(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := updating(t, store)
+			b := a.signIn()
+			page := b.Get(a.URL + "/goodbye")
+			a.shows(page, "signed out")
+			for _, line := range page.Trail[0].Response.Values("Set-Cookie") { // a copy of the new one
+				if c, err := http.ParseSetCookie(line); err == nil && c.Value != "" && strings.Contains(c.Name, "oidcrp_s_") {
+					if who := a.whoHas2(c); who != "nobody" {
+						t.Errorf("the renewed session is still %s", who)
+					}
+				}
+			}
+			a.shows(b.Get(a.URL+"/note"), ` notes ""`)
+			if strings.Contains(b.Page().Body, "alice") {
+				t.Error("still signed in")
+			}
+		})
+	}
+}
+
+func TestUpdateOfAnEndedSession(t *testing.T) {
+	a := updating(t, nil)
+	b := a.signIn()
+	c := a.sessionCookie(b)
+	results := map[string]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			res := a.with(nil, "GET", "/update?value=x", "Cookie", cookieHeader(c))
+			body, _ := io.ReadAll(res.Body)
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.Contains(string(body), "anonymous true") {
+				body = []byte("anonymous")
+			}
+			results[string(body)]++
+		})
+	}
+	wg.Wait()
+	if results["until now: "] != 1 || results["anonymous"] != 7 {
+		t.Errorf("%v", results)
+	}
+}
+
+func TestUpdateWithoutASession(t *testing.T) {
+	rp := offline(t, nil)
+	w := httptest.NewRecorder()
+	if err := rp.Update(w, httptest.NewRequest("GET", "/", nil), nil); !errors.Is(err, oidcrp.ErrNotLoaded) {
+		t.Errorf("not loaded: %v", err)
+	}
+	within(t, rp, nil, func(r *http.Request) {
+		if err := rp.Update(w, r, nil); !errors.Is(err, oidcrp.ErrAnonymous) {
+			t.Errorf("anonymous: %v", err)
+		}
+	})
+	if len(w.Header()) != 0 {
+		t.Errorf("headers %v", w.Header())
+	}
+}
+
+// A session of a provider that is not configured any more ends.
+func TestProviderRemoved(t *testing.T) {
+	two := func(c *oidcrp.Config) {
+		c.Providers = append(c.Providers, oidcrp.Provider{Name: "old", Issuer: "https://old.example", ClientID: "app"})
+	}
+	before, after := offline(t, two), offline(t, nil)
+	cookie := oidcrptest.Cookie(before, "old", oidcrptest.User{Subject: "alice"})
+	h := after.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name(r)) }))
+	w := ask(after, h, nil, "GET", "/", "Cookie", cookieHeader(cookie))
+	if w.Body.String() != "nobody" || !strings.Contains(w.Header().Get("Set-Cookie"), "Max-Age=0") {
+		t.Errorf("%s %v", w.Body, w.Header())
+	}
+}
