@@ -36,6 +36,7 @@ var failures = []failure{
 	{transaction.ErrLoop, http.StatusBadRequest, "loop", "error.loop"},
 	{transaction.ErrBinding, http.StatusBadRequest, "binding", "error.login_binding"},
 	{transaction.ErrState, http.StatusBadRequest, "state", "error.login_binding"},
+	{session.ErrPast, http.StatusBadRequest, "lifetime", "error.login_expired"},
 	{ErrLoginExpired, http.StatusBadRequest, "expired", "error.login_expired"},
 	{ErrStoreUnavailable, http.StatusServiceUnavailable, "store_unavailable", "error.store_unavailable"},
 	{ErrMisconfigured, http.StatusInternalServerError, "misconfigured", "error.misconfigured"},
@@ -74,7 +75,7 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 // page writes one of our pages. Should a replaced template fail, the built-in
 // one was sent.
 func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Page) error {
-	p.Lang, p.Home = rp.lang(r), rp.site.home()
+	p.Lang, p.Home, p.SiteName = rp.lang(r), rp.site.home(), rp.siteName
 	if err := rp.pages.Write(w, p); err != nil {
 		rp.log.ErrorContext(r.Context(), "page template failed", "page", p.Name, "err", err)
 	}

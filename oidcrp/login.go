@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
@@ -215,10 +216,14 @@ func (rp *RelyingParty) redirect(w http.ResponseWriter, r *http.Request, to stri
 	return nil
 }
 
-// lang is the language tag of our pages, and of ui_locales, for a request.
+// languageTag is what a tag looks like (RFC 5646 2.1), roughly.
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,5}$`)
+
+// lang is the language tag of our pages, and of ui_locales, for a request. An
+// application may have its answer from a cookie: what is no tag is none.
 func (rp *RelyingParty) lang(r *http.Request) string {
 	if rp.language != nil {
-		if tag := rp.language(r); tag != "" {
+		if tag := rp.language(r); languageTag.MatchString(tag) {
 			return tag
 		}
 	}

@@ -764,3 +764,23 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		}
 	}
 }
+
+// The application's answer may come from a cookie, and so from a visitor.
+func TestLanguageOfPagesAndProvider(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.SiteName = "Reports & More"
+		c.Language = func(r *http.Request) string { return r.URL.Query().Get("lang") }
+	})
+	for lang, want := range map[string]string{"th": "th", "de-AT": "de-AT", "": "en", "th\" x": "en", "../../x": "en"} {
+		a.op.ResetCalls()
+		b := a.browse()
+		b.Get(a.URL + "/auth/login?lang=" + url.QueryEscape(lang))
+		if got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("ui_locales"); got != want {
+			t.Errorf("%q: ui_locales is %q, want %q", lang, got, want)
+		}
+	}
+	page := a.browse().Get(a.URL + "/auth/nowhere?lang=th")
+	if !strings.Contains(page.Body, `lang="th"`) || !strings.Contains(page.Text(), "Reports & More") {
+		t.Errorf("the page is %s", page.Body)
+	}
+}

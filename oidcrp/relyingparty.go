@@ -42,6 +42,7 @@ type RelyingParty struct {
 	stillAllowed      func(context.Context, *Session) error
 	stillAllowedEvery time.Duration
 	crossOrigin       *http.CrossOriginProtection
+	siteName          string
 	language          func(*http.Request) string
 	errorPage         func(http.ResponseWriter, *http.Request, *Error)
 	onEvent           func(context.Context, Event)
@@ -67,6 +68,7 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		stillAllowed:      cfg.StillAllowed,
 		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
 		crossOrigin:       http.NewCrossOriginProtection(),
+		siteName:          cfg.SiteName,
 		language:          cfg.Language,
 		errorPage:         cfg.ErrorPage,
 		onEvent:           cfg.OnEvent,

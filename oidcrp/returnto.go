@@ -102,9 +102,10 @@ func escapeQuery(q string) string {
 // repeated: others come back to the page that sent them, if it is ours.
 func (rp *RelyingParty) here(r *http.Request) string {
 	raw := r.RequestURI
+	path, _, _ := strings.Cut(raw, "?")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		raw = r.Referer()
-	} else if strings.HasPrefix(raw, "/") && !rp.site.contains(raw) {
+	} else if strings.HasPrefix(raw, "/") && !rp.site.contains(path) {
 		raw = rp.site.path + raw
 	}
 	return rp.target(raw)

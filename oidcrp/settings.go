@@ -31,6 +31,7 @@ type Config struct {
 	Providers []Provider
 
 	// Prefix is the path, below BaseURL, of the package's own addresses.
+	// Everything below it is ours: what we do not know there is 404.
 	// Default "/auth".
 	Prefix string
 
@@ -78,6 +79,9 @@ type Config struct {
 	// unsafe requests and open WebSockets through the guards, such as
 	// "https://admin.example.com".
 	CrossOrigin []string
+
+	// SiteName is the application's name on our pages. "" leaves it out.
+	SiteName string
 
 	// Language chooses the language tag of our pages and of ui_locales for a
 	// request. Nil: the best match of Accept-Language among Messages.

@@ -107,7 +107,7 @@ func TestPageOfAnotherType(t *testing.T) {
 	b := oidcrptest.NewBrowser(t)
 	page := b.Get(s.at("localhost", "/"))
 	var v map[string]any
-	if page.Text() != "" || len(page.Forms()) != 0 || page.JSON(&v) == nil {
+	if page.Text() != page.Body || len(page.Forms()) != 0 || page.JSON(&v) == nil {
 		t.Errorf("plain text read as HTML: %v", page)
 	}
 	if got := page.String(); !strings.Contains(got, "GET http://localhost:") {

@@ -69,8 +69,14 @@ func shorten(s string) string {
 	return s
 }
 
-// Text returns what the page says, without tags and superfluous spaces.
-func (p *Page) Text() string { return p.document().text }
+// Text returns what the page says, without tags and superfluous spaces; Body if
+// it is not HTML.
+func (p *Page) Text() string {
+	if !isHTML(p.Header) {
+		return p.Body
+	}
+	return p.document().text
+}
 
 // Title returns the title.
 func (p *Page) Title() string { return p.document().title }
