@@ -135,14 +135,12 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 
 // admit makes a session of a verified login, if the application agrees.
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
-	var before *Session
-	if rec, err := rp.sessions.Load(r.Context(), w, r, false); err == nil {
-		before = &Session{rec: rec}
-	} else if !errors.Is(err, session.ErrNone) {
+	before, err := rp.sessionBefore(w, r)
+	if err != nil {
 		return rp.because(p, tx.ReturnTo, err)
 	}
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.lang(r), before)
-	err := rp.askOnLogin(r, login)
+	err = rp.askOnLogin(r, login)
 	returnTo := rp.target(login.ReturnTo)
 	d := rp.keep(login)
 	d.SID, d.IssuedAt, d.Ceiling = v.SID, v.IssuedAt, v.SessionExpiry
@@ -163,6 +161,18 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	}
 	rp.hint.set(w, d, v.RawIDToken)
 	return rp.redirect(w, r, returnTo)
+}
+
+// sessionBefore is the session a login will replace; nil if there is none.
+func (rp *RelyingParty) sessionBefore(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	rec, err := rp.sessions.Load(r.Context(), w, r, false)
+	if errors.Is(err, session.ErrNone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Session{rec: rec}, nil
 }
 
 // askOnLogin asks the application about a verified login.

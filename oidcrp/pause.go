@@ -54,7 +54,11 @@ func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rp.pausedLogin(r, rec), nil
+	before, err := rp.sessionBefore(headers{}, r)
+	if err != nil {
+		return nil, err
+	}
+	return rp.pausedLogin(r, rec, before), nil
 }
 
 func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (session.Record, error) {
@@ -66,12 +70,12 @@ func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (se
 }
 
 // pausedLogin is the login as OnLogin left it.
-func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record) *Login {
+func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before *Session) *Login {
 	d := rec.Draft()
 	l := &Login{
 		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
 		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles,
-		ReturnTo: rec.Value(pausedReturnTo), Language: rp.lang(r),
+		ReturnTo: rec.Value(pausedReturnTo), Language: rp.lang(r), Session: before,
 		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
 	}
 	for name, value := range (&Session{rec: rec}).nested() {
@@ -96,7 +100,8 @@ func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update fu
 }
 
 func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) error {
-	if isSafe(r.Method) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
 		return errMethod
 	}
 	if err := rp.sameOrigin(r); err != nil {
@@ -106,7 +111,11 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
-	p, login := rp.byName[rec.Provider()], rp.pausedLogin(r, rec)
+	before, err := rp.sessionBefore(w, r)
+	if err != nil {
+		return rp.because(nil, "", err)
+	}
+	p, login := rp.byName[rec.Provider()], rp.pausedLogin(r, rec, before)
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}
@@ -123,7 +132,7 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if answer != nil {
 		return rp.because(p, login.ReturnTo, answer)
 	}
-	if err := rp.startSession(w, r, d, nil, rec.Started()); err != nil {
+	if err := rp.startSession(w, r, d, before, rec.Started()); err != nil {
 		return rp.because(p, login.ReturnTo, err)
 	}
 	if err := rp.paused.End(r.Context(), w, r, rec); err != nil {

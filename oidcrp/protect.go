@@ -201,7 +201,11 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}
 	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()) >= rp.stillAllowedEvery {
-		if rec, err = rp.askStillAllowed(w, r, rec); err != nil {
+		rec, err = rp.askStillAllowed(w, r, rec)
+		if errors.Is(err, session.ErrNone) {
+			return nil // ended while the application thought
+		}
+		if err != nil {
 			return err
 		}
 	}
