@@ -147,7 +147,7 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	case "misconfigured", "internal", "hook":
 		level = slog.LevelError
 	}
-	if e.Step == "session" || e.Step == "guard" && kind == LoginFailed {
+	if (e.Step == "session" || e.Step == "guard") && kind == LoginFailed {
 		message = "request refused"
 	}
 	s := FromContext(ctx)
