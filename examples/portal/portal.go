@@ -52,6 +52,7 @@ func open(o options) (_ *portal, err error) {
 		CookieKeys: keys,
 		Providers:  p.providers,
 		Store:      p.sessions,
+		SiteName:   "Riverside",
 		SignInPath: "/signin",
 		Claims:     []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"},
 		Language:   chosenLanguage,

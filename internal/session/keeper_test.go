@@ -1186,3 +1186,29 @@ func TestRefusingACookieAllocates(t *testing.T) {
 		}
 	}
 }
+
+// A login over a session whose record cannot be deleted fails, and the visitor
+// goes on with the session there is: also when it is next written.
+func TestFailedReplacementLeavesNoMark(t *testing.T) {
+	h := newHouse(t, true, func(c *session.Config) { c.Idle = time.Hour })
+	var b browser
+	h.start(&b, person("bob"))
+	record := h.store.sessions()[0]
+	h.store.before = func(op, key string) error {
+		if op == "delete" && key == record {
+			return errors.New("read only")
+		}
+		return nil
+	}
+	w := httptest.NewRecorder()
+	if _, err := h.Start(context.Background(), w, b.request(), person("alice")); !errors.Is(err, session.ErrStore) {
+		t.Fatalf("start: %v", err)
+	}
+	h.store.before = nil
+	h.clock.add(30 * time.Minute) // the use is written down
+	for range 2 {
+		if rec := h.mustLoad(&b, true); rec.Subject() != "bob" {
+			t.Errorf("%s is signed in", rec.Subject())
+		}
+	}
+}

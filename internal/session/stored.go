@@ -190,7 +190,11 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, clai
 	}
 	err := k.supersedeStored(ctx, old, now, claim)
 	if errors.Is(err, ErrStore) && first {
-		k.ended.drop(old.mark) // the visitor goes on with it
+		// The visitor goes on with it: take back what was written of its end.
+		k.ended.drop(old.mark)
+		if err := k.store.Delete(ctx, k.markKey(old.token)); err != nil {
+			k.warn(ctx, err)
+		}
 	}
 	return err
 }
