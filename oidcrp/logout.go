@@ -62,7 +62,10 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 	}
 	q := r.URL.Query()
 	if ticket := q.Get("ticket"); ticket != "" {
-		if step, ok := rp.openStep(ticket, false, ticketTime); ok {
+		step, ok := rp.openStep(ticket, false, ticketTime)
+		// A ticket of nobody is for any visitor, so a link elsewhere must not
+		// bring one here.
+		if ok && (step.Identity != "" || !fromElsewhere(r)) {
 			return rp.atProvider(w, r, step)
 		}
 	}
@@ -176,9 +179,11 @@ func (rp *RelyingParty) endSession(w http.ResponseWriter, r *http.Request, s *Se
 // atProvider signs out at the provider, once the session here has ended. The
 // ID token kept for it also works after the session expired.
 func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step logoutStep) error {
-	hint := rp.hint.take(w, r)
+	hint := rp.hint.read(r)
 	if step.Identity != "" && hint.Identity != step.Identity {
-		hint = idTokenHint{Provider: step.Provider} // somebody else's
+		hint = idTokenHint{Provider: step.Provider} // somebody else's, who may still need it
+	} else {
+		rp.hint.cookie.Clear(w)
 	}
 	p := rp.byName[hint.Provider]
 	if p == nil || p.localLogout || step.LocalOnly {
@@ -217,7 +222,10 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 	if address := u.String(); len(address) <= maxLogoutURL {
 		return rp.redirect(w, r, address)
 	}
-	page := pages.Page{Name: "formpost", Action: endpoint, FormAction: p.FormAction(), AutoSubmit: true}
+	page := pages.Page{
+		Name: "formpost", MessageKey: "formpost.signout", Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
+		Action: endpoint, FormAction: p.FormAction(), AutoSubmit: true,
+	}
 	for name, values := range params {
 		page.Fields = append(page.Fields, pages.Field{Name: name, Value: values[0]})
 	}
@@ -270,17 +278,13 @@ func (h hintCookie) set(w http.ResponseWriter, d session.Draft, idToken string) 
 	}
 }
 
-// take reads and removes it.
-func (h hintCookie) take(w http.ResponseWriter, r *http.Request) idTokenHint {
-	var hint idTokenHint
+// read returns the hint, empty if there is none that can be read.
+func (h hintCookie) read(r *http.Request) idTokenHint {
 	value, err := h.cookie.Read(r)
-	if errors.Is(err, cookie.ErrNoCookie) {
-		return hint
-	}
-	h.cookie.Clear(w)
 	if err != nil {
-		return hint
+		return idTokenHint{}
 	}
+	var hint idTokenHint
 	b, err := h.codec.Decode(h.cookie.Name(), value)
 	if err != nil || json.Unmarshal(b, &hint) != nil {
 		return idTokenHint{}

@@ -21,14 +21,22 @@ type meDocument struct {
 	Logout    string         `json:"logout"` // POST there signs out
 }
 
+// fromElsewhere reports whether a page of another origin caused a request, as
+// far as the browser says so.
+func fromElsewhere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return false
+	}
+	return true
+}
+
 // serveMe tells a front end who is signed in and for how many seconds, without
 // extending the session. Anonymous visitors get the same 401 as from a guard.
 // Pages of other origins get 403: the answer is none of their business, even
 // where a browser would not show it to them.
 func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) error {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
+	if fromElsewhere(r) {
 		return fmt.Errorf("%w: %w", ErrForbidden, errCrossOrigin)
 	}
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)

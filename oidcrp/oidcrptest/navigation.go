@@ -310,7 +310,7 @@ func (b *Browser) automatic(page *Page) *navigation {
 	doc := page.document()
 	policy := readPolicies(page.URL, page.Header)
 	for _, s := range doc.scripts {
-		submits := strings.Contains(s.content, ".submit(") || strings.Contains(s.content, ".requestSubmit(")
+		submits := strings.Contains(s.content, ".submit(") || strings.Contains(s.content, ".submit.call(") || strings.Contains(s.content, ".requestSubmit(")
 		if !scripts || !submits || len(doc.forms) == 0 || !policy.allowsScript(s) {
 			continue
 		}
