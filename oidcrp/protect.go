@@ -301,15 +301,20 @@ func (rp *RelyingParty) sameOrigin(r *http.Request) error {
 	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
 		return fmt.Errorf("%w: %w: neither Sec-Fetch-Site nor Origin", ErrForbidden, errCrossOrigin)
 	}
+	as := *r
+	as.Host = noHost
 	if upgrade { // the standard check lets every GET pass
-		as := *r
 		as.Method = http.MethodPost
-		r = &as
 	}
-	if err := rp.crossOrigin.Check(r); err != nil {
+	if err := rp.crossOrigin.Check(&as); err != nil {
 		return fmt.Errorf("%w: %w: %w", ErrForbidden, errCrossOrigin, err)
 	}
 	return nil
 }
+
+// noHost equals no Origin's host: the standard check takes an origin of the
+// request's Host for ours, be it http for https, or a name we do not have. Our
+// own is among the trusted origins.
+const noHost = " "
 
 var errCrossOrigin = errors.New("cross-origin request")

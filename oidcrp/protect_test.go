@@ -336,7 +336,7 @@ func TestForeignOrigins(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			entered := false
 			h := rp.Load(rp.RequireLogin(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { entered = true })))
-			w := ask(rp, h, &oidcrptest.User{Subject: "alice"}, tt.method, "/secret", tt.header...)
+			w := ask(rp, h, &oidcrptest.User{Subject: "alice"}, tt.method, "https://app.example/secret", tt.header...)
 			if w.Code != tt.want || entered != (tt.want == 200) {
 				t.Errorf("got %d, entered %v, want %d", w.Code, entered, tt.want)
 			}
