@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -40,6 +41,9 @@ func withTestSession(ctx context.Context, u testhook.User) (context.Context, err
 		return nil, err
 	}
 	rp := &RelyingParty{claims: slices.Sorted(maps.Keys(login.claims))}
+	for _, name := range rp.claims {
+		rp.claims = appendPointers(rp.claims, "", name, login.claims[name])
+	}
 	key := make([]byte, cookie.MinKeySize)
 	if err := cookie.Random(key); err != nil {
 		return nil, err
@@ -57,6 +61,21 @@ func withTestSession(ctx context.Context, u testhook.User) (context.Context, err
 		return nil, err
 	}
 	return &loaded{Context: ctx, session: Session{rec: rec}, signedIn: true}, nil
+}
+
+// appendPointers names a claim, and what is in it, by JSON Pointers: a test
+// does not say which of them the application keeps.
+func appendPointers(names []string, above, name string, value json.RawMessage) []string {
+	at := above + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	names = append(names, at)
+	var members map[string]json.RawMessage
+	if json.Unmarshal(value, &members) != nil {
+		return names
+	}
+	for _, member := range slices.Sorted(maps.Keys(members)) {
+		names = appendPointers(names, at, member, members[member])
+	}
+	return names
 }
 
 // testCookie starts a session that keeps what a login would keep.
