@@ -28,6 +28,7 @@ type failure struct {
 // failures are tried in order: what is more precise comes first.
 var failures = []failure{
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
+	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
 	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
 	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},
@@ -109,6 +110,9 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		e.Status, e.reason, e.message, e.Message = http.StatusForbidden, "refused", "error.refused", refusal.Message
+		if step == "session" { // by StillAllowed, which ended it
+			e.page, e.message = "denied", "denied.ended"
+		}
 	}
 	var answer *provider.Error
 	if errors.As(err, &answer) {

@@ -34,8 +34,10 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 	}
 	// Anybody can send a browser here. Without this question a page elsewhere
 	// could exchange the visitor's session for another.
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && (p.tenantSupplied || rp.signedIn(w, r)) {
-		return rp.askToConfirm(w, r, p, opts)
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		if signedIn := rp.signedIn(w, r); signedIn || p.tenantSupplied {
+			return rp.askToConfirm(w, r, p, opts, signedIn)
+		}
 	}
 	if q.Get(paramFresh) != "" {
 		rp.desk.Replace(w, r)
@@ -77,12 +79,16 @@ func (rp *RelyingParty) choose(name string) (*providerEntry, bool) {
 
 // askToConfirm asks the visitor whether the login is their wish. Following the
 // link from our own page is the answer.
-func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *providerEntry, opts LoginOptions) error {
+func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *providerEntry, opts LoginOptions, signedIn bool) error {
 	opts.Provider = p.name
-	return rp.page(w, r, pages.Page{
+	page := pages.Page{
 		Name: "confirm", RetryURL: rp.LoginURL(opts),
 		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
-	})
+	}
+	if signedIn {
+		page.MessageKey = "confirm.switch"
+	}
+	return rp.page(w, r, page)
 }
 
 // signedIn reports whether a request brings a session.

@@ -717,7 +717,7 @@ func TestCrossSiteStartAsksFirst(t *testing.T) {
 	a.op.SignInAs("alice")
 	b.Show(evil, link)
 	page := b.Follow("look")
-	a.shows(page, "test")
+	a.shows(page, "signed in already")
 	if a.sessionCookie(b).Value != before {
 		t.Fatal("the session changed without asking")
 	}

@@ -117,7 +117,7 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := r.ParseForm(); err != nil {
-		return fmt.Errorf("%w: form: %w", ErrInvalidResponse, err)
+		return fmt.Errorf("%w: %w", errBadRequest, err)
 	}
 	step := rp.endLocally(w, r)
 	if raw := r.PostForm.Get(paramReturnTo); raw != "" {
@@ -187,7 +187,7 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	}
 	p := rp.byName[hint.Provider]
 	if p == nil || p.localLogout || step.LocalOnly {
-		return rp.afterLogout(w, r, step.ReturnTo)
+		return rp.afterLogout(w, r, p, step.ReturnTo)
 	}
 	state, err := rp.sealStep(logoutStep{Returning: true, ReturnTo: step.ReturnTo})
 	if err != nil {
@@ -202,7 +202,7 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 		if !errors.Is(err, provider.ErrNoEndSession) {
 			rp.log.WarnContext(ctx, "provider not signed out", "provider", p.name, "err", err)
 		}
-		return rp.afterLogout(w, r, step.ReturnTo)
+		return rp.afterLogout(w, r, p, step.ReturnTo)
 	}
 	return rp.leave(w, r, p, endpoint, params)
 }
@@ -232,9 +232,16 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 	return rp.page(w, r, page)
 }
 
-// afterLogout is where a sign-out ends that does not visit the provider.
-func (rp *RelyingParty) afterLogout(w http.ResponseWriter, r *http.Request, returnTo string) error {
-	return rp.redirect(w, r, orDefault(returnTo, rp.path("/logout")))
+// afterLogout is where a sign-out ends that does not visit the provider p: the
+// visitor should know that they may still be signed in there.
+func (rp *RelyingParty) afterLogout(w http.ResponseWriter, r *http.Request, p *providerEntry, returnTo string) error {
+	if returnTo != "" || p == nil {
+		return rp.redirect(w, r, orDefault(returnTo, rp.path("/logout")))
+	}
+	return rp.page(w, r, pages.Page{
+		Name: "signedout", MessageKey: "signedout.local", RetryURL: rp.path("/login"),
+		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
+	})
 }
 
 // identity names a user shortly enough for a cookie.

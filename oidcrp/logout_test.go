@@ -538,3 +538,33 @@ func TestOwnPostLogoutAddress(t *testing.T) {
 		t.Errorf("to be registered: %+v", got)
 	}
 }
+
+// Who signs out here only is told so, and where.
+func TestSignedOutHereOnly(t *testing.T) {
+	for name, change := range map[string]func(*oidcrp.Config){
+		"as configured":                  func(c *oidcrp.Config) { c.Providers[0].LocalLogoutOnly = true },
+		"no end-session at the provider": func(c *oidcrp.Config) { c.Providers[0].Endpoints.EndSession = oidcrp.NoEndpoint },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+				change(c)
+				c.Providers[0].DisplayName = "Contoso"
+			})
+			b := a.signIn()
+			a.shows(b.PostForm(a.URL+"/auth/logout", nil), "may still be signed in at Contoso")
+			a.shows(b.Get(a.URL+"/auth/logout"), "signed out")
+		})
+	}
+}
+
+func TestUnreadableSignOutForm(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.signIn()
+	page := b.Fetch("POST", "/auth/logout", &oidcrptest.FetchOptions{
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: "return_to=%zz",
+	})
+	if page.Status != http.StatusBadRequest || problem(t, []byte(page.Body)).Reason != "bad_request" {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+}

@@ -214,7 +214,10 @@ func (rp *RelyingParty) serve(to route, w http.ResponseWriter, r *http.Request) 
 	rp.fail(to.step, w, r, to.serve(w, r))
 }
 
-var errMethod = errors.New("method not allowed")
+var (
+	errMethod     = errors.New("method not allowed")
+	errBadRequest = errors.New("request cannot be read")
+)
 
 func allows(methods, method string) bool {
 	if method == http.MethodHead {

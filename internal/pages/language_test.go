@@ -55,7 +55,7 @@ func TestKeysThatCallersName(t *testing.T) {
 	for key := range strings.FieldsSeq(`
 		error.generic error.login_expired error.login_binding error.cancelled error.loop error.invalid_response
 		error.provider_unavailable error.store_unavailable error.misconfigured error.refused error.not_found
-		error.method error.cross_origin error.login_required error.signout error.bad_request error.unknown_provider
+		error.method error.cross_origin error.login_required error.bad_request
 		denied.message denied.ended signin.message signin.single signin.none signin.button signin.with
 		signout.message signout.button signedout.message signedout.local
 		confirm.message confirm.switch formpost.message formpost.signout`) {
