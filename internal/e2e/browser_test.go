@@ -176,10 +176,6 @@ func (b *tab) text() string {
 	return s
 }
 
-func (b *tab) has(selector string) bool {
-	return b.holds("document.querySelector(" + quote(selector) + ") !== null")
-}
-
 // holds reports whether a complete page satisfies a condition.
 func (b *tab) holds(condition string) bool {
 	ok, err := value[bool](b, "document.readyState === 'complete' && !!("+condition+")")
