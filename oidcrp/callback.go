@@ -139,7 +139,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if err != nil {
 		return rp.because(p, tx.ReturnTo, err)
 	}
-	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.lang(r), before)
+	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
 	err = rp.askOnLogin(r, login)
 	returnTo := rp.target(login.ReturnTo)
 	d := rp.keep(login)

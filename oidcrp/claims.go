@@ -109,6 +109,16 @@ func (l *Login) Claim(name string) (value json.RawMessage, ok bool) {
 	return l.claims.Lookup(name)
 }
 
+// Text is [Session.Text] for a verified claim.
+func (l *Login) Text(claim string) string {
+	raw, _ := l.claims.Lookup(claim)
+	return strings.Join(scalars(raw), ", ")
+}
+
+// EmailVerified reports whether email_verified is true: the boolean, not a
+// string that says so.
+func (l *Login) EmailVerified() bool { return string(l.claims["email_verified"]) == "true" }
+
 // Set stores a small value of the application's own in the session, such as
 // its user id, where no claim can reach it. The empty value removes it.
 func (l *Login) Set(key, value string) {

@@ -130,6 +130,9 @@ func loopback(host string) bool {
 func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.Keys {
 	raw := cfg.CookieKeys
 	if len(raw) == 0 {
+		if base == nil && strings.Contains(cfg.BaseURL, "localhost") {
+			return nil // what is wrong with it has been said
+		}
 		if base == nil || !loopback(base.Hostname()) {
 			c.add("CookieKeys: missing: give at least one key of 32 random bytes, the same on every node; only a BaseURL on localhost does without")
 			return nil
@@ -152,12 +155,14 @@ func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.
 }
 
 // path checks a setting that is a path below the base URL.
-func (c *complaints) path(field, path string) {
+func (c *complaints) path(field, path string) (ok bool) {
 	u, err := url.Parse(path)
 	if err != nil || !strings.HasPrefix(path, "/") || path == "/" || strings.HasSuffix(path, "/") ||
 		strings.Contains(path, "//") || hasDotSegment(path) || u.EscapedPath() != path {
 		c.add("%s: %q: give a path such as \"/auth\": starting with a slash, not ending with one, without query, dots or double slashes", field, path)
+		return false
 	}
+	return true
 }
 
 // span checks a duration.
@@ -255,9 +260,9 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 
 // provider builds one, complaining about whatever it can see.
 func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Provider, requireIss bool) *providerEntry {
-	path := orDefault(p.RedirectPath, rp.prefix+"/callback/"+p.Name)
-	if p.RedirectPath != "" {
-		c.path(field+".RedirectPath", p.RedirectPath)
+	path := rp.prefix + "/callback/" + p.Name
+	if p.RedirectPath != "" && c.path(field+".RedirectPath", p.RedirectPath) {
+		path = p.RedirectPath
 	}
 	e := &providerEntry{
 		name: p.Name, display: orDefault(p.DisplayName, p.Name), hidden: p.Hidden,
@@ -275,6 +280,9 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	}
 	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
 		c.add("%s: ClientSecret and ClientSecretFunc are both set: keep one", field)
+	}
+	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" {
+		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
 	}
 	if p.RequireACR && len(p.ACRValues) == 0 {
 		c.add("%s.RequireACR: needs ACRValues: list what is acceptable", field)

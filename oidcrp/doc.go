@@ -65,6 +65,15 @@
 //	logout                 POST signs out (return_to=); GET asks, and is where providers return to
 //	me                     who is signed in, as JSON, for front ends
 //
+// login with the name of no provider is the sign-in page, or the only provider.
+// To a form, logout answers with redirects to the provider and back; to fetch,
+// which cannot follow, with {"location": "…"} to go to. me answers
+//
+//	{"iss": "…", "sub": "…", "provider": "…", "name": "…", "roles": [], "claims": {…},
+//	 "expires_in": 43170, "logout": "https://app.example.com/auth/logout"}
+//
+// and 401 with the problem document when nobody is signed in.
+//
 // # Sessions
 //
 // Without a [Store] a session is one sealed cookie with the user's identity and
@@ -88,10 +97,19 @@
 // the check that failed. An attacker learns nothing. Whatever failed, an
 // existing session and the logins of other tabs stay as they were.
 //
+// The reason of a problem document and of an [Event] is a stable code:
+// bad_request, binding, cancelled, cross_origin, expired, forbidden, hook,
+// internal, invalid_response, lifetime, login_required, loop, method,
+// misconfigured, not_found, provider_unavailable, refused, state,
+// store_unavailable; or the check of a token or response that failed, such as
+// aud, exp, iss, nonce, signature or sub.
+//
 // # What remains yours
 //
 // Encryption on the way to browsers; the decision who may do what; a CSRF
 // token where a form must be safe against pages of your own origin; flash
-// messages and other anonymous data. In the template of a page with a strict
-// Content-Security-Policy, list [View.FormAction].
+// messages and other anonymous data. Load alone checks no origin: forms on
+// routes without a guard need such a check. Put it inside Load, because answers
+// by form_post are cross-site POSTs by design. In the template of a page with a
+// strict Content-Security-Policy, list [View.FormAction].
 package oidcrp

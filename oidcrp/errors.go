@@ -97,7 +97,10 @@ func (e *Refusal) Error() string { return "refused: " + e.Message }
 // Pause holds a verified login back until the visitor did something on a page
 // of the application: registered, accepted terms. See [RelyingParty.Paused].
 type Pause struct {
-	Path string // the page's path below BaseURL, such as "/terms"
+	// Path of the page below BaseURL, such as "/terms". Nobody is signed in
+	// there yet: RequireLogin and Protect let the paused visitor pass to
+	// exactly this path; Require with policies does not.
+	Path string
 }
 
 // Error says where the login pauses.

@@ -17,8 +17,8 @@ type Event struct {
 	Issuer   string        // where known
 	Subject  string        // where known
 	Session  string        // handle, where there is one
-	Reason   string        // stable code of a refusal, such as "nonce"; else ""
-	Duration time.Duration // since the login or the request started
+	Reason   string        // stable code of a refusal, see the package documentation
+	Duration time.Duration // of a login that succeeded, of a session that ended; else 0
 	Err      error         // cause of a refusal or failure; nil otherwise
 }
 
@@ -45,7 +45,8 @@ func (e Event) LogValue() slog.Value {
 // EventKind says what happened.
 type EventKind string
 
-// The kinds of [Event].
+// The kinds of [Event]. A login that does not succeed is exactly one of
+// LoginFailed, ProviderFailed and StoreFailed, or was given up.
 const (
 	LoginStarted   EventKind = "login started"
 	LoginSucceeded EventKind = "login succeeded"

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
@@ -148,6 +150,8 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 		kind, message, level = StoreFailed, "store failed", slog.LevelError
 	case "provider_unavailable":
 		kind, message, level = ProviderFailed, "provider failed", slog.LevelError
+	case "cancelled":
+		level = slog.LevelInfo // the visitor's own wish
 	case "misconfigured", "internal", "hook":
 		level = slog.LevelError
 	}
@@ -158,6 +162,9 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	rp.log.LogAttrs(ctx, level, message,
 		slog.String("step", e.Step), slog.String("provider", e.Provider), slog.String("reason", e.reason),
 		slog.String("id", e.ID), slog.Int("status", e.Status), slog.Any("err", e.Err))
+	if e.Step == "session" && e.reason == "refused" {
+		return // SessionEnded has been said
+	}
 	rp.emit(ctx, Event{Kind: kind, Step: e.Step, ID: e.ID, Provider: e.Provider, Issuer: s.Issuer(), Subject: s.Subject(),
 		Session: s.Handle(), Reason: e.reason, Err: e.Err})
 }
@@ -218,7 +225,12 @@ func tooLarge(err error) error {
 type misfit struct{ *session.TooLarge }
 
 func (e *misfit) Error() string {
-	return e.TooLarge.Error() + ": keep fewer claims (Config.Claims), map groups to roles (Provider.Roles), or set Config.Store"
+	var parts []string
+	for _, p := range e.Largest {
+		parts = append(parts, fmt.Sprintf("%s (%d)", p.Name, p.Bytes))
+	}
+	return fmt.Sprintf("session too large: %d bytes, of which %d fit; the largest parts are %s; keep fewer claims (Config.Claims), map groups to roles (Provider.Roles), store smaller values, or set Config.Store",
+		e.Size, e.Limit, strings.Join(parts, ", "))
 }
 
 func (e *misfit) Is(target error) bool { return target == ErrMisconfigured }

@@ -110,5 +110,13 @@ func testLogin(p *providerEntry, issuer string, u testhook.User) (*Login, error)
 	if subject == "" {
 		return nil, errors.New("a user needs a subject")
 	}
-	return newLogin(p, &provider.Login{Issuer: issuer, Subject: subject, Claims: claims, IssuedAt: time.Now()}, "/", "en", nil), nil
+	v := &provider.Login{Issuer: issuer, Subject: subject, Claims: claims, IssuedAt: time.Now()}
+	v.ACR, _, _ = claims.String("acr")
+	v.AMR, _, _ = claims.Strings("amr")
+	v.AuthTime, _, _ = claims.Time("auth_time")
+	login := newLogin(p, v, "/", "en", nil)
+	for key, value := range u.Values {
+		login.Set(key, value)
+	}
+	return login, nil
 }

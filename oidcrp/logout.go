@@ -207,6 +207,30 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	return rp.leave(w, r, p, endpoint, params)
 }
 
+// outLocation tells a script that signed out where to send the browser:
+// fetch cannot follow to the provider.
+type outLocation struct {
+	Location string `json:"location"`
+}
+
+// fetched reports whether a script of a page made the request.
+func fetched(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return mode != "" && mode != "navigate"
+}
+
+// goOn ends a sign-out with a redirect, or for a script by saying where to.
+func (rp *RelyingParty) goOn(w http.ResponseWriter, r *http.Request, to string) error {
+	if !fetched(r) {
+		return rp.redirect(w, r, to)
+	}
+	if to[0] == '/' {
+		to = rp.site.url(to)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(outLocation{to})
+}
+
 // leave sends the browser to the end-session endpoint: by redirect, or as a
 // form where the address would be too long for some server on the way.
 func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *providerEntry, endpoint string, params url.Values) error {
@@ -219,8 +243,8 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 		q[name] = values
 	}
 	u.RawQuery = q.Encode()
-	if address := u.String(); len(address) <= maxLogoutURL {
-		return rp.redirect(w, r, address)
+	if address := u.String(); len(address) <= maxLogoutURL || fetched(r) {
+		return rp.goOn(w, r, address)
 	}
 	page := pages.Page{
 		Name: "formpost", MessageKey: "formpost.signout", Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
@@ -235,8 +259,8 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 // afterLogout is where a sign-out ends that does not visit the provider p: the
 // visitor should know that they may still be signed in there.
 func (rp *RelyingParty) afterLogout(w http.ResponseWriter, r *http.Request, p *providerEntry, returnTo string) error {
-	if returnTo != "" || p == nil {
-		return rp.redirect(w, r, orDefault(returnTo, rp.path("/logout")))
+	if returnTo != "" || p == nil || fetched(r) {
+		return rp.goOn(w, r, orDefault(returnTo, rp.path("/logout")))
 	}
 	return rp.page(w, r, pages.Page{
 		Name: "signedout", MessageKey: "signedout.local", RetryURL: rp.path("/login"),

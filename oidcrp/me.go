@@ -18,7 +18,7 @@ type meDocument struct {
 	Roles     []string       `json:"roles"`
 	Claims    map[string]any `json:"claims"` // those kept
 	ExpiresIn int            `json:"expires_in"`
-	Logout    string         `json:"logout"` // POST there signs out
+	Logout    string         `json:"logout"` // POST there signs out: a form, or fetch and then go to "location"
 }
 
 // fromElsewhere reports whether a page of another origin caused a request, as

@@ -19,6 +19,7 @@ const pauseTime = 10 * time.Minute
 const (
 	pausedReturnTo = "\x00return_to"
 	pausedCeiling  = "\x00ceiling"
+	pausedPath     = "\x00path"
 )
 
 // errNoPause says that OnLogin asked for no pause.
@@ -35,7 +36,7 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	if !ok || rp.owns(path) {
 		return fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
 	}
-	d.Values = append(d.Values, session.Value{Key: pausedReturnTo, Value: returnTo})
+	d.Values = append(d.Values, session.Value{Key: pausedReturnTo, Value: returnTo}, session.Value{Key: pausedPath, Value: path})
 	if !d.Ceiling.IsZero() {
 		d.Values = append(d.Values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
 		d.Ceiling = time.Time{}
@@ -48,7 +49,8 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 
 // Paused returns the login that OnLogin paused in this browser, with the kept
 // claims. It is [ErrLoginExpired] when there is none or ten minutes have
-// passed, and [ErrStoreUnavailable] when that cannot be found out.
+// passed: send the visitor to [RelyingParty.LoginURL] then; and
+// [ErrStoreUnavailable] when that cannot be found out.
 func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
 	rec, err := rp.pausedRecord(headers{}, r)
 	if err != nil {
@@ -59,6 +61,18 @@ func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
 		return nil, err
 	}
 	return rp.pausedLogin(r, rec, before), nil
+}
+
+// pausesAt reports whether a request is for the page where a login of this
+// browser waits: RequireLogin lets it in, since nobody can be signed in there.
+func (rp *RelyingParty) pausesAt(r *http.Request) bool {
+	rec, err := rp.paused.Load(r.Context(), headers{}, r, false)
+	if err != nil {
+		return false
+	}
+	path, _, _ := strings.Cut(rec.Value(pausedPath), "?")
+	at := r.URL.EscapedPath()
+	return at == path || rp.site.path+at == path
 }
 
 func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (session.Record, error) {
@@ -75,7 +89,7 @@ func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before 
 	l := &Login{
 		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
 		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles,
-		ReturnTo: rec.Value(pausedReturnTo), Language: rp.lang(r), Session: before,
+		ReturnTo: rec.Value(pausedReturnTo), Language: rp.pages.Language(rp.lang(r)), Session: before,
 		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
 	}
 	for name, value := range (&Session{rec: rec}).nested() {
@@ -90,7 +104,8 @@ func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before 
 }
 
 // Resume ends a pause: it calls update with the paused login, starts the
-// session, and sends the visitor where the login was to lead. An error of
+// session, and sends the visitor where the login was to lead. update may call
+// Set, and change Roles and ReturnTo; OnLogin is not called again. An error of
 // update is handled as OnLogin's would be: *[Refusal], *[Pause] to another
 // page. It answers the request, and refuses one that is not a POST from our
 // own origin: no guard has seen it, since nobody is signed in yet.

@@ -53,9 +53,17 @@ func (rp *RelyingParty) isSignIn(path string) bool {
 // RequireLogin calls next for signed-in visitors only. Others are sent to
 // sign in and come back to the same address if they are navigating; anything
 // else, such as fetch, gets 401 and a problem document (RFC 9457) whose
-// "login" member is where to sign in. Unsafe methods and WebSocket upgrades
-// from foreign origins get 403. Where neither Load nor Protect stands in front
-// of it, it answers the package's own addresses too.
+// "login" member is where to sign in; append return_to. A form is not sent
+// again: after signing in the visitor is back on the page it was on.
+//
+// Unsafe methods and WebSocket upgrades that come with a session get 403 if
+// they come from a foreign origin, or with neither Origin nor Sec-Fetch-Site,
+// one of which every browser sends. The page of a [Pause] is open to the
+// visitor whose login waits there.
+//
+// Where neither Load nor Protect stands in front of it, it answers the
+// package's own addresses too, as far as they reach it: a guard around single
+// routes also needs Load in front of them, or rp mounted below Config.Prefix.
 func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 	return rp.Require()(next)
 }
@@ -81,6 +89,10 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 				return
 			}
 			s := FromContext(r.Context())
+			if s == nil && len(policies) == 0 && rp.pausesAt(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
 			if s == nil {
 				rp.challenge(w, r, LoginOptions{ReturnTo: rp.here(r)})
 				return

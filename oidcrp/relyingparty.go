@@ -266,6 +266,8 @@ func (rp *RelyingParty) Ready(ctx context.Context) error {
 }
 
 // Status describes the providers without any network call, for health checks.
+// A provider nobody has used yet is not ready: do not make an application's
+// readiness depend on it unless Ready was called.
 func (rp *RelyingParty) Status() Status {
 	var s Status
 	for _, p := range rp.providers {
@@ -287,7 +289,7 @@ type Status struct {
 // ProviderStatus describes one provider.
 type ProviderStatus struct {
 	Name      string
-	Ready     bool      // metadata is known
+	Ready     bool      // metadata is known; false until a login or Ready fetched it
 	Fetched   time.Time // when it was last fetched; zero if never
 	LastError string    // of the last attempt; "" after a success
 	NextTry   time.Time // no attempt before

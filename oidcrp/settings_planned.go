@@ -59,11 +59,12 @@ type Config struct {
 	// see only these. Nil: name, email, email_verified, preferred_username.
 	Claims []string
 
-	// SessionLifetime ends a session however active its user is.
-	// Default 12 hours.
+	// SessionLifetime ends a session however active its user is: a minute to
+	// 400 days. Default 12 hours.
 	SessionLifetime time.Duration
 
-	// IdleTimeout ends a session that saw no request for so long. Zero: off.
+	// IdleTimeout ends a session that saw no request for so long: at least a
+	// minute. Zero: off.
 	IdleTimeout time.Duration
 
 	// Passive reports requests that do not count as activity, such as
@@ -103,12 +104,14 @@ type Config struct {
 	SiteName string
 
 	// Language chooses the language tag of our pages and of ui_locales for a
-	// request. Nil: the best match of Accept-Language among Messages.
+	// request; a tag without messages falls back to its base language, then to
+	// English. Nil, and for "": the best match of Accept-Language.
 	Language func(*http.Request) string
 
 	// Messages adds languages, or replaces single texts, by language tag and
-	// message key; English ("en") and Thai ("th") are built in. The keys are
-	// those of [DefaultMessages].
+	// message key; English ("en") and Thai ("th") are built in. What to
+	// translate is DefaultMessages()["en"]; keep {provider}, {site} and {user}.
+	// Texts left out are English.
 	Messages map[string]map[string]string
 
 	// Pages replaces built-in pages by template name: "signin", "signedout",
@@ -186,7 +189,9 @@ type Provider struct {
 	// Token and JWKS given no metadata is fetched, unless MetadataURL is set.
 	Endpoints Endpoints
 
-	// ClientID and ClientSecret are what the provider gave the application.
+	// ClientID and ClientSecret are what the provider gave the application. No
+	// secret makes it a public client, with a warning unless ClientAuth is
+	// "none".
 	ClientID     string
 	ClientSecret Secret
 
@@ -279,7 +284,9 @@ type Provider struct {
 	UserInfo UserInfoPolicy
 
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
-	// from: a string, or an array of strings.
+	// from: a string, or an array of strings. It need not be in Config.Claims.
+	// "realm_access.roles" is a claim of that name; a path is written
+	// "/realm_access/roles".
 	RolesClaim string
 
 	// Roles maps values of RolesClaim to roles of the application; other
@@ -300,8 +307,8 @@ type Provider struct {
 	LocalLogoutOnly bool
 
 	// PostLogoutRedirectURL is where the provider sends the visitor after its
-	// own sign-out. It must be registered there. Default: our logout address,
-	// which see in [RelyingParty.RedirectURLs].
+	// own sign-out. It must be registered there. Default: our logout address;
+	// [RelyingParty.RedirectURLs] lists it.
 	PostLogoutRedirectURL string
 
 	// BackchannelLogout answers logout tokens. It needs a Store.
@@ -335,7 +342,7 @@ type Provider struct {
 // LoginOptions are choices for one login.
 type LoginOptions struct {
 	Provider  string            // Name; "": the only one, or the sign-in page
-	ReturnTo  string            // path of this site; "": BaseURL, and for Login the page it is called on
+	ReturnTo  string            // path below BaseURL, as browsers see it; else BaseURL. "": BaseURL, and for Login the page it is called on
 	Prompt    string            // see Provider.Prompt, which beats it
 	LoginHint string            // see Provider.LoginHint, which beats it
 	Params    map[string]string // those of Provider.DynamicParams
@@ -348,7 +355,7 @@ type LoginOptions struct {
 
 // LogoutOptions are choices for one sign-out.
 type LogoutOptions struct {
-	ReturnTo   string // path of this site to end on; "": the signed-out page
+	ReturnTo   string // path below BaseURL, of a page open to all; "": the signed-out page
 	LocalOnly  bool   // leave the provider's session alone
 	Everywhere bool   // end all sessions of this user
 }

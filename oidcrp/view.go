@@ -44,7 +44,7 @@ func (v View) Language() string {
 	if v.rp == nil {
 		return "en"
 	}
-	return v.rp.lang(v.r)
+	return v.rp.pages.Language(v.rp.lang(v.r))
 }
 
 // returnTo is where signing in leads: back here, or on from a sign-in page.

@@ -73,6 +73,8 @@ func (s *Settings) checkIssuer(m *mistakes) {
 	}
 	u, err := checkURL(s.Issuer, s.urlRule(nil))
 	switch {
+	case strings.Contains(s.Issuer, "/.well-known/"):
+		m.add("Issuer %q is a metadata address: give the issuer alone, without /.well-known/ and what follows", s.Issuer)
 	case err != nil:
 		m.add("Issuer %q: %w", s.Issuer, err)
 	case u.RawQuery != "" || u.ForceQuery:

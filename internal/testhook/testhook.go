@@ -12,6 +12,7 @@ import (
 type User struct {
 	Provider string // Name; "" for the first
 	Claims   map[string]any
+	Values   map[string]string // as Login.Set stores them
 }
 
 var (

@@ -8,7 +8,7 @@ import (
 
 // Config registers a client for the application at baseURL and returns the
 // settings it needs, to be changed further: the whole set-up of a test or of
-// an example. The redirect URI is the one a provider called name has with the
+// an example. RolesClaim is "roles", where the demo users have theirs. The redirect URI is the one a provider called name has with the
 // usual [oidcrp.Config.Prefix]; for another, use [Provider.AddClient].
 func (p *Provider) Config(name, baseURL string) oidcrp.Provider {
 	baseURL = strings.TrimRight(baseURL, "/")
@@ -20,5 +20,6 @@ func (p *Provider) Config(name, baseURL string) oidcrp.Provider {
 	return oidcrp.Provider{
 		Name: name, Issuer: p.Issuer(),
 		ClientID: client.ID, ClientSecret: oidcrp.Secret(client.Secret),
+		RolesClaim: "roles",
 	}
 }

@@ -11,10 +11,11 @@ import (
 
 // WithSession returns ctx with a session of user, as [oidcrp.RelyingParty.Load]
 // would leave it: for calling handlers directly, and through guards too. The
-// session keeps all of the user's claims, and its roles are the claim "roles".
+// session keeps all of the user's claims; its roles are the claim "roles", and
+// acr, amr and auth_time are read from claims too.
 // It panics if the user has no Subject.
 func WithSession(ctx context.Context, user User) context.Context {
-	ctx, err := testhook.WithSession(ctx, hookUser("", user))
+	ctx, err := testhook.WithSession(ctx, hookUser(user.Provider, user))
 	if err != nil {
 		panic("oidcrptest: WithSession: " + err.Error())
 	}
@@ -23,7 +24,8 @@ func WithSession(ctx context.Context, user User) context.Context {
 
 // SignedIn returns r with a session of user, looking as if a page of the
 // application had sent it in a browser, so that guards let unsafe methods
-// pass. Use it on requests of httptest.NewRequest.
+// pass. Use it on requests of httptest.NewRequest. The package's own addresses
+// read cookies only: use Cookie there.
 func SignedIn(r *http.Request, user User) *http.Request {
 	r = r.Clone(WithSession(r.Context(), user))
 	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
@@ -33,10 +35,14 @@ func SignedIn(r *http.Request, user User) *http.Request {
 }
 
 // Cookie starts a session at rp for user and returns its cookie, for requests
-// that go through [oidcrp.RelyingParty.Load]. The session is what a login at
+// that go through [oidcrp.RelyingParty.Load]; an unsafe method also needs the
+// header Sec-Fetch-Site "same-origin". OnLogin is not called. The session is what a login at
 // the named provider, or the first where that is "", would keep of the user's
 // claims. It panics if that cannot be.
 func Cookie(rp *oidcrp.RelyingParty, provider string, user User) *http.Cookie {
+	if provider == "" {
+		provider = user.Provider
+	}
 	c, err := testhook.Cookie(context.Background(), rp, hookUser(provider, user))
 	if err != nil {
 		panic("oidcrptest: Cookie: " + err.Error())
@@ -55,5 +61,5 @@ func hookUser(provider string, user User) testhook.User {
 		delete(claims, "email_verified")
 	}
 	maps.Copy(claims, user.Claims)
-	return testhook.User{Provider: provider, Claims: claims}
+	return testhook.User{Provider: provider, Claims: claims, Values: user.Values}
 }

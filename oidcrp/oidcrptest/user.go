@@ -17,6 +17,12 @@ type User struct {
 	// be asked for by the "claims" parameter; the rest, such as "roles", are
 	// always there.
 	Claims map[string]any
+
+	// Provider and Values are for [WithSession], [SignedIn] and [Cookie] alone:
+	// the name of the provider the session is of, "" for "default" or the
+	// first, and what the application's OnLogin would have stored by Set.
+	Provider string
+	Values   map[string]string
 }
 
 // demoUsers are there from the start.
