@@ -46,6 +46,7 @@ type authRequest struct {
 	params      url.Values // as received, with request_uri unresolved
 	client      Client
 	redirectURL string
+	response    string // the response_type, as in responseTypes
 	mode        string
 	state       string
 	nonce       string
@@ -82,11 +83,11 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		if s == nil || s.subject != user || req.mustReauthenticate(s, p.time()) || slices.Contains(req.prompt, "login") {
 			s = p.startSession(w, r, user, req.acr)
 		}
-		p.grantCode(w, r, req, s)
+		p.grant(w, r, req, s)
 		return
 	}
 	if s != nil && !req.interactive() && !req.mustReauthenticate(s, p.time()) && p.hinted(req, s) {
-		p.grantCode(w, r, req, s)
+		p.grant(w, r, req, s)
 		return
 	}
 	if slices.Contains(req.prompt, "none") {
@@ -139,7 +140,8 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 		params:      v,
 		client:      c,
 		redirectURL: v.Get("redirect_uri"),
-		mode:        "query",
+		response:    responseType(v.Get("response_type")),
+		mode:        defaultMode(v.Get("response_type")),
 		state:       v.Get("state"),
 		nonce:       v.Get("nonce"),
 		challenge:   v.Get("code_challenge"),
@@ -155,7 +157,12 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 	}
 	switch mode := v.Get("response_mode"); mode {
 	case "":
-	case "query", "form_post":
+	case "query":
+		// Tokens would end in logs and in Referer (Multiple Response Types 5).
+		if req.mode != mode {
+			return req, invalid("response_mode query is for response_type code")
+		}
+	case "fragment", "form_post":
 		req.mode = mode
 	default:
 		return req, invalid("response_mode " + mode + " is not supported")
@@ -166,15 +173,17 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 	if v.Has("request_uri") {
 		return req, &oauthError{code: "request_uri_not_supported"}
 	}
-	switch v.Get("response_type") {
-	case "code":
-	case "":
+	if !v.Has("response_type") {
 		return req, invalid("response_type is missing")
-	default:
-		return req, &oauthError{code: "unsupported_response_type", description: "only code is supported"}
+	}
+	if req.response == "" {
+		return req, &oauthError{code: "unsupported_response_type", description: v.Get("response_type")}
 	}
 	if !slices.Contains(req.scopes, "openid") {
 		return req, &oauthError{code: "invalid_scope", description: "scope has no openid"}
+	}
+	if req.asksFor("id_token") && req.nonce == "" { // Core 3.2.2.1, 3.3.2.11
+		return req, invalid("response_type " + req.response + " needs a nonce")
 	}
 	method := v.Get("code_challenge_method")
 	if req.challenge == "" && v.Has("code_challenge_method") || req.challenge != "" && method != "S256" {
@@ -326,18 +335,10 @@ func (p *Provider) setCookie(w http.ResponseWriter, value string, maxAge int) {
 	})
 }
 
-// grantCode answers an authorization request for a signed-in user.
-func (p *Provider) grantCode(w http.ResponseWriter, r *http.Request, req *authRequest, s *session) {
-	p.mu.Lock()
-	now := p.now()
-	for code, g := range p.codes {
-		if now.After(g.expires.Add(time.Hour)) {
-			delete(p.codes, code)
-		}
-	}
-	delete(p.pushed, req.params.Get("request_uri")) // single use (RFC 9126 4)
-	code := random()
-	p.codes[code] = &grant{
+// grant answers an authorization request for a signed-in user, by what its
+// response type asks for (Core 3.1.2.5, 3.2.2.5, 3.3.2.5).
+func (p *Provider) grant(w http.ResponseWriter, r *http.Request, req *authRequest, s *session) {
+	g := &grant{
 		clientID:    req.client.ID,
 		subject:     s.subject,
 		redirectURL: req.redirectURL,
@@ -349,10 +350,37 @@ func (p *Provider) grantCode(w http.ResponseWriter, r *http.Request, req *authRe
 		scopes:      req.scopes,
 		userInfo:    req.userInfo,
 		idToken:     req.idToken,
-		expires:     now.Add(codeLifetime),
+	}
+	params := url.Values{}
+	made := tokenFor{front: true, state: req.state}
+	p.mu.Lock()
+	now, expiry := p.now(), p.expiry
+	delete(p.pushed, req.params.Get("request_uri")) // single use (RFC 9126 4)
+	if req.asksFor("code") {
+		for code, old := range p.codes {
+			if now.After(old.expires.Add(time.Hour)) {
+				delete(p.codes, code)
+			}
+		}
+		made.code = random()
+		g.expires = now.Add(codeLifetime)
+		p.codes[made.code] = g
+		params.Set("code", made.code)
+	}
+	if req.asksFor("token") {
+		made.accessToken = random()
+		p.prune(now)
+		p.access[made.accessToken] = &issued{grant: g, scopes: g.scopes, expires: now.Add(expiry)}
+		params.Set("access_token", made.accessToken)
+		params.Set("token_type", "Bearer")
+		params.Set("expires_in", strconv.FormatInt(int64(expiry/time.Second), 10))
+		params.Set("scope", strings.Join(g.scopes, " "))
 	}
 	p.mu.Unlock()
-	p.respond(w, r, req, url.Values{"code": {code}})
+	if req.asksFor("id_token") {
+		params.Set("id_token", p.idToken(req.client, g, made))
+	}
+	p.respond(w, r, req, params)
 }
 
 func (p *Provider) respondError(w http.ResponseWriter, r *http.Request, req *authRequest, e *oauthError) {
@@ -367,7 +395,7 @@ func (p *Provider) respondError(w http.ResponseWriter, r *http.Request, req *aut
 // change.
 type Response struct {
 	Params      url.Values
-	Mode        string // "query", "form_post"
+	Mode        string // "query", "fragment" or "form_post"
 	RedirectURL string
 
 	provider *Provider
@@ -390,8 +418,12 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, req *authRequ
 		p.writeFormPost(w, r, req, res)
 		return
 	}
+	target := withQuery(res.RedirectURL, res.Params)
+	if res.Mode == "fragment" {
+		target = res.RedirectURL + "#" + res.Params.Encode()
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, withQuery(res.RedirectURL, res.Params), http.StatusSeeOther)
+	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 // withQuery adds parameters, keeping a query that the URL has (RFC 6749 3.1.2).

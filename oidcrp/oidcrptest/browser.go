@@ -21,7 +21,7 @@ const MaxRedirects = 20
 // Browser is one tab of a browser that reaches servers on this machine only.
 // It keeps and sends cookies as Chromium does, with its default of blocking
 // third-party cookies; follows redirects; submits forms, those that submit
-// themselves too; obeys form-action of a page's Content-Security-Policy; and
+// themselves too, with the fragment of the address if their script reads it; obeys form-action of a page's Content-Security-Policy; and
 // sends Sec-Fetch-*, Origin, Referer and Accept as Chromium does. It accepts
 // any TLS certificate, runs no other script and loads no images or styles.
 //
@@ -116,7 +116,9 @@ func (b *Browser) SetLanguage(acceptLanguage string) {
 }
 
 // SetJavaScript turns scripts on or off, in all tabs. They are on; all that a
-// script can do is submit its page's first form.
+// script can do is submit its page's first form, and give it the fragment of
+// the address, if it mentions location.hash: whole in the first empty field,
+// or in a field for each parameter where no field is empty.
 func (b *Browser) SetJavaScript(on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -102,6 +102,23 @@ var (
 	// MissingATHash leaves "at_hash" out, as the code flow allows (Core 3.1.3.6).
 	MissingATHash = claim("MissingATHash", "at_hash", nil)
 
+	// WrongCHash has the "c_hash" of another code (Core 3.3.2.11).
+	WrongCHash = onToken("WrongCHash", func(t *IDToken) {
+		if t.Claims["c_hash"] != nil {
+			t.Claims["c_hash"] = halfHash(t.Header["alg"].(string), "another code")
+		}
+	})
+	// MissingCHash leaves "c_hash" out.
+	MissingCHash = claim("MissingCHash", "c_hash", nil)
+	// WrongSHash has the "s_hash" of another state (FAPI 1.0 Part 2, 5.1).
+	WrongSHash = onToken("WrongSHash", func(t *IDToken) {
+		if t.Claims["s_hash"] != nil {
+			t.Claims["s_hash"] = halfHash(t.Header["alg"].(string), "another state")
+		}
+	})
+	// MissingSHash leaves "s_hash" out.
+	MissingSHash = claim("MissingSHash", "s_hash", nil)
+
 	// DuplicateClaim gives the claims two "sub", first another user's.
 	DuplicateClaim = rewrite("DuplicateClaim", func(b []byte) []byte {
 		return append([]byte(`{"sub":"mallory",`), b[1:]...)
@@ -127,6 +144,17 @@ var (
 		t.Sign = func(input []byte) []byte {
 			sig := sign(input)
 			sig[len(sig)/2] ^= 1
+			return sig
+		}
+	})
+	// ScrambledSignature changes every byte of the signature, by XOR with 0x5A.
+	ScrambledSignature = onToken("ScrambledSignature", func(t *IDToken) {
+		sign := t.Sign
+		t.Sign = func(input []byte) []byte {
+			sig := sign(input)
+			for i := range sig {
+				sig[i] ^= 0x5A
+			}
 			return sig
 		}
 	})
@@ -185,6 +213,23 @@ func IDTokenClaim(name string, value any) Fault { return claim("IDTokenClaim "+n
 // IDTokenHeader sets one header of ID tokens, such as "jku" or "crit"; nil
 // leaves it out.
 func IDTokenHeader(name string, value any) Fault { return header("IDTokenHeader "+name, name, value) }
+
+// IDTokenSuffix appends to one claim of ID tokens that is a string; one that
+// is missing becomes the suffix alone.
+func IDTokenSuffix(name, suffix string) Fault {
+	return onToken("IDTokenSuffix "+name, func(t *IDToken) {
+		s, _ := t.Claims[name].(string)
+		t.Claims[name] = s + suffix
+	})
+}
+
+// OnlyFront limits what f does to ID tokens to those of authorization
+// responses, OnlyBack to those of the token endpoint, so that the two of a
+// hybrid flow disagree.
+func OnlyFront(f Fault) Fault { return limited("OnlyFront "+f.Name, f, true) }
+
+// OnlyBack is described at [OnlyFront].
+func OnlyBack(f Fault) Fault { return limited("OnlyBack "+f.Name, f, false) }
 
 // The token endpoint.
 var (
@@ -319,6 +364,11 @@ var (
 	WrongState = onResponse("WrongState", func(r *Response) { r.Params.Set("state", "another-state") })
 	// NoCode leaves the code out.
 	NoCode = onResponse("NoCode", func(r *Response) { r.Params.Del("code") })
+	// NoIDTokenInResponse leaves the ID token out of authorization responses.
+	NoIDTokenInResponse = onResponse("NoIDTokenInResponse", func(r *Response) { r.Params.Del("id_token") })
+	// NoAccessTokenInResponse leaves the access token out of authorization
+	// responses. The "at_hash" of it stays.
+	NoAccessTokenInResponse = onResponse("NoAccessTokenInResponse", func(r *Response) { r.Params.Del("access_token") })
 	// TokensInResponse adds an ID token and an access token to the code.
 	TokensInResponse = onResponse("TokensInResponse", (*Response).addTokens)
 	// DuplicateParams sends state, code and iss twice, the second time another.
@@ -330,7 +380,11 @@ var (
 		}
 	})
 	// IgnoreFormPost answers by redirect although form_post was asked for.
-	IgnoreFormPost = onResponse("IgnoreFormPost", func(r *Response) { r.Mode = "query" })
+	IgnoreFormPost = onResponse("IgnoreFormPost", func(r *Response) { r.Mode = defaultMode(r.request.response) })
+	// ForceQuery answers in the query whatever was asked for, tokens and all.
+	ForceQuery = onResponse("ForceQuery", func(r *Response) { r.Mode = "query" })
+	// ForceFragment answers in the fragment whatever was asked for.
+	ForceFragment = onResponse("ForceFragment", func(r *Response) { r.Mode = "fragment" })
 	// ForceFormPost answers by form_post although it was not asked for.
 	ForceFormPost = onResponse("ForceFormPost", func(r *Response) { r.Mode = "form_post" })
 )
@@ -339,6 +393,22 @@ var (
 // once.
 func AuthorizationError(code, description string) Fault {
 	return Fault{Name: "AuthorizationError " + code, denial: &oauthError{code: code, description: description}}
+}
+
+// ResponseParam sets one parameter of authorization responses; no value leaves
+// it out, several send it so often.
+func ResponseParam(name string, values ...string) Fault {
+	return onResponse("ResponseParam "+name, func(r *Response) {
+		r.Params.Del(name)
+		if len(values) > 0 {
+			r.Params[name] = values
+		}
+	})
+}
+
+// ResponseSuffix appends to one parameter of authorization responses.
+func ResponseSuffix(name, suffix string) Fault {
+	return onResponse("ResponseSuffix "+name, func(r *Response) { r.Params.Set(name, r.Params.Get(name)+suffix) })
 }
 
 // UserInfo.

@@ -57,6 +57,22 @@ var faultTests = map[string]struct {
 			t.Errorf("at_hash = %q, must be another of the length of %q", got, right)
 		}
 	}},
+	"WrongCHash":   {oidcrptest.WrongCHash, wrongHash("c_hash", "code")},
+	"WrongSHash":   {oidcrptest.WrongSHash, wrongHash("s_hash", "state")},
+	"MissingCHash": {oidcrptest.MissingCHash, frontClaimIs("c_hash", nil)},
+	"MissingSHash": {oidcrptest.MissingSHash, frontClaimIs("s_hash", nil)},
+	"OnlyFront": {oidcrptest.OnlyFront(oidcrptest.IDTokenClaim("sub", "mallory")), func(t *testing.T, w *wire) {
+		if _, front, back := w.hybrid(); front.claims["sub"] != "mallory" || back.claims["sub"] != "alice" {
+			t.Errorf("front %v, back %v", front.claims, back.claims)
+		}
+	}},
+	"OnlyBack": {oidcrptest.OnlyBack(oidcrptest.WrongNonce), func(t *testing.T, w *wire) {
+		if _, front, back := w.hybrid(); front.claims["nonce"] != "the-nonce" || back.claims["nonce"] != "another-nonce" {
+			t.Errorf("front %v, back %v", front.claims, back.claims)
+		}
+	}},
+	"IDTokenSuffix": {oidcrptest.IDTokenSuffix("nonce", "1"), claimIs("nonce", "the-nonce1")},
+
 	"DuplicateClaim": {oidcrptest.DuplicateClaim, payload(func(s string) bool {
 		return strings.Count(s, `"sub":`) == 2 && strings.Contains(s, `"sub":"mallory"`) && strings.Contains(s, `"sub":"alice"`) && json.Valid([]byte(s))
 	})},
@@ -76,6 +92,11 @@ var faultTests = map[string]struct {
 		token := w.idToken()
 		if token.header["kid"] != w.jwks()[0].(map[string]any)["kid"] || w.verify(token) == nil {
 			t.Errorf("signature verifies, or under another key: %v", token.header)
+		}
+	}},
+	"ScrambledSignature": {oidcrptest.ScrambledSignature, func(t *testing.T, w *wire) {
+		if token := w.idToken(); w.verify(token) == nil || token.signatureLength != 256 {
+			t.Errorf("signature of %d bytes verifies, or has another length", token.signatureLength)
 		}
 	}},
 	"UnknownKey": {oidcrptest.UnknownKey, func(t *testing.T, w *wire) {
@@ -200,6 +221,28 @@ var faultTests = map[string]struct {
 			t.Errorf("response has not code, access token and good ID token: %v", v)
 		}
 	}},
+	"NoIDTokenInResponse": {oidcrptest.NoIDTokenInResponse, func(t *testing.T, w *wire) {
+		if v := w.front("response_type", "code id_token token"); v.Has("id_token") || !v.Has("code") || !v.Has("access_token") {
+			t.Errorf("response %v", v)
+		}
+	}},
+	"NoAccessTokenInResponse": {oidcrptest.NoAccessTokenInResponse, func(t *testing.T, w *wire) {
+		if v := w.front("response_type", "code id_token token"); v.Has("access_token") || w.decode(v.Get("id_token")).claims["at_hash"] == nil {
+			t.Errorf("response %v", v)
+		}
+	}},
+	"ForceQuery": {oidcrptest.ForceQuery, func(t *testing.T, w *wire) {
+		if v := w.authorize("response_type", "id_token token"); !v.Has("id_token") || !v.Has("access_token") {
+			t.Errorf("query %v", v)
+		}
+	}},
+	"ForceFragment": {oidcrptest.ForceFragment, func(t *testing.T, w *wire) {
+		if v := w.front(); !v.Has("code") {
+			t.Errorf("fragment %v", v)
+		}
+	}},
+	"ResponseParam":  {oidcrptest.ResponseParam("state", "a", "b"), responseIs("state", "a", "b")},
+	"ResponseSuffix": {oidcrptest.ResponseSuffix("state", "1"), responseIs("state", "the-state1")},
 	"IgnoreFormPost": {oidcrptest.IgnoreFormPost, func(t *testing.T, w *wire) {
 		if v := w.authorize("response_mode", "form_post"); v.Get("code") == "" {
 			t.Errorf("no code in the query: %v", v)
@@ -331,6 +374,29 @@ func claimIs(name string, want any) func(*testing.T, *wire) {
 		isField(t, w, "ID token", token.claims, name, want)
 		if err := w.verify(token); err != nil {
 			t.Errorf("signature must be right: %v", err)
+		}
+	}
+}
+
+// frontClaimIs is claimIs for the ID token of a hybrid response.
+func frontClaimIs(name string, want any) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		_, front, _ := w.hybrid()
+		isField(t, w, "front ID token", front.claims, name, want)
+		if err := w.verify(front); err != nil {
+			t.Errorf("signature must be right: %v", err)
+		}
+	}
+}
+
+// wrongHash expects a hash that is not the one of this parameter, and only
+// where there was to be one.
+func wrongHash(name, param string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		v, front, back := w.hybrid()
+		got, _ := front.claims[name].(string)
+		if right := halfSHA256(v.Get(param)); got == right || len(got) != len(right) || back.claims[name] != nil {
+			t.Errorf("%s = %q, must be another of the length of %q; back %v", name, got, right, back.claims[name])
 		}
 	}
 }

@@ -41,6 +41,16 @@ func rewrite(name string, f func([]byte) []byte) Fault {
 	return onToken(name, func(t *IDToken) { t.Rewrite = f })
 }
 
+func limited(name string, f Fault, front bool) Fault {
+	change := f.IDToken
+	f.Name, f.IDToken = name, func(t *IDToken) {
+		if t.Front == front {
+			change(t)
+		}
+	}
+	return f
+}
+
 func tokenField(name, field string, value any) Fault {
 	return Fault{Name: name, TokenResponse: func(m map[string]any) { set(m, field, value) }}
 }
@@ -181,5 +191,5 @@ func (r *Response) addTokens() {
 	access := random()
 	r.Params.Set("access_token", access)
 	r.Params.Set("token_type", "Bearer")
-	r.Params.Set("id_token", r.provider.idToken(r.request.client, g, access, false))
+	r.Params.Set("id_token", r.provider.idToken(r.request.client, g, tokenFor{accessToken: access, code: code, front: true}))
 }

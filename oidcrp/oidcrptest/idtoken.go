@@ -18,13 +18,20 @@ type IDToken struct {
 	Sign func(input []byte) []byte
 
 	Client    Client
+	Front     bool // of an authorization response
 	Refreshed bool // of a refresh response
 
 	key *key
 }
 
-// idToken makes an ID token (Core 2, 3.1.3.6).
-func (p *Provider) idToken(c Client, g *grant, accessToken string, refreshed bool) string {
+// tokenFor is where an ID token goes, and what goes with it.
+type tokenFor struct {
+	accessToken, code, state string
+	front, refreshed         bool
+}
+
+// idToken makes an ID token (Core 2, 3.1.3.6, 3.3.2.11).
+func (p *Provider) idToken(c Client, g *grant, f tokenFor) string {
 	p.mu.Lock()
 	now, alg, expiry := p.now(), p.algorithm, p.expiry
 	var user User
@@ -37,7 +44,9 @@ func (p *Provider) idToken(c Client, g *grant, accessToken string, refreshed boo
 	}
 
 	claims := map[string]any{}
-	if c.UserInfoOnly {
+	// Without an access token there is no UserInfo to ask (Core 5.4).
+	alone := f.front && f.accessToken == "" && f.code == ""
+	if c.UserInfoOnly && !alone {
 		all := user.claims(nil, g.idToken)
 		for _, name := range g.idToken {
 			if v, ok := all[name]; ok {
@@ -58,23 +67,25 @@ func (p *Provider) idToken(c Client, g *grant, accessToken string, refreshed boo
 		"amr":       []string{"demo"},
 		"sid":       g.sid,
 	})
-	if g.nonce != "" && !refreshed {
+	if g.nonce != "" && !f.refreshed {
 		claims["nonce"] = g.nonce
 	}
-	if accessToken != "" {
-		claims["at_hash"] = halfHash(alg, accessToken)
+	for name, value := range map[string]string{"at_hash": f.accessToken, "c_hash": f.code, "s_hash": f.state} {
+		if value != "" {
+			claims[name] = halfHash(alg, value)
+		}
 	}
 
-	t := &IDToken{Header: map[string]any{"alg": alg}, Claims: claims, Now: now, Client: c, Refreshed: refreshed, key: p.key(alg)}
+	t := &IDToken{Header: map[string]any{"alg": alg}, Claims: claims, Now: now, Client: c, Front: f.front, Refreshed: f.refreshed, key: p.key(alg)}
 	if t.key != nil {
 		t.Header["kid"] = t.key.id
 		t.Sign = func(input []byte) []byte { return t.key.sign(alg, input) }
 	} else {
 		t.Sign = func(input []byte) []byte { return hmacSHA256([]byte(c.Secret), input) }
 	}
-	for _, f := range p.activeFaults() {
-		if f.IDToken != nil {
-			f.IDToken(t)
+	for _, fault := range p.activeFaults() {
+		if fault.IDToken != nil {
+			fault.IDToken(t)
 		}
 	}
 	payload := mustJSON(t.Claims)

@@ -13,9 +13,9 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"revocation_endpoint":                   p.URL(RevokeEndpoint),
 		"pushed_authorization_request_endpoint": p.URL(PAREndpoint),
 
-		"response_types_supported":              []string{"code"},
-		"response_modes_supported":              []string{"query", "form_post"},
-		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+		"response_types_supported":              responseTypes,
+		"response_modes_supported":              []string{"query", "fragment", "form_post"},
+		"grant_types_supported":                 []string{"authorization_code", "implicit", "refresh_token"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": algorithms,
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -314,7 +316,14 @@ func (b *Browser) automatic(page *Page) *navigation {
 		if !scripts || !submits || len(doc.forms) == 0 || !policy.allowsScript(s) {
 			continue
 		}
-		n, err := b.submission(page, doc.forms[0], nil, nil)
+		form := doc.forms[0]
+		if strings.Contains(s.content, "location.hash") {
+			if page.URL.Fragment == "" {
+				continue
+			}
+			form = form.withFragment(page.URL)
+		}
+		n, err := b.submission(page, form, nil, nil)
 		if err != nil {
 			b.t.Fatalf("oidcrptest: form on %v that submits itself: %v", page.URL, err)
 		}
@@ -331,6 +340,30 @@ func (b *Browser) automatic(page *Page) *navigation {
 	n := b.from(page)
 	n.user, n.method, n.url = false, http.MethodGet, target
 	return n
+}
+
+// withFragment is the form after a script gave it the fragment of the page's
+// address: whole, in the first field that is empty, or each of its parameters
+// in a field of its own where there is no such field.
+func (f *Form) withFragment(page *url.URL) *Form {
+	filled := *f
+	filled.Fields = slices.Clone(f.Fields)
+	for i := range filled.Fields {
+		if filled.Fields[i].Value == "" && filled.Fields[i].Name != "" {
+			filled.Fields[i].Value = page.EscapedFragment()
+			return &filled
+		}
+	}
+	params, err := url.ParseQuery(page.EscapedFragment())
+	if err != nil {
+		return &filled // the script would find nothing it can read
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		for _, value := range params[name] {
+			filled.Fields = append(filled.Fields, Field{Name: name, Value: value})
+		}
+	}
+	return &filled
 }
 
 // follow makes one navigation with its redirects.

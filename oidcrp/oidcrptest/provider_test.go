@@ -116,7 +116,8 @@ func TestAuthorizationRequestsRefusedByRedirect(t *testing.T) {
 	}{
 		"no openid":                 {[]string{"scope", "email"}, "invalid_scope"},
 		"no response type":          {[]string{"response_type", ""}, "invalid_request"},
-		"implicit flow":             {[]string{"response_type", "id_token"}, "unsupported_response_type"},
+		"unknown response type":     {[]string{"response_type", "code device"}, "unsupported_response_type"},
+		"response type twice":       {[]string{"response_type", "code code"}, "unsupported_response_type"},
 		"unknown response mode":     {[]string{"response_mode", "web_message"}, "invalid_request"},
 		"plain PKCE":                {[]string{"code_challenge_method", "plain"}, "invalid_request"},
 		"PKCE without method":       {[]string{"code_challenge_method", ""}, "invalid_request"},

@@ -32,5 +32,5 @@ func (p *Provider) serveSignIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := p.startSession(w, r, u.Subject, req.acr)
-	p.grantCode(w, r, req, s)
+	p.grant(w, r, req, s)
 }

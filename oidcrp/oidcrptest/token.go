@@ -142,7 +142,7 @@ func (p *Provider) tokens(c Client, g *grant, scopes []string, refreshed bool) m
 		body["refresh_token"] = refresh
 	}
 	if slices.Contains(scopes, "openid") {
-		body["id_token"] = p.idToken(c, g, access, refreshed)
+		body["id_token"] = p.idToken(c, g, tokenFor{accessToken: access, refreshed: refreshed})
 	}
 	for _, f := range p.activeFaults() {
 		if f.TokenResponse != nil {

@@ -139,6 +139,28 @@ func (w *wire) authorize(changes ...string) url.Values {
 	return u.Query()
 }
 
+// front returns what comes back by redirect in the fragment, where the query
+// must be empty.
+func (w *wire) front(changes ...string) url.Values {
+	w.t.Helper()
+	a := w.get(w.authorizeURL(changes...))
+	target, fragment, _ := strings.Cut(a.header.Get("Location"), "#")
+	v, err := url.ParseQuery(fragment)
+	if err != nil || a.status != http.StatusSeeOther || target != callback {
+		w.t.Fatalf("authorization answered %d to %q: %s", a.status, a.header.Get("Location"), a.body)
+	}
+	return v
+}
+
+// hybrid returns both answers to "code id_token token".
+func (w *wire) hybrid() (front url.Values, frontToken, backToken idToken) {
+	w.t.Helper()
+	front = w.front("response_type", "code id_token token")
+	body := w.post(oidcrptest.TokenEndpoint, codeForm(front.Get("code"))).json(w.t)
+	back, _ := body["id_token"].(string)
+	return front, w.decode(front.Get("id_token")), w.decode(back)
+}
+
 func codeForm(code string) url.Values {
 	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}
 }
