@@ -21,6 +21,9 @@ const maxAttempts = 2
 // known to belong to a login this browser started at this provider.
 func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
 	ctx := r.Context()
+	if r.Method == http.MethodGet && r.URL.RawQuery == handedOver {
+		return rp.takeOver(w, r, p)
+	}
 	resp, err := provider.ParseResponse(r)
 	if err != nil {
 		return rp.because(p, "", fmt.Errorf("%w: %w", ErrInvalidResponse, err))
@@ -37,6 +40,19 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 		return rp.heal(w, r, p, tx, resp, err)
 	}
 	rp.desk.Clear(w, tx)
+	err = rp.finish(w, r, p, tx, resp, mismatch)
+	if err != nil && tx.Purpose == transaction.Silent {
+		// Nobody asked for this login: what failed is for the operator.
+		rp.report(ctx, rp.describe("callback", r, err))
+		rp.desk.SilentFailed(w, r)
+		return rp.redirect(w, r, rp.target(tx.ReturnTo))
+	}
+	return err
+}
+
+// finish goes on with an answer whose transaction is spent.
+func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response, mismatch error) error {
+	ctx := r.Context()
 	if mismatch != nil {
 		return rp.because(p, tx.ReturnTo, invalidResponse(mismatch))
 	}
@@ -106,6 +122,12 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	if tx.Purpose != transaction.Login || tx.Attempt >= maxAttempts {
 		return rp.because(p, returnTo, err)
 	}
+	// Without binding the answer may be anybody's, sent here from elsewhere: a
+	// start that would have asked must not be had this way. To a form of another
+	// site the browser does not show a session.
+	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || r.Method == http.MethodPost) {
+		return rp.because(p, returnTo, err)
+	}
 	rp.report(r.Context(), rp.describe("callback", r, rp.because(p, returnTo, err)))
 	again := transaction.Begin{Purpose: transaction.Login, ReturnTo: returnTo, Attempt: tx.Attempt + 1}
 	return rp.start(w, r, p, again, LoginOptions{})
@@ -156,10 +178,53 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
+	rp.hint.set(w, d, v.RawIDToken)
+	if r.Method == http.MethodPost {
+		return rp.because(p, returnTo, rp.handOver(w, r, p, d, returnTo))
+	}
 	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
 	}
-	rp.hint.set(w, d, v.RawIDToken)
+	return rp.redirect(w, r, returnTo)
+}
+
+// handedOver is the query of the callback address under which a login goes on
+// that came by form_post.
+const handedOver = "go-on"
+
+// handOver keeps a verified login that came by form_post for the next request.
+// To a form of another site browsers show no SameSite=Lax cookie, so that the
+// session it replaces could not be seen, and would live on.
+func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *providerEntry, d session.Draft, returnTo string) error {
+	if err := rp.keepPaused(w, r, d, returnTo, p.callback); err != nil {
+		return err
+	}
+	return rp.redirect(w, r, p.callback+"?"+handedOver)
+}
+
+// takeOver starts the session of a login that was handed over.
+func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
+	rec, err := rp.paused.Load(r.Context(), w, r, false)
+	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Provider() != p.name) {
+		err = session.ErrNone
+	}
+	if errors.Is(err, session.ErrNone) {
+		if rp.signedIn(w, r) { // and so was reloaded
+			return rp.redirect(w, r, rp.site.home())
+		}
+		err = fmt.Errorf("%w: no login was handed over here", ErrLoginExpired)
+	}
+	if err != nil {
+		return rp.because(p, "", err)
+	}
+	returnTo := rp.target(rec.Value(pausedReturnTo))
+	before, err := rp.sessionBefore(w, r)
+	if err == nil {
+		err = rp.startSession(w, r, unpaused(rec), before, rec.Started())
+	}
+	if err != nil {
+		return rp.because(p, returnTo, err)
+	}
 	return rp.redirect(w, r, returnTo)
 }
 
@@ -191,6 +256,7 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 		return tooLarge(err)
 	}
 	rp.desk.Finished(w, r)
+	rp.dropPaused(w, r)
 	if before != nil {
 		rp.emit(ctx, Event{Kind: SessionEnded, Provider: before.Provider(), Issuer: before.Issuer(),
 			Subject: before.Subject(), Session: before.Handle(), Reason: "replaced"})

@@ -284,14 +284,8 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
 	}
-	if p.RequireACR && len(p.ACRValues) == 0 {
-		c.add("%s.RequireACR: needs ACRValues: list what is acceptable", field)
-	}
 	if p.Roles != nil && p.RolesClaim == "" {
 		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)
-	}
-	if p.UserInfo < UserInfoOff || p.UserInfo > UserInfoRequired {
-		c.add("%s.UserInfo: %d: use UserInfoOff, UserInfoOptional or UserInfoRequired", field, p.UserInfo)
 	}
 	var err error
 	e.Provider, err = provider.New(rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss))
@@ -358,6 +352,11 @@ func (rp *RelyingParty) check(cfg *Config) error {
 	}
 	c.origins(rp.crossOrigin, cfg.CrossOrigin)
 	c.providers(rp, cfg)
+	if rp.routes = rp.makeRoutes(); rp.signIn != "" {
+		if _, ours := rp.route(rp.signIn); ours {
+			c.add("SignInPath: %q is an address of ours: choose another", cfg.SignInPath)
+		}
+	}
 	c.pages(rp, cfg)
 	if len(c) == 0 {
 		rp.build(cfg, keys, cookie.NewSite(base))

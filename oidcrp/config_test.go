@@ -67,7 +67,7 @@ func TestNewReportsEachMistake(t *testing.T) {
 			c.Providers[0].TenantSupplied, c.Providers[0].Endpoints.JWKS = true, "https://evil.example/jwks"
 		}, "TenantSupplied"},
 		{"two secrets", func(c *oidcrp.Config) { c.Providers[0].ClientSecretFunc = noSecret }, "keep one"},
-		{"acr required of nothing", func(c *oidcrp.Config) { c.Providers[0].RequireACR = true }, "needs ACRValues"},
+		{"acr required of nothing", func(c *oidcrp.Config) { c.Providers[0].RequireACR = true }, "RequireACR needs ACRValues"},
 		{"roles without a claim", func(c *oidcrp.Config) { c.Providers[0].Roles = map[string]string{"a": "b"} }, "needs RolesClaim"},
 		{"unknown UserInfo policy", func(c *oidcrp.Config) { c.Providers[0].UserInfo = 7 }, "UserInfo"},
 		{"relative post-logout address", func(c *oidcrp.Config) { c.Providers[0].PostLogoutRedirectURL = "/bye" }, "PostLogoutRedirectURL"},

@@ -16,3 +16,6 @@ func ReturnTo(base, raw string) (string, bool) {
 	}
 	return newSite(u).returnTo(raw)
 }
+
+// MarkTenant marks a provider as tenant-supplied without the address rules.
+func MarkTenant(rp *RelyingParty, name string) { rp.byName[name].tenantSupplied = true }

@@ -29,6 +29,7 @@ type failure struct {
 
 // failures are tried in order: what is more precise comes first.
 var failures = []failure{
+	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"}, // whatever the hook said
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
@@ -39,6 +40,7 @@ var failures = []failure{
 	{transaction.ErrLoop, http.StatusBadRequest, "loop", "error.loop"},
 	{transaction.ErrBinding, http.StatusBadRequest, "binding", "error.login_binding"},
 	{transaction.ErrState, http.StatusBadRequest, "state", "error.login_binding"},
+	{transaction.ErrNoBinding, http.StatusBadRequest, "no_binding", "error.login_binding"},
 	{session.ErrPast, http.StatusBadRequest, "lifetime", "error.login_expired"},
 	{ErrLoginExpired, http.StatusBadRequest, "expired", "error.login_expired"},
 	{ErrStoreUnavailable, http.StatusServiceUnavailable, "store_unavailable", "error.store_unavailable"},
@@ -46,7 +48,6 @@ var failures = []failure{
 	{ErrProviderUnavailable, http.StatusServiceUnavailable, "provider_unavailable", "error.provider_unavailable"},
 	{ErrInvalidResponse, http.StatusBadRequest, "invalid_response", "error.invalid_response"},
 	{ErrInvalidToken, http.StatusBadRequest, "invalid_token", "error.invalid_response"},
-	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"},
 }
 
 // fail answers a request that failed, logs why, and tells the event hook. It
@@ -205,6 +206,9 @@ func (rp *RelyingParty) because(p *providerEntry, returnTo string, err error) er
 	}
 	retry := LoginOptions{ReturnTo: returnTo}
 	e := &Error{Err: err}
+	if errors.As(err, new(*Refusal)) {
+		retry.Prompt = "select_account" // or the provider answers with the same one
+	}
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
 
@@ -40,7 +41,7 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	if q.Get(paramFresh) != "" {
-		rp.desk.Replace(w, r)
+		rp.desk.Again(w, r)
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
 	return rp.beginLogin(w, r, opts)
@@ -94,14 +95,15 @@ func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *
 // signedIn reports whether a request brings a session.
 func (rp *RelyingParty) signedIn(w http.ResponseWriter, r *http.Request) bool {
 	_, err := rp.sessions.Load(r.Context(), w, r, false)
-	return err == nil
+	return !errors.Is(err, session.ErrNone) // not known is not "no"
 }
 
 // signInPage shows a button for each provider, on the application's page if it
 // has one.
 func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
 	opts.Provider = ""
-	if rp.signIn != "" {
+	// Behind a guard the application's page would send the visitor to itself.
+	if rp.signIn != "" && !rp.isSignIn(r.URL.EscapedPath()) {
 		q := loginQuery(opts)
 		return rp.redirect(w, r, rp.signIn+"?"+q.Encode())
 	}
@@ -171,6 +173,9 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 			return rp.signInPage(w, r, opts)
 		}
 		return rp.redirect(w, r, rp.LoginURL(opts))
+	}
+	if p.tenantSupplied && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
 	return rp.start(w, r, p, transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}, opts)
 }

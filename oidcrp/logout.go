@@ -162,6 +162,7 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logou
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
 	}
 	rp.desk.Replace(w, r)
+	rp.dropPaused(w, r)
 	return step
 }
 

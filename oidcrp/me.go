@@ -2,11 +2,8 @@ package oidcrp
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
 
 // meDocument is what the me address tells a front end. Its members are API.
@@ -39,14 +36,14 @@ func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) error {
 	if fromElsewhere(r) {
 		return fmt.Errorf("%w: %w", ErrForbidden, errCrossOrigin)
 	}
-	rec, err := rp.sessions.Load(r.Context(), w, r, false)
-	if errors.Is(err, session.ErrNone) {
-		return errLoginRequired
-	}
-	if err != nil {
+	c := &loaded{Context: r.Context(), rp: rp}
+	if err := rp.loadSession(w, r, c, false); err != nil {
 		return err
 	}
-	s := &Session{rec: rec}
+	s := c.current()
+	if s == nil {
+		return errLoginRequired
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,15 +37,31 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	if !ok || rp.owns(path) {
 		return fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
 	}
-	d.Values = append(d.Values, session.Value{Key: pausedReturnTo, Value: returnTo}, session.Value{Key: pausedPath, Value: path})
+	if err := rp.keepPaused(w, r, d, returnTo, path); err != nil {
+		return err
+	}
+	return rp.redirect(w, r, path)
+}
+
+// keepPaused keeps a verified login until the browser comes back to path.
+func (rp *RelyingParty) keepPaused(w http.ResponseWriter, r *http.Request, d session.Draft, returnTo, path string) error {
+	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedReturnTo, Value: returnTo}, session.Value{Key: pausedPath, Value: path})
 	if !d.Ceiling.IsZero() {
 		d.Values = append(d.Values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
 		d.Ceiling = time.Time{}
 	}
-	if _, err := rp.paused.Start(r.Context(), w, r, d); err != nil {
-		return tooLarge(err)
+	_, err := rp.paused.Start(r.Context(), w, r, d)
+	return tooLarge(err)
+}
+
+// unpaused is what was kept, as it was.
+func unpaused(rec session.Record) session.Draft {
+	d := rec.Draft()
+	d.Values = slices.DeleteFunc(d.Values, func(v session.Value) bool { return strings.HasPrefix(v.Key, "\x00") })
+	if at, err := time.Parse(time.RFC3339, rec.Value(pausedCeiling)); err == nil {
+		d.Ceiling = at
 	}
-	return rp.redirect(w, r, path)
+	return d
 }
 
 // Paused returns the login that OnLogin paused in this browser, with the kept
@@ -77,7 +94,7 @@ func (rp *RelyingParty) pausesAt(r *http.Request) bool {
 
 func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (session.Record, error) {
 	rec, err := rp.paused.Load(r.Context(), w, r, false)
-	if errors.Is(err, session.ErrNone) {
+	if errors.Is(err, session.ErrNone) || err == nil && rp.owns(rec.Value(pausedPath)) {
 		return rec, fmt.Errorf("%w: no login is paused here", ErrLoginExpired)
 	}
 	return rec, err
@@ -85,7 +102,7 @@ func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (se
 
 // pausedLogin is the login as OnLogin left it.
 func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before *Session) *Login {
-	d := rec.Draft()
+	d := unpaused(rec)
 	l := &Login{
 		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
 		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles,
@@ -96,9 +113,7 @@ func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before 
 		l.claims[name] = rawJSON(value)
 	}
 	for _, v := range d.Values {
-		if !strings.HasPrefix(v.Key, "\x00") {
-			l.values[v.Key] = v.Value
-		}
+		l.values[v.Key] = v.Value
 	}
 	return l
 }
@@ -135,12 +150,9 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}
 	answer := guarded("Resume", func() error { return update(login) })
-	d := rec.Draft()
+	d := unpaused(rec)
 	kept := rp.keep(login)
 	d.Values, d.Roles = kept.Values, kept.Roles
-	if at, err := time.Parse(time.RFC3339, rec.Value(pausedCeiling)); err == nil {
-		d.Ceiling = at
-	}
 	if err := rp.pause(w, r, answer, d, login.ReturnTo); err != errNoPause {
 		return rp.because(p, login.ReturnTo, err)
 	}
@@ -150,10 +162,19 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err := rp.startSession(w, r, d, before, rec.Started()); err != nil {
 		return rp.because(p, login.ReturnTo, err)
 	}
-	if err := rp.paused.End(r.Context(), w, r, rec); err != nil {
+	return rp.redirect(w, r, rp.target(login.ReturnTo))
+}
+
+// dropPaused ends a login that waits: who signs in or out meanwhile has decided
+// otherwise, and on a shared computer may be somebody else.
+func (rp *RelyingParty) dropPaused(w http.ResponseWriter, r *http.Request) {
+	_, err := rp.paused.Load(r.Context(), w, r, false)
+	if errors.Is(err, session.ErrNone) {
+		return
+	}
+	if err := rp.paused.End(r.Context(), w, r, session.Record{}); err != nil {
 		rp.log.WarnContext(r.Context(), "paused login not removed", "err", err)
 	}
-	return rp.redirect(w, r, rp.target(login.ReturnTo))
 }
 
 // Update changes the application's own values of the visitor's session, "" to

@@ -78,7 +78,7 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			// In front of everything without Load, it would guard the callback
 			// too, and no login would ever end.
-			if loadedIn(r.Context()) == nil {
+			if c := loadedIn(r.Context()); c == nil || c.rp != nil && c.rp != rp {
 				if ours, ok := rp.route(r.URL.EscapedPath()); ok {
 					rp.serve(ours, w, r)
 					return
@@ -153,7 +153,7 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // that keeps no cookies sees a page that says so.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && !rp.providers[0].asks && isSafe(r.Method) &&
+		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && !rp.providers[0].asks && !rp.providers[0].tenantSupplied && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
@@ -181,7 +181,7 @@ func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Requ
 		return r, true
 	}
 	c := &loaded{Context: ctx, rp: rp}
-	err := rp.loadSession(w, r, c)
+	err := rp.loadSession(w, r, c, rp.passive == nil || !rp.passive(r))
 	if err != nil {
 		rp.fail("session", w, r, err)
 		return r, false
@@ -199,8 +199,7 @@ func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Requ
 }
 
 // loadSession finds the session and whether it may go on.
-func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *loaded) error {
-	active := rp.passive == nil || !rp.passive(r)
+func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *loaded, active bool) error {
 	rec, err := rp.sessions.Load(r.Context(), w, r, active)
 	if errors.Is(err, session.ErrNone) {
 		return nil
@@ -208,8 +207,8 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	if err != nil {
 		return err
 	}
-	if _, ok := rp.byName[rec.Provider()]; !ok {
-		// Its provider was removed from the configuration.
+	if p := rp.byName[rec.Provider()]; p == nil || p.issuer != rec.Issuer() {
+		// Its provider was removed from the configuration, or is another by now.
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}
 	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()) >= rp.stillAllowedEvery {

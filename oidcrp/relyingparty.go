@@ -107,7 +107,6 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	})
 	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
 	rp.tickets = keys.Box("logout", at.ID())
-	rp.routes = rp.makeRoutes()
 }
 
 // adder is the store's optional Add (SET NX).

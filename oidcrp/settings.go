@@ -212,7 +212,7 @@ type Provider struct {
 	AuthParams map[string]string
 
 	// DynamicParams names parameters that the login address may pass on to
-	// the provider, besides prompt, login_hint and ui_locales. All others are
+	// the provider, besides prompt and login_hint; ui_locales is the language of our pages. All others are
 	// ignored, and parameters of the protocol itself refused by New.
 	DynamicParams []string
 
@@ -287,7 +287,7 @@ type Login struct {
 	AuthTime time.Time
 	Roles    []string // may be changed by OnLogin
 	Language string   // tag of the language our pages would use
-	Session  *Session // the visitor's session until now, or nil
+	Session  *Session // the visitor's session until now; nil for none, and after form_post, which shows none
 
 	verified
 }

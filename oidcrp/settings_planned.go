@@ -260,7 +260,7 @@ type Provider struct {
 	AuthParams map[string]string
 
 	// DynamicParams names parameters that the login address may pass on to
-	// the provider, besides prompt, login_hint and ui_locales. All others are
+	// the provider, besides prompt and login_hint; ui_locales is the language of our pages. All others are
 	// ignored, and parameters of the protocol itself refused by New.
 	DynamicParams []string
 
@@ -373,7 +373,7 @@ type Login struct {
 	AuthTime time.Time
 	Roles    []string // may be changed by OnLogin
 	Language string   // tag of the language our pages would use
-	Session  *Session // the visitor's session until now, or nil
+	Session  *Session // the visitor's session until now; nil for none, and after form_post, which shows none
 	Linking  bool     // Session asked for this identity to be added to it
 
 	verified

@@ -185,6 +185,12 @@ func (d *Desk) Replace(w http.ResponseWriter, r *http.Request) {
 	_ = d.set(w, b)
 }
 
+// Again forgets the rounds: the visitor wants another try. Logins in other tabs
+// go on.
+func (d *Desk) Again(w http.ResponseWriter, r *http.Request) {
+	d.update(w, r, func(b *binding) { b.rounds = 0 })
+}
+
 // A long return URL rides in a cookie of its own, in one of two slots: the
 // third login started with one displaces the first. Its name has a hash of the
 // callback path, or a path inside another one would see two of one name.
