@@ -121,6 +121,10 @@ func (s *Settings) checkTenant(m *mistakes) {
 	if s.InsecureAllowHTTP {
 		m.add("InsecureAllowHTTP: not for a TenantSupplied provider; remove it")
 	}
+	// It could use what it is sent at a provider of its choice.
+	if s.AssertionAudience != "" {
+		m.add("AssertionAudience: for a TenantSupplied provider it is the issuer; remove it")
+	}
 }
 
 func (s *Settings) checkClient(m *mistakes) {
@@ -132,7 +136,7 @@ func (s *Settings) checkClient(m *mistakes) {
 	}
 	switch s.ClientAuth {
 	case "":
-	case authBasic, authPost:
+	case authBasic, authPost, authSecretJWT:
 		if s.Secret == nil {
 			m.add("ClientAuth %q needs a client secret: give one, or use %q", s.ClientAuth, authNone)
 		}
@@ -140,8 +144,16 @@ func (s *Settings) checkClient(m *mistakes) {
 		if s.Secret != nil {
 			m.add("ClientAuth is %q and there is a client secret: remove one of them", authNone)
 		}
+	case authPrivateKey:
+		if len(s.ClientKeys) == 0 {
+			m.add("ClientAuth %q needs ClientKeys: give the key whose public half the provider knows", s.ClientAuth)
+		}
 	default:
-		m.add("ClientAuth %q: use %q, %q or %q", s.ClientAuth, authBasic, authPost, authNone)
+		m.add("ClientAuth %q: use %s", s.ClientAuth, strings.Join(authMethods, ", "))
+	}
+	s.checkClientKeys(m)
+	if s.AssertionAudience != "" && s.ClientAuth != "" && s.ClientAuth != authPrivateKey && s.ClientAuth != authSecretJWT {
+		m.add("AssertionAudience: ClientAuth %q sends no assertion: remove one of them", s.ClientAuth)
 	}
 }
 

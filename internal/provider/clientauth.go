@@ -2,56 +2,90 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Token endpoint authentication methods (Core 9).
 const (
-	authBasic = "client_secret_basic"
-	authPost  = "client_secret_post"
-	authNone  = "none"
+	authBasic      = "client_secret_basic"
+	authPost       = "client_secret_post"
+	authSecretJWT  = "client_secret_jwt"
+	authPrivateKey = "private_key_jwt"
+	authNone       = "none"
 )
+
+var authMethods = []string{authBasic, authPost, authSecretJWT, authPrivateKey, authNone}
+
+// assertionType is the client_assertion_type of a JWT (RFC 7523 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// assertionLifetime is short, since an assertion is sent at once, and leaves
+// room for clocks that differ.
+const assertionLifetime = 2 * time.Minute
 
 // chooseClientAuth decides once, from settings and metadata: trying would send
 // a code twice, and some providers revoke everything then (RFC 6749 4.1.2).
 func chooseClientAuth(s *Settings, supported []string, listed bool) (string, error) {
+	has := func(method string) bool { return slices.Contains(supported, method) }
 	switch {
 	case s.ClientAuth != "":
 		return s.ClientAuth, nil
+	case len(s.ClientKeys) > 0 && (has(authPrivateKey) || !listed && s.Secret == nil):
+		return authPrivateKey, nil
+	case len(s.ClientKeys) > 0 && s.Secret == nil:
+		return "", errors.New("the provider does not list private_key_jwt in token_endpoint_auth_methods_supported: set ClientAuth to it if it has it all the same, or to \"none\"")
 	case s.Secret == nil:
 		return authNone, nil
 	// client_secret_basic is the default of Discovery 3.
-	case !listed || slices.Contains(supported, authBasic):
+	case !listed || has(authBasic):
 		return authBasic, nil
-	case slices.Contains(supported, authPost):
+	case has(authPost):
 		return authPost, nil
+	case has(authSecretJWT):
+		return authSecretJWT, nil
 	}
 	return "", errors.New("the provider lists no way to use a client secret in token_endpoint_auth_methods_supported: set ClientAuth if it has one all the same")
 }
 
-// authenticate adds the client's credentials to a back-channel form and
-// returns the function that adds them to its request, and the secret.
-func (p *Provider) authenticate(ctx context.Context, method string, form url.Values) (func(*http.Request), string, error) {
-	if method == authNone {
+// authenticate adds the client's credentials to a back-channel form, and
+// returns the function that adds them to its request, and what of them no
+// error may repeat.
+func (p *Provider) authenticate(ctx context.Context, m *metadata, form url.Values) (func(*http.Request), []string, error) {
+	inForm := func(*http.Request) {}
+	switch m.clientAuth {
+	case authNone:
 		form.Set("client_id", p.s.ClientID)
-		return func(*http.Request) {}, "", nil
+		return inForm, nil, nil
+	case authPrivateKey, authSecretJWT:
+		assertion, err := p.assertion(ctx, m)
+		if err != nil {
+			return nil, nil, err
+		}
+		form.Set("client_id", p.s.ClientID)
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
+		return inForm, []string{assertion}, nil
 	}
 	secret, err := p.secret(ctx)
 	if err != nil {
-		return nil, "", err
-	}
-	if method == authPost {
-		form.Set("client_id", p.s.ClientID)
-		form.Set("client_secret", secret)
-		return func(*http.Request) {}, secret, nil
+		return nil, nil, err
 	}
 	// Both parts are form-encoded before they are joined (RFC 6749 2.3.1).
 	id, encoded := url.QueryEscape(p.s.ClientID), url.QueryEscape(secret)
-	return func(r *http.Request) { r.SetBasicAuth(id, encoded) }, secret, nil
+	if m.clientAuth == authPost {
+		form.Set("client_id", p.s.ClientID)
+		form.Set("client_secret", secret)
+		return inForm, []string{secret, encoded}, nil
+	}
+	return func(r *http.Request) { r.SetBasicAuth(id, encoded) }, []string{secret, encoded}, nil
 }
 
 // secret asks for the secret at each use, so that it can be rotated.
@@ -64,4 +98,70 @@ func (p *Provider) secret(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: the client secret is empty", ErrMisconfigured)
 	}
 	return secret, nil
+}
+
+// assertionClaims are those of RFC 7523 3. The audience is one string: with
+// the issuer there, no other provider can use what this one was sent.
+type assertionClaims struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	ID       string `json:"jti"`
+	IssuedAt int64  `json:"iat"`
+	Expiry   int64  `json:"exp"`
+}
+
+// assertion is a new client assertion, for one request (Core 9).
+func (p *Provider) assertion(ctx context.Context, m *metadata) (string, error) {
+	now := p.now()
+	claims := assertionClaims{
+		Issuer: p.s.ClientID, Subject: p.s.ClientID, Audience: p.s.Issuer,
+		ID: rand.Text(), IssuedAt: now.Unix(), Expiry: now.Add(assertionLifetime).Unix(),
+	}
+	if p.s.AssertionAudience != "" {
+		claims.Audience = p.s.AssertionAudience
+	}
+	if m.clientAuth == authSecretJWT {
+		return p.secretAssertion(ctx, m, claims)
+	}
+	// A file may hold an assertion that the platform signed for this workload.
+	if first := p.clientKeys[0]; first.File != "" {
+		held, err := first.load(ctx)
+		if err != nil || held.assertion != "" {
+			return held.assertion, err
+		}
+	}
+	key, err := p.signingKey(ctx, m.authAlgorithms)
+	if err != nil {
+		return "", err
+	}
+	return signed(key.sign("JWT", claims))
+}
+
+// signed is the result of signing with a key that may be far away.
+func signed(jwt string, err error) (string, error) {
+	if err != nil {
+		return "", &Unavailable{What: "client key", Err: err}
+	}
+	return jwt, nil
+}
+
+// secretAssertion is keyed with the client secret.
+func (p *Provider) secretAssertion(ctx context.Context, m *metadata, claims assertionClaims) (string, error) {
+	secret, err := p.secret(ctx)
+	if err != nil {
+		return "", err
+	}
+	for i, alg := range symmetric {
+		if m.authAlgorithms != nil && !slices.Contains(m.authAlgorithms, alg) {
+			continue
+		}
+		// RFC 7518 3.2: at least as long as the hash, or the secret could be
+		// found from one assertion.
+		if size := []int{32, 48, 64}[i]; len(secret) < size {
+			return "", fmt.Errorf("%w: the client secret is too short for %s with %s: it needs %d bytes", ErrMisconfigured, authSecretJWT, alg, size)
+		}
+		return signJWT(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: []byte(secret)}, "JWT", claims)
+	}
+	return "", fmt.Errorf("%w: the provider lists none of HS256, HS384 and HS512 in token_endpoint_auth_signing_alg_values_supported", ErrMisconfigured)
 }

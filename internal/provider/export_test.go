@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto"
 	"net/http"
 	"net/netip"
 	"time"
@@ -47,6 +48,12 @@ func AccessTokenExpiry(body string, now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return t.Expiry, nil
+}
+
+// ParseKeyFile is what a file of a ClientKey holds.
+func ParseKeyFile(b []byte) (crypto.Signer, string, error) {
+	m, err := parseKeyFile(b)
+	return m.signer, m.assertion, err
 }
 
 func KeepFor(cacheControl string) time.Duration { return keepFor(cacheControl) }

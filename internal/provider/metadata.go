@@ -20,9 +20,10 @@ type metadata struct {
 	jwks          string
 	endSession    string
 
-	clientAuth    string
-	algorithms    []string
-	issAdvertised bool // RFC 9207 3
+	clientAuth     string
+	authAlgorithms []string // of client assertions; nil: not listed
+	algorithms     []string
+	issAdvertised  bool // RFC 9207 3
 
 	request    string // the constant part of the authorization request
 	formAction []string
@@ -132,6 +133,8 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	if err == nil {
 		m.clientAuth, err = chooseClientAuth(s, methods, listed)
 	}
+	errs = append(errs, err)
+	m.authAlgorithms, _, err = doc.Strings("token_endpoint_auth_signing_alg_values_supported")
 	errs = append(errs, err)
 	algorithms, listed, err := doc.Strings("id_token_signing_alg_values_supported")
 	if err == nil {

@@ -33,8 +33,9 @@ type Provider struct {
 	logger  *slog.Logger
 	timeout time.Duration // of one call
 
-	scopes []string
-	keys   *keySet
+	scopes     []string
+	keys       *keySet
+	clientKeys []*clientKey
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
@@ -54,6 +55,8 @@ func New(s Settings) (*Provider, error) {
 		logger:  s.Logger,
 		timeout: callTimeout,
 		scopes:  requestScopes(s.Scopes),
+
+		clientKeys: newClientKeys(s.ClientKeys),
 	}
 	if p.now == nil {
 		p.now = time.Now

@@ -40,6 +40,9 @@ type Settings struct {
 	ClientID   string
 	Secret     func(context.Context) (string, error) // nil: a public client
 	ClientAuth string                                // "": from the metadata
+	ClientKeys []ClientKey                           // sign assertions; newest first
+
+	AssertionAudience string // of client assertions; "": the issuer
 
 	Scopes        []string // openid is always added; nil: openid profile email
 	ResponseType  string   // "" or "code"
@@ -99,5 +102,6 @@ func (s Settings) clone() Settings {
 	s.DynamicParams = slices.Clone(s.DynamicParams)
 	s.Algorithms = slices.Clone(s.Algorithms)
 	s.Audiences = slices.Clone(s.Audiences)
+	s.ClientKeys = slices.Clone(s.ClientKeys)
 	return s
 }

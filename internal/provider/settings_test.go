@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/tls"
 	"log/slog"
 	"net/http"
@@ -41,6 +42,29 @@ func TestNewRefuses(t *testing.T) {
 		{"an unknown client authentication", func(s *provider.Settings) { s.ClientAuth = "magic" }, `ClientAuth "magic"`},
 		{"basic without a secret", func(s *provider.Settings) { s.ClientAuth = "client_secret_basic" }, "needs a client secret"},
 		{"a secret for none", func(s *provider.Settings) { s.ClientAuth = "none"; s.Secret = secret }, "remove one of them"},
+		{"private_key_jwt without a key", func(s *provider.Settings) { s.ClientAuth = "private_key_jwt" }, "needs ClientKeys"},
+		{"client_secret_jwt without a secret", func(s *provider.Settings) { s.ClientAuth = "client_secret_jwt" }, "needs a client secret"},
+		{"a client key of nothing", func(s *provider.Settings) { s.ClientKeys = []provider.ClientKey{{ID: "a"}} }, "one of Key, Func and File"},
+		{"a client key of two sources", func(s *provider.Settings) { s.ClientKeys = []provider.ClientKey{{Key: rsaKey(), File: "k"}} }, "one of Key, Func and File"},
+		{"a client key for HMAC", func(s *provider.Settings) { s.ClientKeys = []provider.ClientKey{{File: "k", Algorithm: "HS256"}} }, `"HS256" is not supported`},
+		{"a client key for none", func(s *provider.Settings) { s.ClientKeys = []provider.ClientKey{{File: "k", Algorithm: "none"}} }, `"none" is not supported`},
+		{"a client key of another kind", func(s *provider.Settings) {
+			s.ClientKeys = []provider.ClientKey{{Key: rsaKey(), Algorithm: "ES256"}}
+		}, "cannot sign with ES256"},
+		{"a client key of a curve of long ago", func(s *provider.Settings) {
+			s.ClientKeys = []provider.ClientKey{{Key: ecKey("old", elliptic.P224())}}
+		}, "curve"},
+		{"a client key id with a line break", func(s *provider.Settings) {
+			s.ClientKeys = []provider.ClientKey{{ID: "a\n", Key: rsaKey()}}
+		}, "control characters"},
+		{"an audience for no assertion", func(s *provider.Settings) {
+			s.Secret, s.ClientAuth, s.AssertionAudience = secret, "client_secret_post", "x"
+		}, "sends no assertion"},
+		{"a tenant's assertion audience", func(s *provider.Settings) { s.TenantSupplied = true; s.AssertionAudience = "https://a.example" }, "AssertionAudience"},
+		{"a tenant's file", func(s *provider.Settings) {
+			s.TenantSupplied = true
+			s.ClientKeys = []provider.ClientKey{{File: "/etc/passwd"}}
+		}, "File: not for a TenantSupplied"},
 		{"an unknown response type", func(s *provider.Settings) { s.ResponseType = "token" }, `ResponseType "token"`},
 		{"an unknown response mode", func(s *provider.Settings) { s.ResponseMode = "web_message" }, `ResponseMode "web_message"`},
 		{"no redirect address", func(s *provider.Settings) { s.RedirectURL = "" }, "RedirectURL"},

@@ -38,28 +38,29 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier str
 	if len(p.s.Resource) > 0 {
 		form["resource"] = p.s.Resource
 	}
-	a, secret, err := p.post(ctx, tokenEndpoint, m.token, m.clientAuth, form)
+	a, secrets, err := p.post(ctx, m, tokenEndpoint, m.token, form)
 	if err != nil {
 		return nil, err
 	}
-	return parseTokens(a, p.scopes, p.now(), code, verifier, secret, url.QueryEscape(secret))
+	return parseTokens(a, p.scopes, p.now(), append(secrets, code, verifier)...)
 }
 
-// post sends a form as this client.
-func (p *Provider) post(ctx context.Context, what, address, method string, form url.Values) (*answer, string, error) {
-	sign, secret, err := p.authenticate(ctx, method, form)
+// post sends a form as this client, and returns what of its credentials no
+// error may repeat.
+func (p *Provider) post(ctx context.Context, m *metadata, what, address string, form url.Values) (*answer, []string, error) {
+	sign, secrets, err := p.authenticate(ctx, m, form)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", what, err)
+		return nil, nil, fmt.Errorf("%s: %w", what, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
+		return nil, nil, fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	sign(req)
 	a, err := p.call(ctx, what, req)
-	return a, secret, err
+	return a, secrets, err
 }
 
 // parseTokens reads the answer of the token endpoint. Secrets are those of the

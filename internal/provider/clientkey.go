@@ -1,0 +1,392 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// ClientKey is a private key of the client: one of Key, Func or File.
+type ClientKey struct {
+	ID        string
+	Algorithm string
+	Key       crypto.Signer
+	Func      func(context.Context) (crypto.Signer, error)
+	File      string // PEM, or a ready assertion
+}
+
+// maxKeyFile bounds what is read of a file.
+const maxKeyFile = 64 << 10
+
+// clientKey is a [ClientKey] in use.
+type clientKey struct {
+	ClientKey
+
+	mu    sync.Mutex // guards what File held when it was last read
+	bytes []byte
+	held  material
+}
+
+// material is what a key's source gives: a key, or a ready assertion.
+type material struct {
+	signer    crypto.Signer
+	assertion string
+}
+
+func newClientKeys(keys []ClientKey) []*clientKey {
+	out := make([]*clientKey, len(keys))
+	for i, key := range keys {
+		out[i] = &clientKey{ClientKey: key}
+	}
+	return out
+}
+
+// load asks the key's source at each use, so that keys can be rotated without
+// a restart.
+func (k *clientKey) load(ctx context.Context) (material, error) {
+	var m material
+	var err error
+	switch {
+	case k.Key != nil:
+		return material{signer: k.Key}, nil // checked by New
+	case k.Func != nil:
+		m.signer, err = k.Func(ctx)
+	default:
+		m, err = k.readFile()
+	}
+	if err != nil {
+		return material{}, &Unavailable{What: "client key", Err: err}
+	}
+	if m.assertion != "" {
+		return m, nil
+	}
+	if err := checkSigner(m.signer, k.Algorithm); err != nil {
+		return material{}, fmt.Errorf("client key: %w: %w", ErrMisconfigured, err)
+	}
+	return m, nil
+}
+
+// readFile reads the file whenever it is needed and parses it when it changed.
+// Time stamps decide nothing: files that a platform renews are often swapped
+// by links.
+func (k *clientKey) readFile() (material, error) {
+	f, err := os.Open(k.File)
+	if err != nil {
+		return material{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return material{}, err
+	}
+	if len(b) > maxKeyFile {
+		return material{}, fmt.Errorf("%s is larger than %d bytes", k.File, maxKeyFile)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.bytes != nil && bytes.Equal(b, k.bytes) {
+		return k.held, nil
+	}
+	m, err := parseKeyFile(b)
+	if err != nil {
+		return material{}, fmt.Errorf("%s: %w", k.File, err)
+	}
+	k.bytes, k.held = b, m
+	return m, nil
+}
+
+// parseKeyFile takes the first private key of a PEM file, or a JWT that
+// another party signed for us, as platforms hand out to their workloads.
+func parseKeyFile(b []byte) (material, error) {
+	if text := strings.TrimSpace(string(b)); isJWT(text) {
+		return material{assertion: text}, nil
+	}
+	for {
+		var block *pem.Block
+		if block, b = pem.Decode(b); block == nil {
+			return material{}, errors.New("holds neither a private key in PEM nor a JWT")
+		}
+		key, err := parsePEM(block)
+		if err != nil {
+			return material{}, err
+		}
+		if key != nil {
+			return material{signer: key}, nil
+		}
+	}
+}
+
+// parsePEM returns nil for a block that is no key. The parsers' errors may
+// quote what they saw, ours do not.
+func parsePEM(block *pem.Block) (crypto.Signer, error) {
+	var key any
+	var err error
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("the private key is encrypted: store it decrypted, or use Func")
+	default:
+		return nil, nil
+	}
+	signer, ok := key.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("the private key cannot be parsed")
+	}
+	return signer, nil
+}
+
+func isJWT(s string) bool {
+	_, _, err := validate.SplitJWS(s, maxKeyFile)
+	return err == nil
+}
+
+// signingAlgorithms are those a key can sign with, the usual one first.
+func signingAlgorithms(public crypto.PublicKey) ([]string, error) {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		// RFC 7518 3.3.
+		if key.N.BitLen() < 2048 {
+			return nil, errors.New("the RSA key has less than 2048 bits")
+		}
+		return []string{"RS256", "PS256", "RS384", "PS384", "RS512", "PS512"}, nil
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256():
+			return []string{"ES256"}, nil
+		case elliptic.P384():
+			return []string{"ES384"}, nil
+		case elliptic.P521():
+			return []string{"ES512"}, nil
+		}
+		return nil, errors.New("the key's curve is not P-256, P-384 or P-521")
+	case ed25519.PublicKey:
+		return []string{"EdDSA"}, nil
+	}
+	return nil, errors.New("the key is no RSA, EC or Ed25519 key")
+}
+
+// checkSigner holds a key against the algorithm it is meant for.
+func checkSigner(key crypto.Signer, algorithm string) error {
+	if key == nil {
+		return errors.New("there is no key")
+	}
+	algorithms, err := signingAlgorithms(key.Public())
+	if err != nil {
+		return err
+	}
+	if algorithm != "" && !slices.Contains(algorithms, algorithm) {
+		return fmt.Errorf("the key cannot sign with %s, but with %s", algorithm, strings.Join(algorithms, ", "))
+	}
+	return nil
+}
+
+// signingKey is a key with the algorithm it is going to sign with.
+type signingKey struct {
+	signer    crypto.Signer
+	id        string
+	algorithm string
+}
+
+// newSigningKey chooses the algorithm: the setting's, else the first one of
+// the key that the provider supports. A nil list supports all of them; ok is
+// false where none fits.
+func newSigningKey(signer crypto.Signer, id, algorithm string, supported []string) (key *signingKey, ok bool, err error) {
+	algorithms, err := signingAlgorithms(signer.Public())
+	if err != nil {
+		return nil, false, err
+	}
+	if id == "" {
+		if id, err = thumbprint(signer.Public()); err != nil {
+			return nil, false, err
+		}
+	}
+	if algorithm != "" {
+		return &signingKey{signer, id, algorithm}, true, nil
+	}
+	for _, algorithm := range algorithms {
+		if supported == nil || slices.Contains(supported, algorithm) {
+			return &signingKey{signer, id, algorithm}, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// thumbprint is the id of a key that was given none (RFC 7638).
+func thumbprint(public crypto.PublicKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
+}
+
+// sign makes a JWT of claims.
+func (k *signingKey) sign(typ string, claims any) (string, error) {
+	return signJWT(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.algorithm), Key: k}, typ, claims)
+}
+
+func signJWT(key jose.SigningKey, typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// Public implements [jose.OpaqueSigner].
+func (k *signingKey) Public() *jose.JSONWebKey {
+	return &jose.JSONWebKey{Key: k.signer.Public(), KeyID: k.id}
+}
+
+// Algs implements [jose.OpaqueSigner].
+func (k *signingKey) Algs() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.algorithm)}
+}
+
+// SignPayload implements [jose.OpaqueSigner], so that a key in hardware, or at
+// a key service, signs as one in memory does.
+func (k *signingKey) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
+	hash, ok := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[k.algorithm[2:]]
+	if !ok { // EdDSA signs the message itself
+		return k.signer.Sign(rand.Reader, payload, crypto.Hash(0))
+	}
+	h := hash.New()
+	h.Write(payload)
+	digest := h.Sum(nil)
+	switch k.algorithm[:2] {
+	case "PS":
+		return k.signer.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
+	case "ES":
+		signature, err := k.signer.Sign(rand.Reader, digest, hash)
+		if err != nil {
+			return nil, err
+		}
+		return fixedSize(signature, k.signer.Public())
+	}
+	return k.signer.Sign(rand.Reader, digest, hash)
+}
+
+// fixedSize turns an ECDSA signature in ASN.1 into R and S side by side
+// (RFC 7518 3.4).
+func fixedSize(signature []byte, public crypto.PublicKey) ([]byte, error) {
+	key, ok := public.(*ecdsa.PublicKey)
+	var n struct{ R, S *big.Int }
+	rest, err := asn1.Unmarshal(signature, &n)
+	if !ok || err != nil || len(rest) != 0 || n.R.Sign() <= 0 || n.S.Sign() <= 0 {
+		return nil, errors.New("the key made no ECDSA signature")
+	}
+	size := (key.Curve.Params().BitSize + 7) / 8
+	if n.R.BitLen() > size*8 || n.S.BitLen() > size*8 {
+		return nil, errors.New("the key made no ECDSA signature of its curve")
+	}
+	out := make([]byte, 2*size)
+	n.R.FillBytes(out[:size])
+	n.S.FillBytes(out[size:])
+	return out, nil
+}
+
+// signingKey is the first of the keys that fits the provider.
+func (p *Provider) signingKey(ctx context.Context, supported []string) (*signingKey, error) {
+	for _, k := range p.clientKeys {
+		m, err := k.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if m.signer == nil {
+			continue
+		}
+		key, ok, err := newSigningKey(m.signer, k.ID, k.Algorithm, supported)
+		if err != nil || ok {
+			return key, err
+		}
+	}
+	return nil, fmt.Errorf("%w: none of ClientKeys can sign as the provider wants it: it lists %s", ErrMisconfigured, strings.Join(supported, ", "))
+}
+
+// PublicKeys returns the public halves of ClientKeys, for the client's JWK Set
+// (RFC 7517). Should one of them not be had there is an error and no set: a
+// provider keeps the last good one, as we do.
+func (p *Provider) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	for _, k := range p.clientKeys {
+		m, err := k.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if m.signer == nil {
+			continue
+		}
+		key, _, err := newSigningKey(m.signer, k.ID, k.Algorithm, nil)
+		if err != nil {
+			return nil, err
+		}
+		public := key.Public()
+		public.Use, public.Algorithm = "sig", k.Algorithm
+		b, err := public.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// checkClientKeys reports what can be seen without asking a source.
+func (s *Settings) checkClientKeys(m *mistakes) {
+	for i, k := range s.ClientKeys {
+		sources := 0
+		for _, given := range []bool{k.Key != nil, k.Func != nil, k.File != ""} {
+			if given {
+				sources++
+			}
+		}
+		switch {
+		case sources != 1:
+			m.add("ClientKeys[%d]: give one of Key, Func and File", i)
+		case k.Algorithm != "" && !slices.Contains(asymmetric, k.Algorithm):
+			m.add("ClientKeys[%d].Algorithm: %q is not supported: use %s", i, k.Algorithm, strings.Join(asymmetric, ", "))
+		case k.Key != nil:
+			if err := checkSigner(k.Key, k.Algorithm); err != nil {
+				m.add("ClientKeys[%d].Key: %w", i, err)
+			}
+		// Whoever typed the settings in would learn what our files hold.
+		case k.File != "" && s.TenantSupplied:
+			m.add("ClientKeys[%d].File: not for a TenantSupplied provider; use Key or Func", i)
+		}
+		if hasControl(k.ID) {
+			m.add("ClientKeys[%d].ID has control characters: check how it was copied", i)
+		}
+	}
+}
