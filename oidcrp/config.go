@@ -214,6 +214,7 @@ type providerEntry struct {
 	postLogout     string
 	formPost       bool
 	issuer         string
+	clientKeys     bool
 	asks           bool // a fixed prompt, which beats a silent login's
 }
 
@@ -271,8 +272,8 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		rolesClaim:     p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
 		formPost: p.ResponseMode == "form_post",
-		issuer:   p.Issuer,
-		asks:     p.Prompt != "" && p.Prompt != "none",
+		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0,
+		asks: p.Prompt != "" && p.Prompt != "none",
 	}
 	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
 	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
@@ -302,6 +303,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Name: p.Name, Issuer: p.Issuer, MetadataURL: p.MetadataURL,
 		Endpoints: provider.Endpoints(p.Endpoints),
 		ClientID:  p.ClientID, ClientAuth: p.ClientAuth,
+		ClientKeys: clientKeys(p.ClientKeys), AssertionAudience: p.AssertionAudience,
 		Scopes: p.Scopes, ResponseType: p.ResponseType, ResponseMode: p.ResponseMode,
 		RedirectURL: redirectURL,
 		ACRValues:   p.ACRValues, RequireACR: p.RequireACR,

@@ -4,7 +4,6 @@ package oidcrp
 
 import (
 	"context"
-	"crypto"
 	"net/http"
 	"time"
 
@@ -171,13 +170,4 @@ func (rp *RelyingParty) Check(ctx context.Context, p Provider) CheckReport { pan
 type CheckReport struct {
 	Metadata map[string]any
 	Problems []string
-}
-
-// ClientKey is a private key of the client: one of Key, Func or File.
-type ClientKey struct {
-	ID        string // kid
-	Algorithm string // alg, such as "PS256", "ES256", "EdDSA" or "RSA-OAEP"
-	Key       crypto.Signer
-	Func      func(context.Context) (crypto.Signer, error)
-	File      string // PEM, or a ready assertion, re-read when it changes
 }

@@ -141,7 +141,7 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 
 // fixedPaths are those of our addresses that are not callbacks.
 func (rp *RelyingParty) fixedPaths() []string {
-	return []string{rp.path("/login"), rp.path("/logout"), rp.path("/me")}
+	return []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/jwks")}
 }
 
 func (rp *RelyingParty) makeRoutes() map[string]route {
@@ -149,6 +149,9 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		rp.path("/login"):  {"login", "GET", rp.serveLogin},
 		rp.path("/logout"): {"logout", "GET POST", rp.serveLogout},
 		rp.path("/me"):     {"me", "GET", rp.serveMe},
+	}
+	if rp.hasClientKeys() {
+		routes[rp.path("/jwks")] = route{"jwks", "GET", rp.serveJWKS}
 	}
 	for _, p := range rp.providers {
 		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
@@ -235,6 +238,7 @@ type Addresses struct {
 	Provider   string // Name
 	Redirect   string // redirect_uri
 	PostLogout string // post_logout_redirect_uri
+	JWKS       string // jwks_uri; "" without ClientKeys
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
@@ -242,7 +246,11 @@ type Addresses struct {
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
 	for _, p := range rp.providers {
-		all = append(all, Addresses{p.name, rp.site.url(p.callback), p.postLogout})
+		a := Addresses{Provider: p.name, Redirect: rp.site.url(p.callback), PostLogout: p.postLogout}
+		if p.clientKeys {
+			a.JWKS = rp.site.url(rp.path("/jwks"))
+		}
+		all = append(all, a)
 	}
 	return all
 }

@@ -166,9 +166,19 @@ type Provider struct {
 	ClientSecretFunc func(context.Context) (Secret, error)
 
 	// ClientAuth is the token endpoint authentication method (Core 9):
-	// "client_secret_basic", "client_secret_post" or "none". Empty: chosen from
-	// the metadata and from what is configured, never by trying.
+	// "client_secret_basic", "client_secret_post", "none",
+	// "client_secret_jwt" or "private_key_jwt". Empty: chosen from the metadata
+	// and from what is configured, never by trying.
 	ClientAuth string
+
+	// ClientKeys sign client assertions, newest first. Their public halves are
+	// served at Prefix + "/jwks". To rotate, append the new key, then move it
+	// to the front, then drop the old one.
+	ClientKeys []ClientKey
+
+	// AssertionAudience is the aud of client assertions. Empty: the issuer.
+	// Some providers, such as Ory Hydra, want their token endpoint.
+	AssertionAudience string
 
 	// Scopes to ask for; openid is always added. Nil: openid profile email.
 	Scopes []string

@@ -207,10 +207,13 @@ type Provider struct {
 	ClientAuth string
 
 	// ClientKeys sign client assertions and request objects, newest first, and
-	// decrypt tokens.
+	// decrypt tokens. The public halves of those that sign are served at
+	// Prefix + "/jwks". To rotate, append the new key, then move it to the
+	// front, then drop the old one.
 	ClientKeys []ClientKey
 
 	// AssertionAudience is the aud of client assertions. Empty: the issuer.
+	// Some providers, such as Ory Hydra, want their token endpoint.
 	AssertionAudience string
 
 	// Profile turns on a hardening profile as a whole. See [FAPI2].

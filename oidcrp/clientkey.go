@@ -1,0 +1,77 @@
+package oidcrp
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+)
+
+// ClientKey is a private key of the client: one of Key, Func or File.
+type ClientKey struct {
+	// ID is the key's kid. Default: its thumbprint (RFC 7638).
+	ID string
+
+	// Algorithm is what it signs with, such as "PS256", "ES256" or "EdDSA".
+	// Default: the usual one of the key, such as RS256, among those the
+	// provider lists.
+	Algorithm string
+
+	// Key is an RSA (2048 bits or more), EC (P-256, P-384, P-521) or Ed25519
+	// key in memory, or whatever signs with one elsewhere.
+	Key crypto.Signer
+
+	// Func is asked for the key at each use.
+	Func func(context.Context) (crypto.Signer, error)
+
+	// File is read at each use, so that it can be replaced without a restart.
+	// It holds a private key in PEM. For a platform that signs for its
+	// workloads it may instead hold the ready client assertion, if it is the
+	// first of the keys.
+	File string
+}
+
+// serveJWKS answers with the public halves of all client keys, for providers
+// that want a jwks_uri (RFC 7517).
+func (rp *RelyingParty) serveJWKS(w http.ResponseWriter, r *http.Request) error {
+	set := struct {
+		Keys []json.RawMessage `json:"keys"`
+	}{Keys: []json.RawMessage{}}
+	for _, p := range rp.providers {
+		keys, err := p.PublicKeys(r.Context())
+		if err != nil {
+			return &Error{Provider: p.name, Err: err}
+		}
+		for _, key := range keys {
+			// Providers may share a key.
+			if !slices.ContainsFunc(set.Keys, func(k json.RawMessage) bool { return string(k) == string(key) }) {
+				set.Keys = append(set.Keys, key)
+			}
+		}
+	}
+	body, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json") // what every provider reads
+	h.Set("Cache-Control", "public, max-age=300")
+	w.Write(body)
+	return nil
+}
+
+func (rp *RelyingParty) hasClientKeys() bool {
+	return slices.ContainsFunc(rp.providers, func(p *providerEntry) bool { return p.clientKeys })
+}
+
+// clientKeys are the keys in the provider room's words.
+func clientKeys(keys []ClientKey) []provider.ClientKey {
+	out := make([]provider.ClientKey, len(keys))
+	for i, k := range keys {
+		out[i] = provider.ClientKey(k)
+	}
+	return out
+}
