@@ -310,7 +310,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
 		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams,
-		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo),
+		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
 		HTTPClient:     p.HTTPClient,
 		TenantSupplied: p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,
 		RequireIss: p.TenantSupplied && requireIss,

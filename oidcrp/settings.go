@@ -226,14 +226,19 @@ type Provider struct {
 	// ignored, and parameters of the protocol itself refused by New.
 	DynamicParams []string
 
-	// Algorithms the ID token may be signed with. Nil: RS256, PS256, ES256,
-	// their 384 and 512 forms, and EdDSA, less what the metadata leaves out.
-	// HS256 is accepted only when it is named here. "none" never.
+	// Algorithms the ID token, and UserInfo, may be signed with. Nil: RS256,
+	// PS256, ES256, their 384 and 512 forms, and EdDSA, less what the metadata
+	// leaves out. HS256 is accepted only when it is named here. "none" never.
 	Algorithms []string
 
 	// UserInfo says whether the UserInfo endpoint is asked at login, and what
-	// its failure means. A sub that differs always fails the login.
+	// its failure means. A sub that differs always fails the login. An answer
+	// that is signed must verify, and name Issuer and ClientID.
 	UserInfo UserInfoPolicy
+
+	// UserInfoInBody sends the access token to the UserInfo endpoint in the
+	// body of a form, for providers that do not read the header (RFC 6750 2.2).
+	UserInfoInBody bool
 
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
 	// from: a string, or an array of strings. It need not be in Config.Claims.

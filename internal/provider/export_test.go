@@ -66,3 +66,17 @@ func VerifyIDToken(ctx context.Context, p *Provider, raw string, e Expected) (*v
 	}
 	return p.verifyIDToken(ctx, m, raw, p.expect(e, "", ""))
 }
+
+// ReadUserInfo reads an answer about alice.
+func ReadUserInfo(ctx context.Context, p *Provider, kind, body string) (validate.Claims, error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{what: userInfoEndpoint, status: http.StatusOK, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
+	claims, err := p.readUserInfo(ctx, m, a)
+	if err != nil {
+		return nil, err
+	}
+	return claims, checkSubject(claims, "alice")
+}

@@ -125,6 +125,12 @@ func (a *answer) retryAfter() time.Duration {
 	return time.Duration(min(n, 300)) * time.Second
 }
 
+// isJWT reports whether the answer says it is a JWT (RFC 7519 10.3.1).
+func (a *answer) isJWT() bool {
+	kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return err == nil && kind == "application/jwt"
+}
+
 // isJSON reports whether the answer says it is JSON. A form body that happens
 // to parse is not (RFC 6749 5.1).
 func (a *answer) isJSON() bool {

@@ -83,12 +83,18 @@ type idTokenKeys struct {
 
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	if k.p.s.usesMAC() {
-		k.payload, k.err = k.p.verifyMAC(ctx, token, k.algorithms)
-	} else {
-		k.payload, _, k.err = k.p.keys.verify(ctx, token, k.algorithms, false)
-	}
+	k.payload, k.err = k.p.verify(ctx, token, k.algorithms, false)
 	return k.payload, k.err
+}
+
+// verify checks a signature of the provider's. stranger says that anybody may
+// have sent the token.
+func (p *Provider) verify(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
+	if p.s.usesMAC() {
+		return p.verifyMAC(ctx, token, algorithms)
+	}
+	payload, _, err := p.keys.verify(ctx, token, algorithms, stranger)
+	return payload, err
 }
 
 // failure is why there is no verified payload.
@@ -133,10 +139,12 @@ func joseAlgorithms(names []string) []jose.SignatureAlgorithm {
 	return out
 }
 
-// inIDToken gives an error about any token its name.
-func inIDToken(err error) error {
+func inIDToken(err error) error { return inToken("id token", err) }
+
+// inToken gives an error about any token the name of that one.
+func inToken(token string, err error) error {
 	if e, ok := errors.AsType[*validate.Error](err); ok {
-		return refused("id token", e.Check, e.Detail)
+		return refused(token, e.Check, e.Detail)
 	}
 	return err
 }

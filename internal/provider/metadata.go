@@ -20,10 +20,11 @@ type metadata struct {
 	jwks          string
 	endSession    string
 
-	clientAuth     string
-	authAlgorithms []string // of client assertions; nil: not listed
-	algorithms     []string
-	issAdvertised  bool // RFC 9207 3
+	clientAuth         string
+	authAlgorithms     []string // of client assertions; nil: not listed
+	algorithms         []string
+	userInfoAlgorithms []string
+	issAdvertised      bool // RFC 9207 3
 
 	request    string // the constant part of the authorization request
 	formAction []string
@@ -140,16 +141,29 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	if err == nil {
 		m.algorithms, err = chooseAlgorithms(s, algorithms, listed)
 	}
+	errs = append(errs, err)
+	algorithms, listed, err = doc.Strings("userinfo_signing_alg_values_supported")
+	m.userInfoAlgorithms = narrowed(s, algorithms, listed)
 	return errors.Join(append(errs, err)...)
 }
 
 // chooseAlgorithms lets the metadata narrow the list, never widen it.
 func chooseAlgorithms(s *Settings, supported []string, listed bool) ([]string, error) {
+	out := narrowed(s, supported, listed)
+	if len(out) == 0 {
+		return nil, errors.New("the provider lists no public-key algorithm for ID tokens: if it is HMAC with the client secret you want, name it in Algorithms")
+	}
+	return out, nil
+}
+
+// narrowed is what the settings accept or, where they leave it open, the
+// public-key algorithms the metadata does not leave out.
+func narrowed(s *Settings, supported []string, listed bool) []string {
 	if len(s.Algorithms) > 0 {
-		return s.Algorithms, nil
+		return s.Algorithms
 	}
 	if !listed {
-		return asymmetric, nil
+		return asymmetric
 	}
 	var out []string
 	for _, alg := range asymmetric {
@@ -157,8 +171,5 @@ func chooseAlgorithms(s *Settings, supported []string, listed bool) ([]string, e
 			out = append(out, alg)
 		}
 	}
-	if len(out) == 0 {
-		return nil, errors.New("the provider lists no public-key algorithm for ID tokens: if it is HMAC with the client secret you want, name it in Algorithms")
-	}
-	return out, nil
+	return out
 }

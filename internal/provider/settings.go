@@ -62,6 +62,8 @@ type Settings struct {
 	Audiences  []string
 	UserInfo   int
 
+	UserInfoInBody bool // the access token goes into a form
+
 	HTTPClient        *http.Client // never used for a TenantSupplied provider
 	TenantSupplied    bool
 	InsecureAllowHTTP bool

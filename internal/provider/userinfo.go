@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -41,12 +42,10 @@ func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject
 	if t.AccessToken == "" {
 		return nil, refused(tokenResponse, "access_token", "is missing, and UserInfo needs it")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userInfo, nil)
+	req, err := p.userInfoRequest(ctx, m.userInfo, t)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)
 	}
-	req.Header.Set("Accept", "application/json")
-	t.SetAuthHeader(req)
 	a, err := p.call(ctx, userInfoEndpoint, req)
 	if err != nil {
 		return nil, err
@@ -54,27 +53,77 @@ func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject
 	if a.status != http.StatusOK {
 		return nil, a.oauthError([]string{t.AccessToken})
 	}
-	return parseUserInfo(a, subject)
+	claims, err := p.readUserInfo(ctx, m, a)
+	if err != nil {
+		return nil, err
+	}
+	return claims, checkSubject(claims, subject)
 }
 
-// parseUserInfo accepts plain JSON only: what is signed or encrypted counts as
-// a failure, since nobody here has checked it.
-func parseUserInfo(a *answer, subject string) (validate.Claims, error) {
-	if !a.isJSON() {
-		return nil, refused(userInfoResponse, "content_type", "is not JSON")
+// userInfoRequest carries the access token in the header or, where the
+// settings say so, in a form (Core 5.3.1, RFC 6750 2). It is never in both,
+// and never in the query, which servers log.
+func (p *Provider) userInfoRequest(ctx context.Context, address string, t *tokens) (*http.Request, error) {
+	method, body := http.MethodGet, ""
+	if p.s.UserInfoInBody {
+		method, body = http.MethodPost, url.Values{"access_token": {t.AccessToken}}.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/jwt")
+	if p.s.UserInfoInBody {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return req, nil
+	}
+	t.SetAuthHeader(req)
+	return req, nil
+}
+
+// readUserInfo reads plain JSON, or a JWT that is checked like any other
+// (Core 5.3.2): what comes signed may have been kept by somebody, so it must
+// say who made it, and for whom.
+func (p *Provider) readUserInfo(ctx context.Context, m *metadata, a *answer) (validate.Claims, error) {
+	switch {
+	case a.isJWT():
+		return p.verifyUserInfo(ctx, m, strings.TrimSpace(string(a.body)))
+	case !a.isJSON():
+		return nil, refused(userInfoResponse, "content_type", "is neither JSON nor a JWT")
 	}
 	claims, err := validate.Object(a.body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.what, err)
 	}
+	return claims, nil
+}
+
+// maxUserInfo bounds a signed answer.
+const maxUserInfo = 256 << 10
+
+// verifyUserInfo checks a signed answer.
+func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw string) (validate.Claims, error) {
+	header, _, err := validate.SplitJWS(raw, maxUserInfo)
+	if err != nil {
+		return nil, inToken(userInfoResponse, err)
+	}
+	payload, err := p.verify(ctx, raw, joseAlgorithms(m.userInfoAlgorithms), false)
+	if err != nil {
+		return nil, inToken(userInfoResponse, err)
+	}
+	return validate.CheckUserInfoToken(header, payload, p.expect(Expected{}, "", ""))
+}
+
+// checkSubject holds the claims against the ID token's subject.
+func checkSubject(claims validate.Claims, subject string) error {
 	sub, present, err := claims.String("sub")
 	switch {
 	case err != nil || !present:
-		return nil, refused(userInfoResponse, "sub", "is missing or no string")
+		return refused(userInfoResponse, "sub", "is missing or no string")
 	case sub != subject:
-		return nil, errSubject
+		return errSubject
 	}
-	return claims, nil
+	return nil
 }
 
 // tokenClaims are about the ID token itself: UserInfo has no say in them.
