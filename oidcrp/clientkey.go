@@ -17,11 +17,15 @@ type ClientKey struct {
 
 	// Algorithm is what it signs with, such as "PS256", "ES256" or "EdDSA".
 	// Default: the usual one of the key, such as RS256, among those the
-	// provider lists.
+	// provider lists. With "RSA-OAEP", "RSA-OAEP-256", "ECDH-ES",
+	// "ECDH-ES+A128KW", "ECDH-ES+A192KW" or "ECDH-ES+A256KW" it decrypts
+	// instead.
 	Algorithm string
 
 	// Key is an RSA (2048 bits or more), EC (P-256, P-384, P-521) or Ed25519
-	// key in memory, or whatever signs with one elsewhere.
+	// key in memory, or whatever signs with one elsewhere. What decrypts with
+	// an RSA key elsewhere is a [crypto.Decrypter] too; an EC key that decrypts
+	// is an [*ecdsa.PrivateKey].
 	Key crypto.Signer
 
 	// Func is asked for the key at each use.

@@ -171,7 +171,9 @@ type Provider struct {
 	// and from what is configured, never by trying.
 	ClientAuth string
 
-	// ClientKeys sign client assertions, newest first. Their public halves are
+	// ClientKeys sign client assertions, newest first, or decrypt tokens, which
+	// is off until there is a key for it: see [ClientKey.Algorithm]. With one,
+	// ID tokens must be encrypted, and UserInfo may be. The public halves are
 	// served at Prefix + "/jwks". To rotate, append the new key, then move it
 	// to the front, then drop the old one.
 	ClientKeys []ClientKey

@@ -207,8 +207,9 @@ type Provider struct {
 	ClientAuth string
 
 	// ClientKeys sign client assertions and request objects, newest first, and
-	// decrypt tokens. The public halves of those that sign are served at
-	// Prefix + "/jwks". To rotate, append the new key, then move it to the
+	// decrypt tokens, which is off until there is a key for it: see
+	// [ClientKey.Algorithm]. With one, ID tokens must be encrypted, and
+	// UserInfo may be. The public halves are served at Prefix + "/jwks". To rotate, append the new key, then move it to the
 	// front, then drop the old one.
 	ClientKeys []ClientKey
 

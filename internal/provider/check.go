@@ -145,8 +145,8 @@ func (s *Settings) checkClient(m *mistakes) {
 			m.add("ClientAuth is %q and there is a client secret: remove one of them", authNone)
 		}
 	case authPrivateKey:
-		if len(s.ClientKeys) == 0 {
-			m.add("ClientAuth %q needs ClientKeys: give the key whose public half the provider knows", s.ClientAuth)
+		if !s.canSign() {
+			m.add("ClientAuth %q needs ClientKeys: give the signing key whose public half the provider knows", s.ClientAuth)
 		}
 	default:
 		m.add("ClientAuth %q: use %s", s.ClientAuth, strings.Join(authMethods, ", "))

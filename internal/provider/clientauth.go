@@ -38,9 +38,9 @@ func chooseClientAuth(s *Settings, supported []string, listed bool) (string, err
 	switch {
 	case s.ClientAuth != "":
 		return s.ClientAuth, nil
-	case len(s.ClientKeys) > 0 && (has(authPrivateKey) || !listed && s.Secret == nil):
+	case s.canSign() && (has(authPrivateKey) || !listed && s.Secret == nil):
 		return authPrivateKey, nil
-	case len(s.ClientKeys) > 0 && s.Secret == nil:
+	case s.canSign() && s.Secret == nil:
 		return "", errors.New("the provider does not list private_key_jwt in token_endpoint_auth_methods_supported: set ClientAuth to it if it has it all the same, or to \"none\"")
 	case s.Secret == nil:
 		return authNone, nil

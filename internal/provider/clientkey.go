@@ -79,10 +79,10 @@ func (k *clientKey) load(ctx context.Context) (material, error) {
 	if err != nil {
 		return material{}, &Unavailable{What: "client key", Err: err}
 	}
-	if m.assertion != "" {
+	if m.assertion != "" && !k.decrypts() {
 		return m, nil
 	}
-	if err := checkSigner(m.signer, k.Algorithm); err != nil {
+	if err := checkKey(m.signer, k.Algorithm); err != nil {
 		return material{}, fmt.Errorf("client key: %w: %w", ErrMisconfigured, err)
 	}
 	return m, nil
@@ -192,10 +192,13 @@ func signingAlgorithms(public crypto.PublicKey) ([]string, error) {
 	return nil, errors.New("the key is no RSA, EC or Ed25519 key")
 }
 
-// checkSigner holds a key against the algorithm it is meant for.
-func checkSigner(key crypto.Signer, algorithm string) error {
+// checkKey holds a key against the algorithm it is meant for.
+func checkKey(key crypto.Signer, algorithm string) error {
 	if key == nil {
 		return errors.New("there is no key")
+	}
+	if slices.Contains(keyManagement, algorithm) {
+		return checkDecrypter(key, algorithm)
 	}
 	algorithms, err := signingAlgorithms(key.Public())
 	if err != nil {
@@ -340,7 +343,7 @@ func (p *Provider) signingKey(ctx context.Context, supported []string) (*signing
 // provider keeps the last good one, as we do.
 func (p *Provider) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
 	var out []json.RawMessage
-	for _, k := range p.clientKeys {
+	for _, k := range slices.Concat(p.clientKeys, p.decryptionKeys) {
 		m, err := k.load(ctx)
 		if err != nil {
 			return nil, err
@@ -354,6 +357,9 @@ func (p *Provider) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
 		}
 		public := key.Public()
 		public.Use, public.Algorithm = "sig", k.Algorithm
+		if k.decrypts() {
+			public.Use = "enc"
+		}
 		b, err := public.MarshalJSON()
 		if err != nil {
 			return nil, err
@@ -375,10 +381,10 @@ func (s *Settings) checkClientKeys(m *mistakes) {
 		switch {
 		case sources != 1:
 			m.add("ClientKeys[%d]: give one of Key, Func and File", i)
-		case k.Algorithm != "" && !slices.Contains(asymmetric, k.Algorithm):
-			m.add("ClientKeys[%d].Algorithm: %q is not supported: use %s", i, k.Algorithm, strings.Join(asymmetric, ", "))
+		case k.Algorithm != "" && !slices.Contains(asymmetric, k.Algorithm) && !k.decrypts():
+			m.add("ClientKeys[%d].Algorithm: %q is not supported: use %s, or to decrypt %s", i, k.Algorithm, strings.Join(asymmetric, ", "), strings.Join(keyManagement, ", "))
 		case k.Key != nil:
-			if err := checkSigner(k.Key, k.Algorithm); err != nil {
+			if err := checkKey(k.Key, k.Algorithm); err != nil {
 				m.add("ClientKeys[%d].Key: %w", i, err)
 			}
 		// Whoever typed the settings in would learn what our files hold.

@@ -80,3 +80,7 @@ func ReadUserInfo(ctx context.Context, p *Provider, kind, body string) (validate
 	}
 	return claims, checkSubject(claims, "alice")
 }
+
+func Decrypt(ctx context.Context, p *Provider, token string) ([]byte, error) {
+	return p.decrypt(ctx, token, maxIDToken)
+}

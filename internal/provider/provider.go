@@ -33,9 +33,10 @@ type Provider struct {
 	logger  *slog.Logger
 	timeout time.Duration // of one call
 
-	scopes     []string
-	keys       *keySet
-	clientKeys []*clientKey
+	scopes         []string
+	keys           *keySet
+	clientKeys     []*clientKey // those that sign
+	decryptionKeys []*clientKey
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
@@ -55,9 +56,9 @@ func New(s Settings) (*Provider, error) {
 		logger:  s.Logger,
 		timeout: callTimeout,
 		scopes:  requestScopes(s.Scopes),
-
-		clientKeys: newClientKeys(s.ClientKeys),
 	}
+	signing, decrypting := splitKeys(s.ClientKeys)
+	p.clientKeys, p.decryptionKeys = newClientKeys(signing), newClientKeys(decrypting)
 	if p.now == nil {
 		p.now = time.Now
 	}

@@ -40,7 +40,7 @@ type Settings struct {
 	ClientID   string
 	Secret     func(context.Context) (string, error) // nil: a public client
 	ClientAuth string                                // "": from the metadata
-	ClientKeys []ClientKey                           // sign assertions; newest first
+	ClientKeys []ClientKey                           // newest first
 
 	AssertionAudience string // of client assertions; "": the issuer
 

@@ -42,7 +42,12 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier str
 	if err != nil {
 		return nil, err
 	}
-	return parseTokens(a, p.scopes, p.now(), append(secrets, code, verifier)...)
+	t, err := parseTokens(a, p.scopes, p.now(), append(secrets, code, verifier)...)
+	if err != nil {
+		return nil, err
+	}
+	t.idToken, err = p.decryptIDToken(ctx, t.idToken)
+	return t, err
 }
 
 // post sends a form as this client, and returns what of its credentials no

@@ -101,8 +101,19 @@ func (p *Provider) readUserInfo(ctx context.Context, m *metadata, a *answer) (va
 // maxUserInfo bounds a signed answer.
 const maxUserInfo = 256 << 10
 
-// verifyUserInfo checks a signed answer.
+// verifyUserInfo checks an answer that is signed, encrypted, or both. One that
+// is only encrypted says no more of where it comes from than plain JSON does.
 func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw string) (validate.Claims, error) {
+	if len(p.decryptionKeys) > 0 && isJWE(raw) {
+		plain, err := p.decrypt(ctx, raw, maxUserInfo)
+		if err != nil {
+			return nil, inToken(userInfoResponse, err)
+		}
+		if claims, err := validate.Object(plain); err == nil {
+			return claims, nil
+		}
+		raw = string(plain)
+	}
 	header, _, err := validate.SplitJWS(raw, maxUserInfo)
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
