@@ -112,13 +112,23 @@ func (p *Provider) parseRequest(w http.ResponseWriter, r *http.Request, params u
 	if !ok {
 		return refuse("invalid_request: no client has this client_id: " + params.Get("client_id"))
 	}
-	resolved := params
+	var resolved url.Values
 	if uri := params.Get("request_uri"); strings.HasPrefix(uri, requestURIPrefix) {
 		if resolved, ok = p.resolve(uri, client); !ok {
 			return refuse("invalid_request_uri: unknown, expired, used or of another client")
 		}
 	} else if client.RequirePAR {
 		return refuse("invalid_request: this client must push its authorization requests (RFC 9126)")
+	} else {
+		var problem *oauthError
+		if resolved, problem = p.requestParameters(r.Context(), params, client); problem != nil {
+			return p.refuseObject(w, r, params, client, problem)
+		}
+		if params.Has("request") || params.Has("request_uri") {
+			// The object may be gone, or expired, when the user is through.
+			uri := p.keepRequest(client, resolved, signInLifetime)
+			params = url.Values{"client_id": {client.ID}, "request_uri": {uri}}
+		}
 	}
 	redirectURL := resolved.Get("redirect_uri")
 	if !slices.Contains(client.RedirectURLs, redirectURL) {
@@ -131,6 +141,18 @@ func (p *Provider) parseRequest(w http.ResponseWriter, r *http.Request, params u
 		return nil, false
 	}
 	return req, true
+}
+
+// refuseObject answers a request whose object is not to be had: by redirect
+// where the parameters beside it have a redirect URI to trust.
+func (p *Provider) refuseObject(w http.ResponseWriter, r *http.Request, params url.Values, c Client, problem *oauthError) (*authRequest, bool) {
+	if !slices.Contains(c.RedirectURLs, params.Get("redirect_uri")) {
+		p.writeProblem(w, r, params.Get("ui_locales"), http.StatusBadRequest, problem.Error())
+		return nil, false
+	}
+	req, _ := readRequest(params, c)
+	p.respondError(w, r, req, problem)
+	return nil, false
 }
 
 // readRequest reads the parameters of a request whose client and redirect URI
@@ -166,12 +188,6 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 		req.mode = mode
 	default:
 		return req, invalid("response_mode " + mode + " is not supported")
-	}
-	if v.Has("request") {
-		return req, &oauthError{code: "request_not_supported"}
-	}
-	if v.Has("request_uri") {
-		return req, &oauthError{code: "request_uri_not_supported"}
 	}
 	if !v.Has("response_type") {
 		return req, invalid("response_type is missing")

@@ -3,6 +3,8 @@ package oidcrptest
 import (
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,9 +21,38 @@ type Client struct {
 	PostLogoutRedirectURLs []string // compared exactly
 
 	// AuthMethod is the one token_endpoint_auth_method allowed:
-	// "client_secret_basic", "client_secret_post" or "none". "" allows both
-	// of the former, or the latter when there is no Secret.
+	// "client_secret_basic", "client_secret_post", "client_secret_jwt",
+	// "private_key_jwt" or "none". "" allows the first two.
 	AuthMethod string
+
+	// AuthAlgorithm is the one algorithm allowed for client assertions
+	// (token_endpoint_auth_signing_alg); "" is RS256, PS256, ES256, EdDSA or,
+	// with a Secret, HS256.
+	AuthAlgorithm string
+
+	// AssertionAudience is the one "aud" allowed in client assertions, as a
+	// string. "" allows the issuer, the token endpoint and the endpoint called,
+	// one or several.
+	AssertionAudience string
+
+	// JWKS has the client's public keys, a JWK Set in JSON, for client
+	// assertions and request objects; JWKSURL is where it is instead, fetched
+	// at each use. See [Provider.SetHTTPClient].
+	JWKS    []byte
+	JWKSURL string
+
+	// RequestObjectAlgorithm is the one algorithm allowed for request objects
+	// (RFC 9101): RS256, PS256, ES256, EdDSA, or "none", which takes unsigned
+	// ones and no others. "" is any that signs.
+	RequestObjectAlgorithm string
+
+	// RequestURLs are the addresses allowed as request_uri, compared without
+	// their fragments; nil: all.
+	RequestURLs []string
+
+	// RequireRequestObject refuses authorization requests without a request
+	// object (RFC 9101).
+	RequireRequestObject bool
 
 	// Algorithm signs this client's ID tokens; "": the provider's.
 	Algorithm string
@@ -41,12 +72,13 @@ func (p *Provider) AddClient(c Client) Client {
 	if c.ID == "" {
 		c.ID = "client-" + random()[:8]
 	}
-	if c.Secret == "" && c.AuthMethod != "none" {
+	if c.Secret == "" && (c.AuthMethod == "" || strings.HasPrefix(c.AuthMethod, "client_secret_")) {
 		c.Secret = random()
 	}
 	if c.Algorithm != "" {
 		mustSign(c.Algorithm)
 	}
+	mustAuthenticate(c)
 	c.RedirectURLs = slices.Clone(c.RedirectURLs)
 	c.PostLogoutRedirectURLs = slices.Clone(c.PostLogoutRedirectURLs)
 	p.mu.Lock()
@@ -86,45 +118,107 @@ func (c Client) displayName() string {
 	return c.ID
 }
 
-// authenticateClient says which client sends this request (RFC 6749 2.3.1).
-func (p *Provider) authenticateClient(r *http.Request) (Client, error) {
-	invalid := func(description string) error {
-		return &oauthError{"invalid_client", description, http.StatusUnauthorized}
+// authMethods are the ways a client can authenticate.
+var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"}
+
+// mustAuthenticate panics where a client could never be recognized.
+func mustAuthenticate(c Client) {
+	if c.AuthMethod != "" && !slices.Contains(authMethods, c.AuthMethod) {
+		panic(fmt.Sprintf("oidcrptest: no AuthMethod %q; there are %v", c.AuthMethod, authMethods))
 	}
-	id, secret, method := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"), "client_secret_post"
-	if header := r.Header.Get("Authorization"); header != "" {
-		if r.PostForm.Has("client_secret") {
-			return Client{}, &oauthError{"invalid_request", "two ways of client authentication", 0}
+	if c.AuthMethod == "private_key_jwt" && len(c.JWKS) == 0 && c.JWKSURL == "" {
+		panic("oidcrptest: a client with private_key_jwt needs JWKS or JWKSURL")
+	}
+	if alg := c.AuthAlgorithm; alg != "" && alg != "HS256" && !slices.Contains(clientAlgorithms, alg) {
+		panic(fmt.Sprintf("oidcrptest: no AuthAlgorithm %q; there are HS256 and %v", alg, clientAlgorithms))
+	}
+	if alg := c.RequestObjectAlgorithm; alg != "" && alg != "none" && !slices.Contains(clientAlgorithms, alg) {
+		panic(fmt.Sprintf("oidcrptest: no RequestObjectAlgorithm %q; there are none and %v", alg, clientAlgorithms))
+	}
+}
+
+// authenticateClient says which client sends this request (RFC 6749 2.3.1,
+// Core 9).
+func (p *Provider) authenticateClient(r *http.Request) (Client, error) {
+	form := r.PostForm
+	header := r.Header.Get("Authorization")
+	if used(header != "", form.Has("client_secret"), form.Has("client_assertion")) > 1 {
+		return Client{}, &oauthError{"invalid_request", "two ways of client authentication", 0}
+	}
+	id, secret, method := form.Get("client_id"), form.Get("client_secret"), "none"
+	switch {
+	case header != "":
+		var ok bool
+		method = "client_secret_basic"
+		if id, secret, ok = basicAuth(header); !ok {
+			return Client{}, invalidClient("cannot read the Authorization header")
 		}
-		basicID, basicSecret, ok := basicAuth(header)
-		if !ok {
-			return Client{}, invalid("cannot read the Authorization header")
+	case form.Has("client_assertion"):
+		if form.Get("client_assertion_type") != assertionType {
+			return Client{}, invalidClient("client_assertion_type must be " + assertionType)
 		}
-		if id != "" && id != basicID {
-			return Client{}, &oauthError{"invalid_request", "client_id differs from the Authorization header", 0}
+		if id == "" { // RFC 7521 4.2
+			id = unverifiedSubject(form.Get("client_assertion"))
 		}
-		id, secret, method = basicID, basicSecret, "client_secret_basic"
-	} else if secret == "" {
-		method = "none"
+	case secret != "":
+		method = "client_secret_post"
+	}
+	if named := form.Get("client_id"); named != "" && named != id {
+		return Client{}, &oauthError{"invalid_request", "client_id differs from the Authorization header", 0}
 	}
 	c, ok := p.client(id)
 	if !ok {
-		return Client{}, invalid("no such client")
+		return Client{}, invalidClient("no such client")
+	}
+	if form.Has("client_assertion") {
+		var err error
+		if method, err = p.checkAssertion(r, c, form.Get("client_assertion")); err != nil {
+			return Client{}, err
+		}
 	}
 	if !c.allows(method) {
-		return Client{}, invalid("this client may not authenticate by " + method)
+		return Client{}, invalidClient("this client may not authenticate by " + method)
 	}
-	if subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) != 1 && method != "none" {
-		return Client{}, invalid("wrong client secret")
+	bySecret := method == "client_secret_basic" || method == "client_secret_post"
+	if bySecret && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) != 1 {
+		return Client{}, invalidClient("wrong client secret")
 	}
 	return c, nil
+}
+
+func used(ways ...bool) (n int) {
+	for _, way := range ways {
+		if way {
+			n++
+		}
+	}
+	return n
+}
+
+// unverifiedSubject reads whose assertion it claims to be, to find the key.
+func unverifiedSubject(assertion string) string {
+	parts := strings.Split(assertion, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	if json.Unmarshal(b, &claims) != nil {
+		return ""
+	}
+	return claims.Subject
 }
 
 func (c Client) allows(method string) bool {
 	if c.AuthMethod != "" {
 		return c.AuthMethod == method
 	}
-	return method != "none"
+	return method == "client_secret_basic" || method == "client_secret_post"
 }
 
 // basicAuth reads a Basic header whose two parts are form-encoded (RFC 6749

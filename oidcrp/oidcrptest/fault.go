@@ -24,6 +24,7 @@ type Fault struct {
 	Response      func(r *Response)        // the authorization response
 	TokenResponse func(m map[string]any)   // a successful one
 	IDToken       func(t *IDToken)         // before it is signed
+	Pushed        func(m map[string]any)   // a successful answer to a pushed request
 	UserInfo      func(claims map[string]any)
 	EndSession    func(params url.Values) // what goes back to the post-logout redirect URI
 
@@ -253,13 +254,7 @@ var (
 
 // TokenError answers token requests with an error of RFC 6749 5.2.
 func TokenError(code string) Fault {
-	return replace("TokenError "+code, TokenEndpoint, func(w http.ResponseWriter, r *http.Request) {
-		status := http.StatusBadRequest
-		if code == "invalid_client" {
-			status = http.StatusUnauthorized
-		}
-		writeOAuthError(w, &oauthError{code, "this is a fault", status})
-	})
+	return oauthFailure("TokenError", TokenEndpoint, code)
 }
 
 // TokenStatus answers token requests with this status and no OAuth error.
@@ -409,6 +404,30 @@ func ResponseParam(name string, values ...string) Fault {
 // ResponseSuffix appends to one parameter of authorization responses.
 func ResponseSuffix(name, suffix string) Fault {
 	return onResponse("ResponseSuffix "+name, func(r *Response) { r.Params.Set(name, r.Params.Get(name)+suffix) })
+}
+
+// Pushed authorization requests (RFC 9126).
+var (
+	// NoPAR has no pushed_authorization_request_endpoint.
+	NoPAR = metadataField("NoPAR", "pushed_authorization_request_endpoint", nil)
+	// PARRubbish answers with JSON cut short.
+	PARRubbish = rubbish("PARRubbish", PAREndpoint)
+	// PARHang never answers.
+	PARHang = hang("PARHang", PAREndpoint)
+	// PARHuge answers after 32 MiB of white space.
+	PARHuge = huge("PARHuge", PAREndpoint)
+)
+
+// PARError answers pushed requests with an error of RFC 6749 5.2.
+func PARError(code string) Fault { return oauthFailure("PARError", PAREndpoint, code) }
+
+// PARStatus answers pushed requests with this status and no OAuth error.
+func PARStatus(status int) Fault { return statusOnly("PARStatus", PAREndpoint, status) }
+
+// PARField sets one field of successful answers to pushed requests; nil leaves
+// it out.
+func PARField(name string, value any) Fault {
+	return Fault{Name: "PARField " + name, Pushed: func(m map[string]any) { set(m, name, value) }}
 }
 
 // UserInfo.

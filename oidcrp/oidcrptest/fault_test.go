@@ -256,6 +256,18 @@ var faultTests = map[string]struct {
 	"AuthorizationError": {oidcrptest.AuthorizationError("server_error", "boom"), all(
 		responseIs("error", "server_error"), responseIs("error_description", "boom"), responseIs("code"), responseIs("state", "the-state"))},
 
+	"NoPAR":      {oidcrptest.NoPAR, metadataIs("pushed_authorization_request_endpoint", nil)},
+	"PARRubbish": {oidcrptest.PARRubbish, parAnswer(200, `{"issuer":"http`)},
+	"PARHang":    {oidcrptest.PARHang, hangs(oidcrptest.PAREndpoint)},
+	"PARError":   {oidcrptest.PARError("invalid_request_object"), parAnswer(400, `{"error":"invalid_request_object"`)},
+	"PARStatus":  {oidcrptest.PARStatus(503), parAnswer(503, "Service Unavailable")},
+	"PARField":   {oidcrptest.PARField("request_uri", "urn:x"), parAnswer(201, `{"expires_in":60,"request_uri":"urn:x"}`)},
+	"PARHuge": {oidcrptest.PARHuge, func(t *testing.T, w *wire) {
+		if a := w.post(oidcrptest.PAREndpoint, w.request()); a.status != 201 || len(a.body) < 32<<20 || !json.Valid([]byte(a.body)) {
+			t.Errorf("answered %d with %d bytes", a.status, len(a.body))
+		}
+	}},
+
 	"UserInfoWrongSubject": {oidcrptest.UserInfoWrongSubject, userInfoIs("sub", "mallory")},
 	"UserInfoNoSubject":    {oidcrptest.UserInfoNoSubject, userInfoIs("sub", nil)},
 	"UserInfoClaim":        {oidcrptest.UserInfoClaim("email", "other@example.com"), userInfoIs("email", "other@example.com")},
@@ -439,6 +451,14 @@ func tokenAnswer(status int, contentType, prefix string) func(*testing.T, *wire)
 		a := w.token()
 		if a.status != status || a.header.Get("Content-Type") != contentType || !strings.HasPrefix(a.body, prefix) {
 			t.Errorf("answered %d %q %q", a.status, a.header.Get("Content-Type"), a.body)
+		}
+	}
+}
+
+func parAnswer(status int, prefix string) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		if a := w.post(oidcrptest.PAREndpoint, w.request()); a.status != status || !strings.HasPrefix(a.body, prefix) {
+			t.Errorf("answered %d %q", a.status, a.body)
 		}
 	}
 }

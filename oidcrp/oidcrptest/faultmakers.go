@@ -77,6 +77,16 @@ func statusOnly(name, endpoint string, status int) Fault {
 	})
 }
 
+func oauthFailure(name, endpoint, code string) Fault {
+	return replace(name+" "+code, endpoint, func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusBadRequest
+		if code == "invalid_client" {
+			status = http.StatusUnauthorized
+		}
+		writeOAuthError(w, &oauthError{code, "this is a fault", status})
+	})
+}
+
 func redirect(name, endpoint, to string, status int) Fault {
 	return replace(name+" "+to, endpoint, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", to)

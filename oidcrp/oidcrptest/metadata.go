@@ -1,6 +1,9 @@
 package oidcrptest
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	m := map[string]any{
@@ -13,22 +16,24 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"revocation_endpoint":                   p.URL(RevokeEndpoint),
 		"pushed_authorization_request_endpoint": p.URL(PAREndpoint),
 
-		"response_types_supported":              responseTypes,
-		"response_modes_supported":              []string{"query", "fragment", "form_post"},
-		"grant_types_supported":                 []string{"authorization_code", "implicit", "refresh_token"},
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": algorithms,
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
-		"code_challenge_methods_supported":      []string{"S256"},
-		"scopes_supported":                      []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+		"response_types_supported":                         responseTypes,
+		"response_modes_supported":                         []string{"query", "fragment", "form_post"},
+		"grant_types_supported":                            []string{"authorization_code", "implicit", "refresh_token"},
+		"subject_types_supported":                          []string{"public"},
+		"id_token_signing_alg_values_supported":            algorithms,
+		"token_endpoint_auth_methods_supported":            authMethods,
+		"token_endpoint_auth_signing_alg_values_supported": append(slices.Clone(clientAlgorithms), "HS256"),
+		"request_object_signing_alg_values_supported":      append(slices.Clone(clientAlgorithms), "none"),
+		"code_challenge_methods_supported":                 []string{"S256"},
+		"scopes_supported":                                 []string{"openid", "profile", "email", "address", "phone", "offline_access"},
 		"claims_supported": []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce",
 			"name", "preferred_username", "given_name", "family_name", "locale", "email", "email_verified", "roles", "groups"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
 		"ui_locales_supported":                           languages,
 		"acr_values_supported":                           []string{defaultACR, "2"},
 		"claims_parameter_supported":                     true,
-		"request_parameter_supported":                    false,
-		"request_uri_parameter_supported":                false,
+		"request_parameter_supported":                    true,
+		"request_uri_parameter_supported":                true,
 		"authorization_response_iss_parameter_supported": true,
 	}
 	for _, f := range p.activeFaults() {

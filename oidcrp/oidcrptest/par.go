@@ -23,7 +23,13 @@ func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 		writeOAuthError(w, err)
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]any{"request_uri": uri, "expires_in": int64(parLifetime / time.Second)})
+	body := map[string]any{"request_uri": uri, "expires_in": int64(parLifetime / time.Second)}
+	for _, f := range p.activeFaults() {
+		if f.Pushed != nil {
+			f.Pushed(body)
+		}
+	}
+	writeJSON(w, http.StatusCreated, body)
 }
 
 func (p *Provider) push(r *http.Request) (string, error) {
@@ -35,10 +41,16 @@ func (p *Provider) push(r *http.Request) (string, error) {
 		return "", err
 	}
 	params := maps.Clone(r.PostForm)
-	params.Del("client_secret")
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+		params.Del(name)
+	}
 	params.Set("client_id", client.ID)
 	if params.Has("request_uri") { // RFC 9126 2.1
 		return "", &oauthError{"invalid_request", "request_uri cannot be pushed", 0}
+	}
+	params, problem := p.requestParameters(r.Context(), params, client)
+	if problem != nil {
+		return "", problem
 	}
 	if !slices.Contains(client.RedirectURLs, params.Get("redirect_uri")) {
 		return "", &oauthError{"invalid_request", "redirect_uri is not registered for this client", 0}
@@ -46,6 +58,11 @@ func (p *Provider) push(r *http.Request) (string, error) {
 	if _, err := readRequest(params, client); err != nil {
 		return "", err
 	}
+	return p.keepRequest(client, params, parLifetime), nil
+}
+
+// keepRequest remembers the parameters of a request and returns its name.
+func (p *Provider) keepRequest(c Client, params url.Values, d time.Duration) string {
 	uri := requestURIPrefix + random()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,8 +72,8 @@ func (p *Provider) push(r *http.Request) (string, error) {
 			delete(p.pushed, old)
 		}
 	}
-	p.pushed[uri] = &pushedRequest{clientID: client.ID, params: params, expires: now.Add(parLifetime)}
-	return uri, nil
+	p.pushed[uri] = &pushedRequest{clientID: c.ID, params: params, expires: now.Add(d)}
+	return uri
 }
 
 // resolve returns what was pushed. A user who is looking at the sign-in page
@@ -68,6 +85,6 @@ func (p *Provider) resolve(uri string, c Client) (url.Values, bool) {
 	if pushed == nil || pushed.clientID != c.ID || p.now().After(pushed.expires) {
 		return nil, false
 	}
-	pushed.expires = p.now().Add(10 * time.Minute)
+	pushed.expires = p.now().Add(signInLifetime)
 	return pushed.params, true
 }

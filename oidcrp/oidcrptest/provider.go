@@ -37,6 +37,7 @@ const (
 const (
 	codeLifetime       = time.Minute
 	parLifetime        = time.Minute
+	signInLifetime     = 10 * time.Minute // of a request whose user sees the sign-in page
 	sessionLifetime    = 8 * time.Hour
 	maxBody            = 1 << 20
 	maxRequestsKept    = 1000 // of one endpoint
@@ -71,6 +72,8 @@ type Provider struct {
 	access   map[string]*issued
 	refresh  map[string]*issued
 	pushed   map[string]*pushedRequest // by request_uri
+	seen     map[string]time.Time      // values of one use, until they expire
+	http     *http.Client              // to fetch what clients host
 
 	calls    map[string]int
 	requests map[string][]Request
@@ -147,6 +150,8 @@ func newProvider(issuer *url.URL, faults []Fault) *Provider {
 		access:    map[string]*issued{},
 		refresh:   map[string]*issued{},
 		pushed:    map[string]*pushedRequest{},
+		seen:      map[string]time.Time{},
+		http:      loopbackClient(),
 		calls:     map[string]int{},
 		requests:  map[string][]Request{},
 	}

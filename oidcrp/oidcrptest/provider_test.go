@@ -126,8 +126,8 @@ func TestAuthorizationRequestsRefusedByRedirect(t *testing.T) {
 		"prompt none with login":    {[]string{"prompt", "none login"}, "invalid_request"},
 		"max_age that is no number": {[]string{"max_age", "soon"}, "invalid_request"},
 		"claims that are no JSON":   {[]string{"claims", "{"}, "invalid_request"},
-		"request object":            {[]string{"request", "a.b.c"}, "request_not_supported"},
-		"request by reference":      {[]string{"request_uri", "https://rp.example/request"}, "request_uri_not_supported"},
+		"request that is no object": {[]string{"request", "a.b.c"}, "invalid_request_object"},
+		"request from elsewhere":    {[]string{"request_uri", "http://192.0.2.1/request"}, "invalid_request_uri"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := w.authorize(test.changes...)

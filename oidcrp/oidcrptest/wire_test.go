@@ -271,3 +271,10 @@ func hmacMatches(token, secret string) bool {
 	m.Write([]byte(token[:i]))
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil)) == token[i+1:]
 }
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func sha256of(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return b64(sum[:])
+}
