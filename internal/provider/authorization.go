@@ -35,11 +35,15 @@ type Request struct {
 }
 
 // AuthorizationURL returns where to send the browser (Core 3.1.2.1). PKCE with
-// S256, nonce and state are in every request, whatever the metadata says.
+// S256, nonce and state are in every request, whatever the metadata says. It
+// pushes the request where that is agreed (RFC 9126), so it may take a call.
 func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
 	if r.State == "" || r.Nonce == "" || r.Challenge == "" {
 		return "", fmt.Errorf("%w: state, nonce and challenge are needed", ErrMisconfigured)
 	}
+	// The visitor is waiting, for metadata and push together.
+	ctx, cancel := context.WithTimeout(ctx, p.timeout+p.timeout/10)
+	defer cancel()
 	m, err := p.metadata(ctx)
 	if err != nil {
 		return "", err
@@ -68,7 +72,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if len(acr) > 0 {
 		b = appendParam(b, "acr_values", strings.Join(acr, " "))
 	}
-	return string(p.appendDynamic(b, r)), nil
+	return p.deliver(ctx, m, string(p.appendDynamic(b, r)))
 }
 
 // appendDynamic passes listed parameters on. Those with a field of their own
@@ -139,8 +143,9 @@ func (p *Provider) maxAge(asked *time.Duration) (time.Duration, bool) {
 
 // constantRequest is the part of the authorization request that is the same
 // for every login. The endpoint's own query stays (RFC 6749 3.1), except
-// parameters that are ours: each appears once.
-func constantRequest(endpoint string, s *Settings) string {
+// parameters that are ours: each appears once. The request itself begins at
+// own.
+func constantRequest(endpoint string, s *Settings) (request string, own int) {
 	base, query, _ := strings.Cut(endpoint, "?")
 	b := append([]byte(base), '?')
 	for pair := range strings.SplitSeq(query, "&") {
@@ -150,6 +155,7 @@ func constantRequest(endpoint string, s *Settings) string {
 		}
 		b = append(append(b, pair...), '&')
 	}
+	own = len(b)
 	b = append(b, "response_type=code&code_challenge_method=S256"...)
 	b = appendParam(b, "client_id", s.ClientID)
 	b = appendParam(b, "redirect_uri", s.RedirectURL)
@@ -179,7 +185,7 @@ func constantRequest(endpoint string, s *Settings) string {
 	for _, name := range names {
 		b = appendParam(b, name, s.AuthParams[name])
 	}
-	return string(b)
+	return string(b), own
 }
 
 // ours reports whether the request may set the parameter itself.

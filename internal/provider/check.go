@@ -193,6 +193,12 @@ func (s *Settings) checkRequest(m *mistakes) {
 			m.add("Resource %q: give an absolute URI without a fragment (RFC 8707 2)", resource)
 		}
 	}
+	if s.PAR < UsageWhenAdvertised || s.PAR > UsageRefused {
+		m.add("PAR %d: use 0 (where advertised), 1 (required) or 2 (refused)", s.PAR)
+	}
+	if s.PAR == UsageRequired && s.Endpoints.PAR == noEndpoint {
+		m.add("PAR is required and Endpoints.PAR is %q: give the endpoint, or leave it as advertised", noEndpoint)
+	}
 	if s.ClaimsRequest != "" {
 		var object map[string]json.RawMessage
 		if json.Unmarshal([]byte(s.ClaimsRequest), &object) != nil || object == nil {

@@ -176,6 +176,11 @@ func (m *metadata) moved(next *metadata) error {
 	if hostOf(m.jwks) != hostOf(next.jwks) {
 		return errors.New("jwks_uri moved to another host: if that is right, restart or set Endpoints.JWKS")
 	}
+	// It may have been added, or gone away, but not elsewhere than the token
+	// endpoint, which gets the same secrets.
+	if next.par != "" && hostOf(next.par) != hostOf(m.par) && hostOf(next.par) != hostOf(m.token) {
+		return errors.New("pushed_authorization_request_endpoint moved to another host: if that is right, restart or set Endpoints.PAR")
+	}
 	return nil
 }
 

@@ -127,4 +127,5 @@ const (
 	authorizationResponse = "authorization response"
 	tokenResponse         = "token response"
 	userInfoResponse      = "userinfo response"
+	parResponse           = "pushed authorization response"
 )

@@ -56,6 +56,11 @@ func ParseKeyFile(b []byte) (crypto.Signer, string, error) {
 	return m.signer, m.assertion, err
 }
 
+// ReadRequestURI reads the answer to a pushed request.
+func ReadRequestURI(body string) (string, error) {
+	return requestURI(&answer{what: parEndpoint, status: http.StatusCreated, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)})
+}
+
 func KeepFor(cacheControl string) time.Duration { return keepFor(cacheControl) }
 
 // VerifyIDToken verifies a token from the token endpoint.

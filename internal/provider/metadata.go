@@ -19,6 +19,7 @@ type metadata struct {
 	userInfo      string
 	jwks          string
 	endSession    string
+	par           string // "": requests are not pushed
 
 	clientAuth         string
 	authAlgorithms     []string // of client assertions; nil: not listed
@@ -27,6 +28,7 @@ type metadata struct {
 	issAdvertised      bool // RFC 9207 3
 
 	request    string // the constant part of the authorization request
+	own        int    // where in it our parameters begin
 	formAction []string
 	fetched    time.Time
 }
@@ -85,6 +87,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", !s.usesMAC()},
 		{&m.userInfo, s.Endpoints.UserInfo, "userinfo_endpoint", false},
 		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
+		{&m.par, s.Endpoints.PAR, "pushed_authorization_request_endpoint", false},
 	} {
 		*e.to, err = endpoint(doc, e.name, e.override, rule)
 		if err == nil && e.required && *e.to == "" {
@@ -92,11 +95,11 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, m.readCapabilities(doc, s))
+	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}
-	m.request = constantRequest(m.authorization, s)
+	m.request, m.own = constantRequest(m.authorization, s)
 	m.formAction = []string{origin(m.authorization)}
 	if o := origin(m.endSession); m.endSession != "" && o != m.formAction[0] {
 		m.formAction = append(m.formAction, o)

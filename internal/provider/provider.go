@@ -23,6 +23,7 @@ const (
 	tokenEndpoint    = "token endpoint"
 	userInfoEndpoint = "userinfo endpoint"
 	keysEndpoint     = "jwks"
+	parEndpoint      = "pushed authorization request endpoint"
 )
 
 // Provider is one provider. It is safe for concurrent use.
@@ -37,6 +38,7 @@ type Provider struct {
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
+	pushes         chan struct{} // holds one for each push under way
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
@@ -56,6 +58,7 @@ func New(s Settings) (*Provider, error) {
 		logger:  s.Logger,
 		timeout: callTimeout,
 		scopes:  requestScopes(s.Scopes),
+		pushes:  make(chan struct{}, maxPushes),
 	}
 	signing, decrypting := splitKeys(s.ClientKeys)
 	p.clientKeys, p.decryptionKeys = newClientKeys(signing), newClientKeys(decrypting)

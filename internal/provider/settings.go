@@ -57,6 +57,7 @@ type Settings struct {
 	ClaimsRequest string
 	AuthParams    map[string]string
 	DynamicParams []string
+	PAR           int
 
 	Algorithms []string // nil: the asymmetric ones, less what metadata leaves out
 	Audiences  []string

@@ -65,6 +65,8 @@ func TestNewRefuses(t *testing.T) {
 			s.TenantSupplied = true
 			s.ClientKeys = []provider.ClientKey{{File: "/etc/passwd"}}
 		}, "File: not for a TenantSupplied"},
+		{"an unknown use of PAR", func(s *provider.Settings) { s.PAR = 3 }, "PAR 3"},
+		{"required PAR that is blanked", func(s *provider.Settings) { s.PAR, s.Endpoints.PAR = provider.UsageRequired, "-" }, "PAR is required"},
 		{"an unknown response type", func(s *provider.Settings) { s.ResponseType = "token" }, `ResponseType "token"`},
 		{"an unknown response mode", func(s *provider.Settings) { s.ResponseMode = "web_message" }, `ResponseMode "web_message"`},
 		{"no redirect address", func(s *provider.Settings) { s.RedirectURL = "" }, "RedirectURL"},
