@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -232,6 +233,21 @@ func (a *app) calls(endpoint string, want int) {
 	if got := a.op.Calls(endpoint); got != want {
 		a.t.Errorf("%s was called %d times, want %d", endpoint, got, want)
 	}
+}
+
+// requests returns the parameters of the authorization requests, which were
+// pushed.
+func (a *app) requests() []url.Values {
+	a.t.Helper()
+	pushed := a.op.Requests(oidcrptest.PAREndpoint)
+	var all []url.Values
+	for i, r := range a.op.Requests(oidcrptest.AuthorizeEndpoint) {
+		if len(r.Query) != 2 || !r.Query.Has("client_id") || !r.Query.Has("request_uri") || i >= len(pushed) {
+			a.t.Fatalf("request %d was not pushed: %v", i, r.Query)
+		}
+		all = append(all, pushed[i].Form)
+	}
+	return all
 }
 
 // stopAtCallback starts a login and returns the callback address with the

@@ -323,8 +323,8 @@ func TestReviewRefusedRetry(t *testing.T) {
 	b := a.browse()
 	b.Get(a.URL + "/reports")
 	b.Follow("Use another account")
-	r := a.op.Requests(oidcrptest.AuthorizeEndpoint)
-	if prompt := r[len(r)-1].Query.Get("prompt"); prompt != "select_account" {
+	r := a.requests()
+	if prompt := r[len(r)-1].Get("prompt"); prompt != "select_account" {
 		t.Errorf("retry asks with prompt %q", prompt)
 	}
 }

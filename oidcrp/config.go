@@ -59,6 +59,19 @@ const (
 	UserInfoRequired
 )
 
+// Usage says whether an extension is used.
+type Usage int
+
+// The values of [Usage].
+const (
+	// WhenAdvertised uses it where the provider's metadata offers it.
+	WhenAdvertised Usage = iota
+	// Required fails logins at a provider that does not offer it.
+	Required
+	// Refused never uses it.
+	Refused
+)
+
 // complaints collects everything wrong with a Config.
 type complaints []error
 
@@ -309,7 +322,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		ACRValues:   p.ACRValues, RequireACR: p.RequireACR,
 		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
-		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams,
+		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams, PAR: int(p.PAR),
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
 		HTTPClient:     p.HTTPClient,
 		TenantSupplied: p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,

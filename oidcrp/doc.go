@@ -33,8 +33,10 @@
 // finds none, so [RelyingParty.RequireLogin] begins a login: it seals where the
 // visitor wants to go, and with which provider, into the state parameter,
 // binds it to this browser by a cookie of random bytes, derives nonce and PKCE
-// verifier from both, and redirects. Nothing is kept on the server, so logins
-// that are never finished cost nothing.
+// verifier from both, and redirects. A provider that takes pushed requests
+// (RFC 9126) is handed the request directly, and the browser a reference to
+// it. Nothing is kept on the server, so logins that are never finished cost
+// nothing.
 //
 // The provider sends the browser back to the callback. In this order: the
 // state must open, belong to this browser, to this provider, and to the issuer

@@ -703,7 +703,7 @@ func TestMessagesAndLanguage(t *testing.T) {
 	a.answers(b.Get(a.URL+"/admin"), 403, "Kein <Zugang>") // Language left it open
 	a.op.ResetCalls()
 	b.Get(a.URL + "/auth/login")
-	if got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("ui_locales"); got != "de" {
+	if got := a.requests()[0].Get("ui_locales"); got != "de" {
 		t.Errorf("ui_locales %q", got)
 	}
 	if all := oidcrp.DefaultMessages(); all["en"]["denied.title"] == "" || all["th"]["denied.title"] == "" || all["en"]["denied.title"] == "Computer says no" {

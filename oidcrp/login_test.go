@@ -26,7 +26,7 @@ func TestLoginByRedirect(t *testing.T) {
 	a.calls(oidcrptest.TokenEndpoint, 1)
 	a.calls(oidcrptest.UserInfoEndpoint, 0)
 
-	q := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query
+	q := a.requests()[0]
 	want := map[string]string{
 		"response_type": "code", "scope": "openid profile email", "code_challenge_method": "S256",
 		"redirect_uri": a.URL + "/auth/callback/test", "ui_locales": "en",
@@ -221,7 +221,8 @@ func TestHostileReturnURL(t *testing.T) {
 }
 
 func TestExpiredLoginRestarts(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	// The provider would have forgotten a pushed request by then.
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].PAR = oidcrp.Refused })
 	a.op.SignInAs("")
 	b := a.browse()
 	b.Get(a.URL + "/reports?a=b")
@@ -514,7 +515,7 @@ func TestHarmlessOdditiesAreAccepted(t *testing.T) {
 		t.Run(fault.Name, func(t *testing.T) {
 			a := newApp(t, oidcrptest.NewProvider(t, fault), nil)
 			a.shows(a.browse().Get(a.URL+"/reports"), "reports for alice")
-			if q := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query; q.Get("code_challenge_method") != "S256" {
+			if q := a.requests()[0]; q.Get("code_challenge_method") != "S256" {
 				t.Error("no PKCE")
 			}
 		})
@@ -650,7 +651,7 @@ func TestLoginParameters(t *testing.T) {
 	}
 	a.op.SignInAs("alice")
 	a.browse().Get(a.URL + "/auth/login?" + query.Encode())
-	got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query
+	got := a.requests()[0]
 	want := map[string]string{
 		"scope": "openid email groups offline_access", "acr_values": "gold silver", "login_hint": "alice", "max_age": "3600",
 		"resource": "https://api.example", "claims": `{"userinfo":{"email":null}}`, "audience": "x", "domain_hint": "corp.example", "prompt": "login",
@@ -676,7 +677,7 @@ func TestSilentLogin(t *testing.T) {
 	page := b.Get(silent + "/")
 	a.shows(page, "home of nobody") // the provider does not know the visitor
 	a.calls(oidcrptest.AuthorizeEndpoint, 1)
-	if got := op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("prompt"); got != "none" {
+	if got := a.requests()[0].Get("prompt"); got != "none" {
 		t.Errorf("prompt %q", got)
 	}
 	a.shows(b.Get(silent+"/?again"), "home of nobody")
@@ -739,8 +740,8 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	for _, c := range op.Clients() {
 		canaries = append(canaries, c.Secret)
 	}
-	for _, r := range op.Requests(oidcrptest.AuthorizeEndpoint) {
-		canaries = append(canaries, r.Query.Get("state"), r.Query.Get("nonce"))
+	for _, q := range a.requests() {
+		canaries = append(canaries, q.Get("state"), q.Get("nonce"))
 	}
 	for _, r := range op.Requests(oidcrptest.TokenEndpoint) {
 		canaries = append(canaries, r.Form.Get("code"), r.Form.Get("code_verifier"))
@@ -775,7 +776,7 @@ func TestLanguageOfPagesAndProvider(t *testing.T) {
 		a.op.ResetCalls()
 		b := a.browse()
 		b.Get(a.URL + "/auth/login?lang=" + url.QueryEscape(lang))
-		if got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("ui_locales"); got != want {
+		if got := a.requests()[0].Get("ui_locales"); got != want {
 			t.Errorf("%q: ui_locales is %q, want %q", lang, got, want)
 		}
 	}

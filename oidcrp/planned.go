@@ -66,16 +66,6 @@ type API struct {
 	Resource string // RFC 8707
 }
 
-// Usage says whether an extension is used.
-type Usage int
-
-// The values of [Usage].
-const (
-	WhenAdvertised Usage = iota
-	Required
-	Refused
-)
-
 // Profile is a set of requirements known by one name.
 type Profile string
 

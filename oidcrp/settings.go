@@ -228,6 +228,9 @@ type Provider struct {
 	// ignored, and parameters of the protocol itself refused by New.
 	DynamicParams []string
 
+	// PAR says whether requests are pushed (RFC 9126). Zero: where advertised.
+	PAR Usage
+
 	// Algorithms the ID token, and UserInfo, may be signed with. Nil: RS256,
 	// PS256, ES256, their 384 and 512 forms, and EdDSA, less what the metadata
 	// leaves out. HS256 is accepted only when it is named here. "none" never.

@@ -55,7 +55,7 @@ func TestBaseURLWithAPath(t *testing.T) {
 			if page.URL.String() != a.URL+"/reports?x=1" {
 				t.Errorf("ended at %s", page.URL)
 			}
-			if got := a.op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("redirect_uri"); got != a.URL+"/auth/callback/test" {
+			if got := a.requests()[0].Get("redirect_uri"); got != a.URL+"/auth/callback/test" {
 				t.Errorf("redirect_uri %s", got)
 			}
 			a.shows(b.Get(a.URL+"/"), "home of alice")
@@ -125,7 +125,7 @@ func (r *recorded) Write(b []byte) (int, error) {
 
 // T089: nothing is decided by what a client can write.
 func TestSpoofedHeadersChangeNothing(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].PAR = oidcrp.Refused })
 	host := mustParse(t, a.URL).Host
 	b := a.signIn()
 	session := cookieHeader(a.sessionCookie(b))
