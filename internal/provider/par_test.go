@@ -3,7 +3,6 @@ package provider_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -265,7 +264,7 @@ func FuzzPushedResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		uri, err := provider.ReadRequestURI(body)
 		if (err == nil) != (uri != "") || len(uri) > 512 || strings.ContainsAny(uri, "\r\n\x00") {
-			t.Error(fmt.Sprintf("%q: %q, %v", body, uri, err))
+			t.Errorf("%q: %q, %v", body, uri, err)
 		}
 	})
 }
