@@ -121,10 +121,11 @@ func serveWhoami(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(whoami{s.Issuer(), s.Subject(), s.Provider(), s.ACR(), s.AMR(), claims})
 }
 
-// record notes what comes to the callback.
+// record notes the responses that come to the callback; a login that came by
+// form_post goes on there without one.
 func (a *app) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/auth/callback/node" {
+		if r.URL.Path == "/auth/callback/node" && (r.Method == http.MethodPost || r.URL.Query().Has("state")) {
 			body, err := io.ReadAll(r.Body)
 			params, formErr := url.ParseQuery(string(body))
 			if err = errors.Join(err, formErr); err != nil {
