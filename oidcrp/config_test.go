@@ -56,6 +56,7 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"upper-case name", func(c *oidcrp.Config) { c.Providers[0].Name = "Acme" }, "lower-case letters"},
 		{"empty client id", func(c *oidcrp.Config) { c.Providers[0].ClientID = "" }, "ClientID"},
 		{"no issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer = "" }, "Issuer"},
+		{"metadata address as issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer += "/.well-known/openid-configuration" }, "give the issuer alone"},
 		{"http issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer = "http://op.example" }, "Issuer"},
 		{"unknown response type", func(c *oidcrp.Config) { c.Providers[0].ResponseType = "token" }, "ResponseType"},
 		{"unknown response mode", func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "jwt" }, "ResponseMode"},
@@ -82,6 +83,9 @@ func TestNewReportsEachMistake(t *testing.T) {
 		}, "give each its own"},
 		{"prefix without slash", func(c *oidcrp.Config) { c.Prefix = "auth" }, "Prefix"},
 		{"sign-in page elsewhere", func(c *oidcrp.Config) { c.SignInPath = "https://evil.example" }, "SignInPath"},
+		{"sign-in page at the login address", func(c *oidcrp.Config) { c.SignInPath = "/auth/login" }, "SignInPath"},
+		{"sign-in page at a callback", func(c *oidcrp.Config) { c.SignInPath = "/auth/callback/acme" }, "SignInPath"},
+		{"sign-in page below our prefix", func(c *oidcrp.Config) { c.SignInPath = "/auth/signin" }, "SignInPath"},
 		{"negative lifetime", func(c *oidcrp.Config) { c.SessionLifetime = -1 }, "SessionLifetime"},
 		{"idle longer than the session", func(c *oidcrp.Config) { c.IdleTimeout = 13 * time.Hour }, "IdleTimeout"},
 		{"login of two hours", func(c *oidcrp.Config) { c.LoginTimeout = 2 * time.Hour }, "LoginTimeout"},
@@ -174,6 +178,33 @@ func TestMissingKeysAreWarnedOf(t *testing.T) {
 	}
 	if strings.Count(log.String(), "no CookieKeys") != 1 {
 		t.Errorf("log: %s", &log)
+	}
+}
+
+// One mistake is reported once, though other settings depend on it.
+func TestOneMistakeIsOneComplaint(t *testing.T) {
+	for name, change := range map[string]func(*oidcrp.Config){
+		"localhost without scheme": func(c *oidcrp.Config) { c.BaseURL, c.CookieKeys = "localhost:3000", nil },
+		"redirect URL as path":     func(c *oidcrp.Config) { c.Providers[0].RedirectPath = "http://localhost:3000/cb" },
+	} {
+		cfg := goodConfig()
+		change(&cfg)
+		if _, err := oidcrp.New(cfg); err == nil || strings.Count(err.Error(), "oidcrp:") != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A client without secret may be a public one, or an environment variable that
+// is not set.
+func TestMissingSecretIsWarnedOf(t *testing.T) {
+	for auth, warned := range map[string]bool{"": true, "none": false} {
+		var log bytes.Buffer
+		cfg := goodConfig()
+		cfg.Providers[0].ClientSecret, cfg.Providers[0].ClientAuth, cfg.Logger = "", auth, slog.New(slog.NewTextHandler(&log, nil))
+		if _, err := oidcrp.New(cfg); err != nil || strings.Contains(log.String(), "public client") != warned {
+			t.Errorf("ClientAuth %q: %v %s", auth, err, &log)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -69,6 +70,20 @@ func TestOnLoginRefuses(t *testing.T) {
 			onLogin.set(func(*oidcrp.Login) error { return nil })
 			a.shows(a.browse().Get(a.URL+"/reports"), "reports for alice")
 		})
+	}
+}
+
+// At once back at the provider, with the same account, would be no way out.
+func TestRefusedVisitorMayUseAnotherAccount(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.OnLogin = func(context.Context, *oidcrp.Login) error { return &oidcrp.Refusal{Message: "staff only"} }
+	})
+	b := a.browse()
+	b.Get(a.URL + "/reports")
+	b.Follow("Use another account")
+	r := a.requests()
+	if prompt := r[len(r)-1].Get("prompt"); prompt != "select_account" {
+		t.Errorf("prompt %q", prompt)
 	}
 }
 
@@ -137,6 +152,21 @@ func TestOnLoginSeesAndChanges(t *testing.T) {
 	for _, to := range []string{"https://evil.example/", "//evil.example", "/auth/logout", "", "javascript:alert(1)"} {
 		onLogin.set(func(l *oidcrp.Login) error { l.ReturnTo = to; return nil })
 		a.shows(a.browse().Get(a.URL+"/auth/login?return_to=/reports"), "page of alice at /")
+	}
+}
+
+func TestOnLoginReadsClaims(t *testing.T) {
+	var email, groups string
+	var verified bool
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.OnLogin = func(_ context.Context, l *oidcrp.Login) error {
+			email, verified, groups = l.Text("email"), l.EmailVerified(), l.Text("roles")
+			return nil
+		}
+	})
+	a.signIn()
+	if email != "alice@example.com" || !verified || groups != "admin" {
+		t.Errorf("%q %v %q", email, verified, groups)
 	}
 }
 
@@ -456,6 +486,67 @@ func TestPauseBelowABasePath(t *testing.T) {
 	p.shows(p.accept(b), "page of alice at /app/reports")
 }
 
+// Who signs in or out while a login waits has decided otherwise, and on a
+// shared computer may be somebody else.
+func TestPausedLoginIsOverAfterSignOut(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	b := p.browse()
+	b.Get(p.URL + "/reports")
+	b.PostForm(p.URL+"/auth/logout", nil)
+	p.refused(p.accept(b), http.StatusBadRequest, "expired")
+	p.shows(b.Get(p.URL+"/"), "page of nobody")
+}
+
+func TestPausedLoginIsOverAfterAnother(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	b := p.browse()
+	b.Get(p.URL + "/reports")
+	p.onLogin.set(func(*oidcrp.Login) error { return nil })
+	p.op.SignInAs("bob")
+	p.shows(b.Get(p.URL+"/auth/login?return_to=/reports"), "page of bob")
+	p.refused(p.accept(b), http.StatusBadRequest, "expired")
+	p.shows(b.Get(p.URL+"/"), "page of bob")
+}
+
+func TestPausePageBehindProtect(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	op.SignInAs("alice")
+	var rp *oidcrp.RelyingParty
+	base := oidcrptest.Serve(t, func(base string) http.Handler {
+		var err error
+		rp, err = oidcrp.New(oidcrp.Config{
+			BaseURL: base, Providers: []oidcrp.Provider{op.Config("test", base)}, Logger: slog.New(slog.DiscardHandler),
+			OnLogin: func(context.Context, *oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /terms", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<form method="post"><button>Accept</button></form>`)
+		})
+		mux.HandleFunc("POST /terms", func(w http.ResponseWriter, r *http.Request) {
+			rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
+		})
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path, " of ", name(r)) })
+		mux.Handle("/admin", rp.Require(oidcrp.HasRole("admin"))(http.NotFoundHandler()))
+		return rp.Protect(mux)
+	})
+	b := oidcrptest.NewBrowser(t)
+	b.Get(base + "/reports")
+	if page := b.Page(); page.URL.Path != "/terms" {
+		t.Fatalf("ended at %s", page)
+	}
+	other := b.Tab()
+	if page := other.Get(base + "/reports"); page.URL.Path != "/terms" {
+		t.Errorf("another page is open: %s", page)
+	}
+	if page := b.SubmitForm("Accept", nil); page.Body != "/reports of alice" {
+		t.Errorf("got %s", page)
+	}
+}
+
 func TestStillAllowed(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {
@@ -524,6 +615,20 @@ func TestStillAllowed(t *testing.T) {
 				t.Errorf("events %+v", ended)
 			}
 		})
+	}
+}
+
+// Whichever error the application passes on, only a Refusal decides.
+func TestStillAllowedErrorsDecideNothing(t *testing.T) {
+	for _, cause := range []error{oidcrp.ErrForbidden, oidcrp.ErrLoginExpired, oidcrp.ErrMisconfigured} {
+		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+			c.StillAllowed = func(context.Context, *oidcrp.Session) error { return fmt.Errorf("db: %w", cause) }
+		})
+		b := a.signIn()
+		a.clock.advance(6 * time.Minute)
+		if page := b.Get(a.URL + "/reports"); page.Status != http.StatusServiceUnavailable {
+			t.Errorf("%v: %s", cause, page)
+		}
 	}
 }
 
@@ -771,4 +876,21 @@ func TestOwnSignInPage(t *testing.T) {
 	if doc := problem(t, []byte(b.Fetch("GET", "/reports", nil).Body)); doc.Login != a.URL+"/auth/login" {
 		t.Errorf("login %q", doc.Login)
 	}
+}
+
+// A guard around the sign-in page is a mistake, but not an endless one.
+func TestGuardAroundTheSignInPageDoesNotLoop(t *testing.T) {
+	rp := offline(t, func(c *oidcrp.Config) {
+		c.SignInPath = "/signin"
+		c.Providers = append(c.Providers, oidcrp.Provider{Name: "other", Issuer: "https://two.example", ClientID: "app"})
+	})
+	h, at := rp.Load(rp.RequireLogin(http.NotFoundHandler())), "/reports"
+	for range 5 {
+		w := ask(rp, h, nil, "GET", at, navigate...)
+		if w.Code == http.StatusOK {
+			return
+		}
+		at = strings.TrimPrefix(w.Header().Get("Location"), "https://app.example")
+	}
+	t.Errorf("still on the way, to %s", at)
 }

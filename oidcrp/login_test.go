@@ -2,6 +2,9 @@ package oidcrp_test
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -72,6 +75,25 @@ func TestLoginByFormPost(t *testing.T) {
 		if lax != (c.SameSite == http.SameSiteLaxMode) || !c.HttpOnly || !lax && !c.Secure {
 			t.Errorf("cookie %s", c)
 		}
+	}
+}
+
+// To a form of another site the browser shows no session; the one it replaces
+// must end nevertheless.
+func TestFormPostEndsTheSessionItReplaces(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+				formPost(c)
+				store(c)
+			})
+			b := a.signInAs("bob")
+			old := a.sessionCookie(b)
+			a.shows(b.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice")
+			if who := a.whoHas(old); who != "nobody" {
+				t.Errorf("the replaced session is still %s's", who)
+			}
+		})
 	}
 }
 
@@ -277,9 +299,10 @@ func TestNoCookiesAtAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusBadRequest {
-		t.Errorf("status %d", res.StatusCode)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "cookie") {
+		t.Errorf("status %d %v\n%s", res.StatusCode, err, body)
 	}
 	a.calls(oidcrptest.AuthorizeEndpoint, 3) // one, and two more by itself
 	a.calls(oidcrptest.TokenEndpoint, 0)
@@ -693,6 +716,41 @@ func TestSilentLogin(t *testing.T) {
 	a.shows(b.Get(silent+"/page"), "home of alice") // nobody was asked anything
 }
 
+// Nobody asked for a silent login: whatever fails, the public page is shown.
+func TestFailedSilentLoginShowsThePage(t *testing.T) {
+	for _, code := range []string{"access_denied", "server_error", "invalid_request", "temporarily_unavailable"} {
+		op := oidcrptest.NewProvider(t)
+		a := newApp(t, op, nil)
+		silent := newSilentApp(t, a)
+		op.SetFaults(oidcrptest.AuthorizationError(code, ""))
+		b := a.browse()
+		for range 3 {
+			a.shows(b.Get(silent+"/"), "home of nobody")
+		}
+	}
+}
+
+func TestRefusedSilentLoginShowsThePage(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	op.SignInAs("alice")
+	base := oidcrptest.Serve(t, func(base string) http.Handler {
+		rp, err := oidcrp.New(oidcrp.Config{
+			BaseURL: base, Providers: []oidcrp.Provider{op.Config("test", base)}, Logger: slog.New(slog.DiscardHandler),
+			OnLogin: func(context.Context, *oidcrp.Login) error { return &oidcrp.Refusal{Message: "staff only"} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "home of "+name(r)) }))
+	})
+	b := oidcrptest.NewBrowser(t)
+	for i := range 3 {
+		if page := b.Get(base + "/"); page.Status != http.StatusOK || page.Body != "home of nobody" {
+			t.Errorf("visit %d: %s", i, page)
+		}
+	}
+}
+
 // A fixed prompt beats prompt=none, so such an attempt would not be silent.
 func TestNoSilentLoginWhereThePromptIsFixed(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
@@ -726,6 +784,65 @@ func TestCrossSiteStartAsksFirst(t *testing.T) {
 	b.Show(evil, link)
 	b.Follow("look")
 	a.shows(b.Follow(page.Links()[0].Text), "reports for alice")
+}
+
+// Whoever runs a tenant's provider also says who signs in there, so that a
+// page elsewhere could sign its visitors in as anybody.
+func TestTenantsProviderAsksFirst(t *testing.T) {
+	for _, link := range []string{"/auth/login?provider=test&return_to=/reports", "/auth/login?fresh=1&return_to=/reports", "/reports"} {
+		a := newApp(t, oidcrptest.NewProvider(t), nil)
+		oidcrp.MarkTenant(a.rp, "test")
+		b := a.browse()
+		evil(b, `<a href="`+a.URL+link+`">look</a>`)
+		a.shows(b.Follow("look"), "Continue signing in?")
+		a.shows(b.Follow("Continue"), "reports for alice")
+	}
+}
+
+// The answer to a login of the attacker's is no way around the question.
+func TestTenantsProviderIsNotJoinedByCallback(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	oidcrp.MarkTenant(a.rp, "test")
+	callback := a.stopAtCallback(a.browse(), "/reports")
+	a.op.ResetCalls()
+	victim := a.browse()
+	evil(victim, `<a href="`+callback+`">look</a>`)
+	a.refused(victim.Follow("look"), http.StatusBadRequest, "no_binding")
+	a.calls(oidcrptest.AuthorizeEndpoint, 0)
+	a.shows(victim.Get(a.URL+"/"), "home of nobody")
+}
+
+// To a form of another site the browser shows no session, so that it must not
+// start a login in place of one.
+func TestPostFromElsewhereDoesNotReplaceASession(t *testing.T) {
+	second := oidcrptest.NewProvider(t)
+	second.SignInAs("bob")
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.Providers = append(c.Providers, second.Config("second", c.BaseURL))
+	})
+	callback := mustParse(t, a.stopAtCallback(a.browse(), "/auth/login?provider=second&return_to=/reports"))
+	victim := a.browse()
+	victim.Get(a.URL + "/auth/login?provider=test&return_to=/reports")
+	victim.DropCookie(a.bindingName(victim)) // ten minutes later
+	form := `<form method="post" action="` + a.URL + callback.Path + `">`
+	for name, values := range callback.Query() {
+		form += `<input type="hidden" name="` + name + `" value="` + values[0] + `">`
+	}
+	evil(victim, form+`<button>go</button></form>`)
+	victim.SubmitForm("go", nil)
+	a.shows(victim.Get(a.URL+"/reports"), "reports for alice")
+}
+
+// Trying again after a loop must not end the logins of other tabs.
+func TestTryingAgainKeepsLoginsUnderWay(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/reports") // in another tab
+	a.op.SignInAs("")
+	tab := b.Tab()
+	evil(tab, `<a href="`+a.URL+`/auth/login?provider=test&fresh=1">look</a>`)
+	tab.Follow("look")
+	a.shows(b.Get(callback), "reports for alice")
 }
 
 func TestSecretsAreNotLogged(t *testing.T) {

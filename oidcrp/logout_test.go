@@ -128,6 +128,26 @@ func TestForgedLogout(t *testing.T) {
 	a.calls(oidcrptest.EndSessionEndpoint, 0)
 }
 
+// A script cannot follow a redirect to the provider, and is told where to go.
+func TestSignOutByFetch(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.signIn()
+	var answer struct{ Location string }
+	page := b.Fetch("POST", "/auth/logout", nil)
+	if err := page.JSON(&answer); err != nil || page.Status != http.StatusOK || !strings.HasPrefix(answer.Location, a.op.URL(oidcrptest.EndSessionEndpoint)+"?") {
+		t.Fatalf("%d %s", page.Status, page.Body)
+	}
+	a.shows(b.Get(a.URL+"/"), "home of nobody")
+	a.shows(b.Get(answer.Location), "signed out")
+	a.calls(oidcrptest.EndSessionEndpoint, 1)
+
+	local := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].LocalLogoutOnly = true })
+	b = local.signIn()
+	if err := b.Fetch("POST", "/auth/logout", nil).JSON(&answer); err != nil || answer.Location != local.URL+"/auth/logout" {
+		t.Errorf("%q %v", answer.Location, err)
+	}
+}
+
 func TestLogoutPage(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.signIn()
@@ -332,6 +352,9 @@ func TestTicketsOfOthers(t *testing.T) {
 		b := a.signInAs("bob")
 		evil(b, `<a href="`+strings.ReplaceAll(ticket, "&", "&amp;")+`">look</a>`)
 		b.Follow("look")
+		if name == "of nobody" {
+			a.calls(oidcrptest.EndSessionEndpoint, 0) // his cookie there would be enough
+		}
 		for _, r := range a.op.Requests(oidcrptest.EndSessionEndpoint) {
 			if r.Query.Get("id_token_hint") != "" {
 				t.Errorf("ticket %s: the provider got bob's ID token", name)

@@ -2,6 +2,7 @@ package oidcrp_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"reflect"
 	"testing"
@@ -64,6 +65,30 @@ func TestMeOfNobody(t *testing.T) {
 	a.calls(oidcrptest.AuthorizeEndpoint, 0)
 	if len(a.events.of(oidcrp.LoginFailed)) != 0 {
 		t.Error("polling is taken for a failed login")
+	}
+}
+
+func TestMeOfARemovedProvider(t *testing.T) {
+	before := offline(t, nil)
+	after := offline(t, func(c *oidcrp.Config) { c.Providers[0].Name = "new" })
+	if w := ask(before, after, &oidcrptest.User{Subject: "alice"}, "GET", "/auth/me"); w.Code != http.StatusUnauthorized {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A front end that asks nothing but this address has its sessions: its logins
+// are no loop.
+func TestMeCountsAsALoadedSession(t *testing.T) {
+	a := serving(t, oidcrptest.NewProvider(t), "", nil, func(a *app) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/auth/", a.rp)
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "static page") })
+		return mux
+	})
+	b := a.browse()
+	for range 3 {
+		a.shows(b.Get(a.URL+"/auth/login?return_to=/"), "static page")
+		a.shows(b.Get(a.URL+"/auth/me"), "alice")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -400,6 +401,31 @@ func TestGuardsNestAndLoadOnce(t *testing.T) {
 	}
 	if got := w.Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
 		t.Errorf("Cache-Control %q", got)
+	}
+}
+
+// Relying parties side by side: each is asked for its own sessions.
+func TestGuardOfOneBehindLoadOfAnother(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	op.SignInAs("alice")
+	base := oidcrptest.Serve(t, func(base string) http.Handler {
+		side := func(prefix string) *oidcrp.RelyingParty {
+			p := op.Config("test", base)
+			p.RedirectPath = prefix + "/cb"
+			client := op.Clients()[len(op.Clients())-1]
+			client.RedirectURLs = append(client.RedirectURLs, base+p.RedirectPath)
+			op.AddClient(client)
+			rp, err := oidcrp.New(oidcrp.Config{BaseURL: base, Prefix: prefix, CookieKeys: [][]byte{key(2)}, Providers: []oidcrp.Provider{p}, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rp
+		}
+		one, two := side("/one"), side("/two")
+		return one.Load(two.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello ", name(r)) })))
+	})
+	if page := oidcrptest.NewBrowser(t).Get(base + "/x"); page.Body != "hello alice" {
+		t.Errorf("%s\n%d calls", page, op.Calls(oidcrptest.AuthorizeEndpoint))
 	}
 }
 

@@ -118,6 +118,15 @@ func TestNilSession(t *testing.T) {
 	}
 }
 
+func TestSessionsForHandlerTests(t *testing.T) {
+	user := oidcrptest.User{Subject: "u1", Provider: "acme", Values: map[string]string{"uid": "17"},
+		Claims: map[string]any{"acr": "gold", "amr": []string{"otp"}, "auth_time": 1700000000}}
+	s := oidcrp.FromContext(oidcrptest.SignedIn(httptest.NewRequest("GET", "/", nil), user).Context())
+	if s.Value("uid") != "17" || s.Provider() != "acme" || s.ACR() != "gold" || len(s.AMR()) != 1 || s.AuthTime().Unix() != 1700000000 {
+		t.Errorf("%q %q %q %q %v", s.Value("uid"), s.Provider(), s.ACR(), s.AMR(), s.AuthTime())
+	}
+}
+
 func TestSessionAfterLogin(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	op.AddUser(oidcrptest.User{Subject: "erin", Name: "Erin", Email: "erin@example.com", EmailVerified: true, Claims: map[string]any{
@@ -698,5 +707,15 @@ func TestProviderRemoved(t *testing.T) {
 	w := ask(after, h, nil, "GET", "/", "Cookie", cookieHeader(cookie))
 	if w.Body.String() != "nobody" || !strings.Contains(w.Header().Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("%s %v", w.Body, w.Header())
+	}
+}
+
+// A name is not who it was once the issuer behind it is another.
+func TestProviderNameReused(t *testing.T) {
+	before := offline(t, nil)
+	after := offline(t, func(c *oidcrp.Config) { c.Providers[0].Issuer = "https://new.example" })
+	h := after.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name(r)) }))
+	if w := ask(before, h, &oidcrptest.User{Subject: "alice"}, "GET", "/"); w.Body.String() != "nobody" {
+		t.Errorf("%s has the session of another issuer", w.Body)
 	}
 }
