@@ -66,7 +66,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.because(p, tx.ReturnTo, invalidGrant(err))
 	}
 	if verified.Warning != nil {
-		rp.log.WarnContext(ctx, "UserInfo not used", "provider", p.name, "err", verified.Warning)
+		rp.log.WarnContext(ctx, "claims not used", "provider", p.name, "err", verified.Warning)
 	}
 	return rp.admit(w, r, p, tx, verified)
 }

@@ -292,6 +292,11 @@ type Provider struct {
 	// body of a form, for providers that do not read the header (RFC 6750 2.2).
 	UserInfoInBody bool
 
+	// ClaimSources are those whose aggregated and distributed claims are used
+	// (Core 5.6.2). Nil: ID token and UserInfo may refer to others as they
+	// like, nothing is fetched and nobody believed.
+	ClaimSources []ClaimSource
+
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
 	// from: a string, or an array of strings. It need not be in Config.Claims.
 	// "realm_access.roles" is a claim of that name; a path is written

@@ -51,6 +51,7 @@ func (s *Settings) check() error {
 	s.checkRequest(&m)
 	s.checkParams(&m)
 	s.checkAlgorithms(&m)
+	s.checkClaimSources(&m)
 	if s.UserInfo < UserInfoOff || s.UserInfo > UserInfoRequired {
 		m.add("UserInfo %d: use 0 (off), 1 (optional) or 2 (required)", s.UserInfo)
 	}

@@ -23,9 +23,9 @@ type Login struct {
 	SessionExpiry time.Time // session_expiry, where the provider states it
 	RawIDToken    string
 
-	Claims   validate.Claims // ID token and UserInfo; the ID token wins
+	Claims   validate.Claims // ID token, UserInfo and their sources; the first wins
 	UserInfo validate.Claims // UserInfo alone; nil without it
-	Warning  error           // UserInfo was optional and failed; nil otherwise
+	Warning  error           // UserInfo was optional and failed, or a source did; nil otherwise
 }
 
 // Complete ends a login whose response was checked and whose transaction is
@@ -66,5 +66,6 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 	if err := p.addUserInfo(ctx, m, t, login); err != nil {
 		return nil, err
 	}
+	p.addReferred(ctx, m, login)
 	return login, nil
 }

@@ -39,6 +39,7 @@ type Provider struct {
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
 	pushes         chan struct{} // holds one for each push under way
+	claimSources   []claimSource
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
@@ -69,6 +70,7 @@ func New(s Settings) (*Provider, error) {
 		p.logger = slog.Default()
 	}
 	p.keys = newKeySet(p.fetchKeys, p.now)
+	p.claimSources = p.newClaimSources(s.ClaimSources)
 	if err := p.preset(); err != nil {
 		return nil, err
 	}

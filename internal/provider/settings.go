@@ -64,6 +64,7 @@ type Settings struct {
 	UserInfo   int
 
 	UserInfoInBody bool // the access token goes into a form
+	ClaimSources   []ClaimSource
 
 	HTTPClient        *http.Client // never used for a TenantSupplied provider
 	TenantSupplied    bool

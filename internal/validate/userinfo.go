@@ -18,25 +18,34 @@ func CheckUserInfoToken(header, payload []byte, e Expect) (Claims, error) {
 }
 
 func checkUserInfoToken(header, payload []byte, e Expect) (Claims, error) {
+	c, err := plainJWT(header, payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFrom(c, e.Issuer, e.ClientID); err != nil {
+		return nil, err
+	}
+	return c, checkWindow(c, e)
+}
+
+// plainJWT refuses the tokens of the same keys that are something else: an
+// access or logout token is no statement about a user (RFC 8725 3.11).
+func plainJWT(header, payload []byte) (Claims, error) {
 	h, err := parseHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	// An access or logout token of the same keys is no UserInfo (RFC 8725 3.11).
 	if h.Type != "" && !strings.EqualFold(h.Type, "JWT") {
-		return nil, failed("typ", "not the type of a UserInfo response")
+		return nil, failed("typ", "not the type of such a token")
 	}
 	c, err := Object(payload)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := c["events"]; ok {
-		return nil, failed("events", "an event token, not a UserInfo response")
+		return nil, failed("events", "an event token, not one about a user")
 	}
-	if err := checkFrom(c, e.Issuer, e.ClientID); err != nil {
-		return nil, err
-	}
-	return c, checkWindow(c, e)
+	return c, nil
 }
 
 // checkFrom requires the issuer and, among the audiences, this client.
@@ -75,4 +84,39 @@ func checkWindow(c Claims, e Expect) error {
 		return failed("nbf", "in the future")
 	}
 	return nil
+}
+
+// CheckClaimsToken validates the header and claims of a token of aggregated or
+// distributed claims (Core 5.6.2), both as [SplitJWS] returned them, after the
+// signature was verified. Of e it takes Issuer, ClientID, Now and Skew. What
+// such a token must say is not specified, so what it says must be right: a
+// missing iss is refused only where issRequired.
+func CheckClaimsToken(header, payload []byte, e Expect, issRequired bool) (Claims, error) {
+	c, err := checkClaimsToken(header, payload, e, issRequired)
+	if err != nil {
+		return nil, inToken("claims token", err)
+	}
+	return c, nil
+}
+
+func checkClaimsToken(header, payload []byte, e Expect, issRequired bool) (Claims, error) {
+	c, err := plainJWT(header, payload)
+	if err != nil {
+		return nil, err
+	}
+	iss, present, err := c.String("iss")
+	switch {
+	case err != nil:
+		return nil, err
+	case present && iss != e.Issuer, issRequired && !present:
+		return nil, failed("iss", "not the issuer of this source")
+	}
+	aud, present, err := c.Strings("aud")
+	switch {
+	case err != nil:
+		return nil, err
+	case present && !slices.Contains(aud, e.ClientID):
+		return nil, failed("aud", "this client is not named")
+	}
+	return c, checkWindow(c, e)
 }
