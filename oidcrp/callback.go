@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
@@ -24,6 +25,9 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	if r.Method == http.MethodGet && r.URL.RawQuery == handedOver {
 		return rp.takeOver(w, r, p)
 	}
+	if p.InFragment(r) {
+		return rp.fragmentPage(w, r, p)
+	}
 	resp, err := provider.ParseResponse(r)
 	if err != nil {
 		return rp.because(p, "", fmt.Errorf("%w: %w", ErrInvalidResponse, err))
@@ -34,7 +38,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	}
 	mismatch := rp.belongs(tx, p)
 	if mismatch == nil {
-		mismatch = p.CheckResponse(ctx, resp, r.Method)
+		mismatch = p.CheckResponse(ctx, resp)
 	}
 	if err := rp.desk.Spend(ctx, tx); err != nil {
 		return rp.heal(w, r, p, tx, resp, err)
@@ -69,6 +73,16 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 		rp.log.WarnContext(ctx, "claims not used", "provider", p.name, "err", verified.Warning)
 	}
 	return rp.admit(w, r, p, tx, verified)
+}
+
+// fragmentPage makes the browser send what it has behind the "#" of its
+// address to the callback, as a form. Should the login start anew then, the
+// form leads to the provider.
+func (rp *RelyingParty) fragmentPage(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
+	return rp.page(w, r, pages.Page{
+		Name: "fragment", Action: p.callback, Fields: []pages.Field{{Name: provider.FragmentField}},
+		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}}, FormAction: p.formAction(),
+	})
 }
 
 // belongs checks that a login was started at the provider whose callback got
@@ -124,8 +138,10 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	}
 	// Without binding the answer may be anybody's, sent here from elsewhere: a
 	// start that would have asked must not be had this way. To a form of another
-	// site the browser does not show a session.
-	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || r.Method == http.MethodPost) {
+	// site the browser does not show a session; to our own, with a fragment, it
+	// does.
+	hidden := r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Site") != "same-origin"
+	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || hidden) {
 		return rp.because(p, returnTo, err)
 	}
 	rp.report(r.Context(), rp.describe("callback", r, rp.because(p, returnTo, err)))

@@ -47,6 +47,13 @@
 // the login, add values to it, or pause it for a page of the application. Then
 // a new session starts, and the visitor arrives at /reports.
 //
+// With [Provider.ResponseType] the browser brings an ID token too, or instead
+// of a code (the hybrid and implicit flows). It is checked first, together
+// with its hashes of what came beside it; the one that comes for the code must
+// be about the same subject. An access token the browser brought beside a code
+// is never used. Prefer "code", or else form_post to fragments, which need
+// JavaScript.
+//
 // A login that was lost, expired, or finished before repairs itself: who is
 // signed in goes where it led, and others start again, at most twice. Nothing
 // loops, whatever drops our cookies.

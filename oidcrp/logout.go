@@ -97,13 +97,17 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 func (rp *RelyingParty) formActions() []string {
 	var origins []string
 	for _, p := range rp.providers {
-		known := p.FormAction()
-		if u, err := url.Parse(p.issuer); err == nil && len(known) == 0 {
-			known = []string{u.Scheme + "://" + u.Host}
-		}
-		origins = append(origins, known...)
+		origins = append(origins, p.formAction()...)
 	}
 	return origins
+}
+
+func (p *providerEntry) formAction() []string {
+	known := p.FormAction()
+	if u, err := url.Parse(p.issuer); err == nil && len(known) == 0 {
+		known = []string{u.Scheme + "://" + u.Host}
+	}
+	return known
 }
 
 func (rp *RelyingParty) signedOutPage(w http.ResponseWriter, r *http.Request) error {

@@ -185,10 +185,13 @@ type Provider struct {
 	// Scopes to ask for; openid is always added. Nil: openid profile email.
 	Scopes []string
 
-	// ResponseType is "code", which is also the default.
+	// ResponseType is "code" (default), "code id_token", "id_token",
+	// "id_token token", "code id_token token" or "code token".
 	ResponseType string
 
-	// ResponseMode is "query" (default) or "form_post".
+	// ResponseMode is "query", "form_post" or "fragment". Empty: the default
+	// of the response type, which is "query" for "code" and "fragment" for all
+	// others. A fragment needs JavaScript in the browser; form_post does not.
 	ResponseMode string
 
 	// RedirectPath is the callback path below BaseURL. Default: Prefix +

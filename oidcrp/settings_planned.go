@@ -228,7 +228,8 @@ type Provider struct {
 	ResponseType string
 
 	// ResponseMode is "query", "form_post" or "fragment". Empty: the default
-	// of the response type.
+	// of the response type, which is "query" for "code" and "fragment" for all
+	// others. A fragment needs JavaScript in the browser; form_post does not.
 	ResponseMode string
 
 	// RedirectPath is the callback path below BaseURL. Default: Prefix +

@@ -88,6 +88,10 @@ var texts = []message{
 	{"formpost.message", "You are on your way to {provider}. If nothing happens, press Continue.", "กำลังพาคุณไปยัง{provider} หากไม่มีอะไรเกิดขึ้น โปรดกด “ดำเนินการต่อ”"},
 	{"formpost.signout", "You are being signed out at {provider} as well. If nothing happens, press Continue.", "กำลังออกจากระบบที่{provider}ด้วย หากไม่มีอะไรเกิดขึ้น โปรดกด “ดำเนินการต่อ”"},
 	{"formpost.button", "Continue", "ดำเนินการต่อ"},
+
+	{"fragment.title", "One moment", "โปรดรอสักครู่"},
+	{"fragment.message", "You are being signed in.", "กำลังลงชื่อเข้าใช้ให้คุณ"},
+	{"fragment.noscript", "The answer from {provider} can be read with JavaScript only. Please turn JavaScript on in this browser and reload this page.", "คำตอบจาก{provider}อ่านได้ด้วย JavaScript เท่านั้น โปรดเปิดใช้ JavaScript ในเบราว์เซอร์นี้แล้วโหลดหน้านี้ใหม่"},
 }
 
 // Defaults returns a copy of the built-in texts by language tag and key.

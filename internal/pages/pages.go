@@ -2,8 +2,8 @@
 // denied, sign-out. It knows languages and layout, and nothing of sessions or
 // providers.
 //
-// Every page is one response: no script (but for the form that submits
-// itself), no image, no font, nothing from elsewhere (RFC 9700 4.2). What the
+// Every page is one response: no script (but for the forms that submit
+// themselves), no image, no font, nothing from elsewhere (RFC 9700 4.2). What the
 // Content-Security-Policy admits is named by hash.
 //
 // # Templates
@@ -21,6 +21,9 @@
 //	.Style .Script    the elements the CSP admits; .Script is empty unless
 //	                  the page submits itself
 //	.Content          in "layout": the page
+//
+// The page "fragment" cannot be replaced: it is gone before it can be read,
+// and nothing works without its script.
 package pages
 
 import (
@@ -51,7 +54,7 @@ type Field struct{ Name, Value string }
 // Page is what a page says. Every string is escaped; a URL with a scheme that
 // runs scripts becomes harmless.
 type Page struct {
-	Name   string // one of [Names]; anything else is "error"
+	Name   string // one of [Names], or "fragment"; anything else is "error"
 	Status int    // 0 for 200
 	Lang   string // a tag, or all of an Accept-Language header
 
@@ -70,8 +73,10 @@ type Page struct {
 	Providers []Link // the first is the one that messages name
 	User      string // who is signed in
 
-	// Action and Fields are the form of "signout", "confirm" and "formpost",
-	// sent by POST. "confirm" without Action links to RetryURL instead.
+	// Action and Fields are the form of "signout", "confirm", "formpost" and
+	// "fragment", sent by POST. "confirm" without Action links to RetryURL
+	// instead; "fragment" puts what follows "#" in its own address into the
+	// first field.
 	Action string
 	Fields []Field
 
@@ -82,6 +87,9 @@ type Page struct {
 
 	AutoSubmit bool // "formpost" submits itself
 }
+
+// fragment is the page that brings the server what browsers do not send.
+const fragment = "fragment"
 
 // Names returns the names of the pages, which are those of their templates.
 func Names() []string {
@@ -95,7 +103,12 @@ var builtin embed.FS
 var style string
 
 // Called on the prototype, as a field named "submit" would hide the method.
-const script = `HTMLFormElement.prototype.submit.call(document.forms[0])`
+const submitScript = `HTMLFormElement.prototype.submit.call(document.forms[0])`
+
+// The tokens are taken out of the address, and so out of the history, before
+// they are sent (RFC 9700 4.3.2).
+const fragmentScript = `document.forms[0].elements[0].value=location.hash.slice(1);` +
+	`history.replaceState(null,"",location.pathname+location.search);` + submitScript
 
 // Renderer writes pages. It is safe for concurrent use.
 type Renderer struct {
@@ -104,7 +117,7 @@ type Renderer struct {
 	tags       map[string]string             // lower-case tag to tag
 	order      []string                      // lower-case tags, sorted
 
-	styleHash, scriptHash string
+	styleHash string
 }
 
 // New returns a Renderer with the built-in pages and texts, of which custom
@@ -113,13 +126,12 @@ type Renderer struct {
 // each with what to change; custom templates are tried out to find theirs.
 func New(custom *template.Template, messages map[string]map[string]string) (*Renderer, error) {
 	p := &Renderer{
-		pages:      make(map[string]*template.Template),
-		own:        make(map[string]*template.Template),
-		styleHash:  hash(style),
-		scriptHash: hash(script),
+		pages:     make(map[string]*template.Template),
+		own:       make(map[string]*template.Template),
+		styleHash: hash(style),
 	}
 	all := template.Must(template.ParseFS(builtin, "templates/*.html"))
-	for _, name := range append(Names(), "layout") {
+	for _, name := range append(Names(), fragment, "layout") {
 		p.pages[name] = all.Lookup(name + ".html")
 	}
 	err := p.addMessages(messages)
@@ -136,7 +148,7 @@ func hash(text string) string {
 // Write sends page. Should a custom template fail, the built-in one is sent
 // in its place and the error returned, for the log.
 func (p *Renderer) Write(w http.ResponseWriter, page Page) error {
-	if !slices.Contains(Names(), page.Name) {
+	if page.Name != fragment && !slices.Contains(Names(), page.Name) {
 		page.Name = "error"
 	}
 	v := p.view(page)
@@ -168,6 +180,9 @@ func referrerPolicy(page Page) string {
 // render returns the page, and whether a custom template had a part in it.
 func (p *Renderer) render(v *view) (body []byte, custom bool, err error) {
 	content, layout := p.own[v.Name], p.own["layout"]
+	if v.Name == fragment {
+		layout = nil // it could leave the script out
+	}
 	if content != nil || layout != nil {
 		body, err = execute(v, cmp.Or(content, p.pages[v.Name]), cmp.Or(layout, p.pages["layout"]))
 		if err == nil {
@@ -200,8 +215,8 @@ func (p *Renderer) policy(page Page, custom bool) string {
 	if custom {
 		b.WriteString(" 'self'; img-src 'self' data:; font-src 'self'")
 	}
-	if page.Name == "formpost" && page.AutoSubmit {
-		b.WriteString("; script-src " + p.scriptHash)
+	if s := page.script(); s != "" {
+		b.WriteString("; script-src " + hash(s))
 	}
 	b.WriteString("; form-action 'self'")
 	var origins []string
@@ -212,6 +227,17 @@ func (p *Renderer) policy(page Page, custom bool) string {
 		}
 	}
 	return b.String()
+}
+
+// script is that of the page, "" for none.
+func (page Page) script() string {
+	switch {
+	case page.Name == "formpost" && page.AutoSubmit:
+		return submitScript
+	case page.Name == fragment:
+		return fragmentScript
+	}
+	return ""
 }
 
 // origin returns the CSP source for s: the origin of an absolute http or

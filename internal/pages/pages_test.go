@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"flag"
 	"html"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,6 +58,7 @@ var golden = map[string]pages.Page{
 	"confirm":           {Name: "confirm", Home: "/", Action: "/auth/login", Fields: []pages.Field{{Name: "provider", Value: "acme"}}, Providers: []pages.Link{{DisplayName: "Acme"}}, FormAction: []string{"https://login.acme.example"}},
 	"confirm-switch":    {Name: "confirm", Home: "/", RetryURL: "/auth/login?provider=acme", MessageKey: "confirm.switch", User: "somchai@acme.example", Providers: []pages.Link{{DisplayName: "Acme"}}},
 	"formpost":          {Name: "formpost", Action: "https://login.acme.example/logout", Fields: []pages.Field{{Name: "id_token_hint", Value: "a.b.c"}, {Name: "submit", Value: "1"}}, AutoSubmit: true, Providers: []pages.Link{{DisplayName: "Acme"}}, MessageKey: "formpost.signout"},
+	"fragment":          {Name: "fragment", Home: "/", Action: "/auth/callback/acme", Fields: []pages.Field{{Name: "response_fragment"}}, Providers: []pages.Link{{DisplayName: "Acme"}}},
 }
 
 var styleElement = regexp.MustCompile(`(?s)<style>.*</style>`)
@@ -155,7 +157,7 @@ func TestPolicyAdmitsExactlyWhatIsSent(t *testing.T) {
 			if d["style-src"] != sent["style-src"] || d["script-src"] != sent["script-src"] {
 				t.Errorf("policy %q, sent %q", d, sent)
 			}
-			if got, want := sent["script-src"] != "", page.AutoSubmit; got != want {
+			if got, want := sent["script-src"] != "", page.AutoSubmit || page.Name == "fragment"; got != want {
 				t.Errorf("has a script: %v, want %v", got, want)
 			}
 			// What a hash cannot admit, and what comes from elsewhere.
@@ -177,6 +179,21 @@ func TestOnlyTheFormpostPageSubmitsItself(t *testing.T) {
 	}
 	if _, body := write(t, p, pages.Page{Name: "formpost", Action: "/x"}); strings.Contains(body, "<script") {
 		t.Error("a script without AutoSubmit")
+	}
+}
+
+// A custom layout may leave the script out, and then no answer would arrive.
+func TestFragmentPageIsNotReplaced(t *testing.T) {
+	custom := template.Must(template.New("layout").Parse("mine {{.Content}}"))
+	p, err := pages.New(custom, map[string]map[string]string{"en": {"fragment.message": "Wait."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := write(t, p, golden["fragment"]); strings.Contains(body, "mine") || !strings.Contains(body, "<script>") || !strings.Contains(body, "Wait.") {
+		t.Errorf("got %s", body)
+	}
+	if _, err := pages.New(template.Must(template.New("fragment").Parse("mine")), nil); err == nil {
+		t.Error("a template for it was taken")
 	}
 }
 

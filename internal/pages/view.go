@@ -39,8 +39,8 @@ func (p *Renderer) view(page Page) *view {
 	}
 	page.SiteName, page.User = clean(page.SiteName), clean(page.User)
 	v := &view{Page: page, Dir: direction(page.Lang), texts: p, Style: template.HTML("<style>" + style + "</style>")}
-	if page.Name == "formpost" && page.AutoSubmit {
-		v.Script = template.HTML("<script>" + script + "</script>")
+	if s := page.script(); s != "" {
+		v.Script = template.HTML("<script>" + s + "</script>")
 	}
 	for _, l := range page.Providers {
 		if l.DisplayName = clean(l.DisplayName); l.DisplayName == "" {

@@ -12,6 +12,7 @@ import (
 
 const (
 	modeQuery    = "query"
+	modeFragment = "fragment"
 	modeFormPost = "form_post"
 )
 
@@ -34,9 +35,10 @@ type Request struct {
 	ACRValues []string       // in place of the setting
 }
 
-// AuthorizationURL returns where to send the browser (Core 3.1.2.1). PKCE with
-// S256, nonce and state are in every request, whatever the metadata says. It
-// pushes the request where that is agreed (RFC 9126), so it may take a call.
+// AuthorizationURL returns where to send the browser (Core 3.1.2.1). Nonce and
+// state are in every request, and PKCE with S256 in every one for a code,
+// whatever the metadata says. It pushes the request where that is agreed (RFC
+// 9126), so it may take a call.
 func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
 	if r.State == "" || r.Nonce == "" || r.Challenge == "" {
 		return "", fmt.Errorf("%w: state, nonce and challenge are needed", ErrMisconfigured)
@@ -52,7 +54,9 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	b = append(b, m.request...)
 	b = appendParam(b, "state", r.State)
 	b = appendParam(b, "nonce", r.Nonce)
-	b = appendParam(b, "code_challenge", r.Challenge)
+	if p.flow.code {
+		b = appendParam(b, "code_challenge", r.Challenge)
+	}
 	if p.s.Prompt == "" && isPrompt(r.Prompt) {
 		b = appendParam(b, "prompt", r.Prompt)
 	}
@@ -156,14 +160,18 @@ func constantRequest(endpoint string, s *Settings) (request string, own int) {
 		b = append(append(b, pair...), '&')
 	}
 	own = len(b)
-	b = append(b, "response_type=code&code_challenge_method=S256"...)
+	f := s.flow()
+	b = append(append(b, "response_type="...), url.QueryEscape(f.String())...)
+	if f.code {
+		b = append(b, "&code_challenge_method=S256"...)
+	}
 	b = appendParam(b, "client_id", s.ClientID)
 	b = appendParam(b, "redirect_uri", s.RedirectURL)
 	b = appendParam(b, "scope", strings.Join(requestScopes(s.Scopes), " "))
-	// query is the default of this response type (OAuth Multiple Response
-	// Types 2.1) and SHOULD not be sent then.
-	if s.ResponseMode == modeFormPost {
-		b = appendParam(b, "response_mode", modeFormPost)
+	// What is the default of the response type SHOULD not be sent (OAuth
+	// Multiple Response Types 2.1).
+	if mode := s.mode(); mode != f.defaultMode() {
+		b = appendParam(b, "response_mode", mode)
 	}
 	if s.Prompt != "" {
 		b = appendParam(b, "prompt", s.Prompt)

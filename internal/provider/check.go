@@ -61,6 +61,10 @@ func (s *Settings) check() error {
 	if s.Skew < 0 || s.Skew > 10*time.Minute {
 		m.add("Skew %v: use 0 to 10 minutes", s.Skew)
 	}
+	// Core 5.3.1: UserInfo is asked with an access token.
+	if s.UserInfo != UserInfoOff && s.flow() == (flow{idToken: true}) {
+		m.add("UserInfo needs an access token, which ResponseType %q does not bring: turn it off, or use %q", s.ResponseType, "id_token token")
+	}
 	if slices.Contains(s.Audiences, "") {
 		m.add("Audiences has an empty entry: remove it")
 	}
@@ -99,7 +103,7 @@ func (s *Settings) checkEndpoints(m *mistakes) {
 		switch e.url {
 		case "":
 		case noEndpoint:
-			if i < 2 || (i == 2 && !s.usesMAC()) {
+			if i == 0 || (i == 1 && s.flow().code) || (i == 2 && !s.usesMAC()) {
 				m.add("Endpoints.%s is %q: a login needs it; leave it empty or give an address", e.name, noEndpoint)
 			}
 		default:
@@ -159,13 +163,18 @@ func (s *Settings) checkClient(m *mistakes) {
 }
 
 func (s *Settings) checkRequest(m *mistakes) {
-	if s.ResponseType != "" && s.ResponseType != "code" {
-		m.add("ResponseType %q: use \"code\"", s.ResponseType)
+	f, ok := flowOf(s.ResponseType)
+	if !ok {
+		m.add("ResponseType %q: use %s", s.ResponseType, strings.Join(responseTypes, ", "))
 	}
 	switch s.ResponseMode {
-	case "", modeQuery, modeFormPost:
+	case "", modeFormPost, modeFragment:
+	case modeQuery:
+		if f.front() {
+			m.add("ResponseMode %q: tokens must not be in a query, where logs keep them (OAuth Multiple Response Types 5): use %q or %q", s.ResponseMode, modeFormPost, modeFragment)
+		}
 	default:
-		m.add("ResponseMode %q: use %q or %q", s.ResponseMode, modeQuery, modeFormPost)
+		m.add("ResponseMode %q: use %q, %q or %q", s.ResponseMode, modeQuery, modeFormPost, modeFragment)
 	}
 	if u, err := url.Parse(s.RedirectURL); err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
 		m.add("RedirectURL %q: give an absolute https address without a fragment", s.RedirectURL)

@@ -1,8 +1,10 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -29,17 +31,21 @@ type Login struct {
 }
 
 // Complete ends a login whose response was checked and whose transaction is
-// spent: it redeems the code once, verifies the ID token, and asks UserInfo as
-// the policy says. An error response is an *[Error].
+// spent: it verifies the ID token that came with the response, if one had to
+// come, redeems the code once, verifies the ID token that came for it, and
+// asks UserInfo as the policy says. Nothing is redeemed, and no access token
+// used, before what came with it has passed (Core 3.3.2.8). An error response
+// is an *[Error].
 func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Login, error) {
 	if r.Error != "" {
 		return nil, &Error{Code: r.Error, Description: r.ErrorDescription, URI: r.ErrorURI}
 	}
-	if r.Code == "" {
-		return nil, refused(authorizationResponse, "code", "is missing")
+	if err := p.checkMembers(r); err != nil {
+		return nil, err
 	}
 	// The nonce is the only thing that ties the tokens to this browser where a
-	// provider ignores PKCE (RFC 9700 4.5.3): there is no login without.
+	// provider ignores PKCE (RFC 9700 4.5.3) or there is no code: there is no
+	// login without.
 	if e.Nonce == "" || e.Verifier == "" {
 		return nil, fmt.Errorf("%w: nonce and verifier are needed", ErrMisconfigured)
 	}
@@ -50,13 +56,15 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 	if err != nil {
 		return nil, err
 	}
-	t, err := p.exchange(ctx, m, r.Code, e.Verifier)
+	t, front, err := p.verifyFront(ctx, m, r, e)
 	if err != nil {
 		return nil, err
 	}
-	id, err := p.verifyIDToken(ctx, m, t.idToken, p.expect(e, t.AccessToken, r.Code))
-	if err != nil {
-		return nil, err
+	id := front
+	if p.flow.code {
+		if t, id, err = p.redeem(ctx, m, r, e, front); err != nil {
+			return nil, err
+		}
 	}
 	login := &Login{
 		Issuer: id.Issuer, Subject: id.Subject, SID: id.SID, ACR: id.ACR, AMR: id.AMR,
@@ -68,4 +76,58 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 	}
 	p.addReferred(ctx, m, login)
 	return login, nil
+}
+
+// verifyFront verifies the ID token of the response, and returns it with the
+// tokens of an implicit one (Core 3.2.2.5); nil if the response type has no ID
+// token.
+func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e Expected) (*tokens, *validate.IDToken, error) {
+	if !p.flow.idToken {
+		return nil, nil, nil
+	}
+	raw, err := p.decryptIDToken(ctx, r.IDToken)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := p.expect(e, r.AccessToken, r.Code)
+	// What came beside the token is bound to it by nothing else (Core
+	// 3.2.2.10, 3.3.2.11).
+	x.RequireCHash, x.RequireATHash = p.flow.code, p.flow.token
+	x.State = r.State
+	id, err := p.verifyIDToken(ctx, m, raw, x, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &tokens{idToken: raw, scopes: p.scopes}
+	t.AccessToken, t.TokenType = r.AccessToken, "Bearer"
+	if r.scope != "" {
+		t.scopes = strings.Fields(r.scope)
+	}
+	return t, id, nil
+}
+
+// redeem exchanges the code and verifies what came for it. An access token
+// that came by the browser is left alone: the one for the code is ours alone.
+func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expected, front *validate.IDToken) (*tokens, *validate.IDToken, error) {
+	t, err := p.exchange(ctx, m, r.Code, e.Verifier)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := p.verifyIDToken(ctx, m, t.idToken, p.expect(e, t.AccessToken, r.Code), false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if front == nil {
+		return t, id, nil
+	}
+	if front.Issuer != id.Issuer || front.Subject != id.Subject {
+		return nil, nil, refused("id token", "sub", "is about somebody else than the one in the authorization response")
+	}
+	// Either may have claims the other lacks (Core 3.3.3.6).
+	id.Claims = merge(id.Claims, front.Claims)
+	id.SID = cmp.Or(id.SID, front.SID)
+	if id.SessionExpiry.IsZero() {
+		id.SessionExpiry = front.SessionExpiry
+	}
+	return t, id, nil
 }

@@ -69,7 +69,7 @@ func VerifyIDToken(ctx context.Context, p *Provider, raw string, e Expected) (*v
 	if err != nil {
 		return nil, err
 	}
-	return p.verifyIDToken(ctx, m, raw, p.expect(e, "", ""))
+	return p.verifyIDToken(ctx, m, raw, p.expect(e, "", ""), false)
 }
 
 // ReadUserInfo reads an answer about alice.

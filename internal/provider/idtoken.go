@@ -27,15 +27,16 @@ type Expected struct {
 	ACR      []string       // required; nil: ACRValues if RequireACR
 }
 
-// verifyIDToken checks an ID token from the token endpoint. go-oidc holds
-// signature, issuer and audience against the settings, validate everything
-// (Core 3.1.3.7); what go-oidc passes is never enough by itself.
-func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e validate.Expect) (*validate.IDToken, error) {
+// verifyIDToken checks an ID token, from the token endpoint or, with stranger,
+// from the browser. go-oidc holds signature, issuer and audience against the
+// settings, validate everything (Core 3.1.3.7, 3.2.2.11, 3.3.2.12); what
+// go-oidc passes is never enough by itself.
+func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e validate.Expect, stranger bool) (*validate.IDToken, error) {
 	header, _, err := validate.SplitJWS(raw, maxIDToken)
 	if err != nil {
 		return nil, inIDToken(err)
 	}
-	keys := &idTokenKeys{p: p, algorithms: joseAlgorithms(m.algorithms)}
+	keys := &idTokenKeys{p: p, algorithms: joseAlgorithms(m.algorithms), stranger: stranger}
 	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
 		ClientID:             p.s.ClientID,
 		SupportedSigningAlgs: m.algorithms,
@@ -77,13 +78,14 @@ func (p *Provider) expect(e Expected, accessToken, code string) validate.Expect 
 type idTokenKeys struct {
 	p          *Provider
 	algorithms []jose.SignatureAlgorithm
+	stranger   bool // anybody may have sent the token
 	payload    []byte
 	err        error
 }
 
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	k.payload, k.err = k.p.verify(ctx, token, k.algorithms, false)
+	k.payload, k.err = k.p.verify(ctx, token, k.algorithms, k.stranger)
 	return k.payload, k.err
 }
 

@@ -83,7 +83,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		required bool
 	}{
 		{&m.authorization, s.Endpoints.Authorization, "authorization_endpoint", true},
-		{&m.token, s.Endpoints.Token, "token_endpoint", true},
+		{&m.token, s.Endpoints.Token, "token_endpoint", s.flow().code}, // Discovery 3
 		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", !s.usesMAC()},
 		{&m.userInfo, s.Endpoints.UserInfo, "userinfo_endpoint", false},
 		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
@@ -134,7 +134,8 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 		errs = append(errs, err)
 	}
 	methods, listed, err := doc.Strings("token_endpoint_auth_methods_supported")
-	if err == nil {
+	// Without a code, a client names itself to the PAR endpoint only.
+	if err == nil && (s.flow().code || m.par != "" && s.PAR != UsageRefused) {
 		m.clientAuth, err = chooseClientAuth(s, methods, listed)
 	}
 	errs = append(errs, err)

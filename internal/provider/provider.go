@@ -34,6 +34,7 @@ type Provider struct {
 	logger  *slog.Logger
 	timeout time.Duration // of one call
 
+	flow           flow
 	scopes         []string
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
@@ -58,6 +59,7 @@ func New(s Settings) (*Provider, error) {
 		now:     s.Now,
 		logger:  s.Logger,
 		timeout: callTimeout,
+		flow:    s.flow(),
 		scopes:  requestScopes(s.Scopes),
 		pushes:  make(chan struct{}, maxPushes),
 	}

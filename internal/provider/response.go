@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -21,27 +22,48 @@ const (
 // 4.1.2, RFC 9207, OAuth Multiple Response Types, JARM). Each may appear once.
 var responseParams = []string{
 	"state", "code", "iss", "error", "error_description", "error_uri",
-	"id_token", "access_token", "token_type", "expires_in", "response",
+	"id_token", "access_token", "token_type", "expires_in", "scope", "response",
 	"session_state",
 }
 
+// FragmentField is the form field in which our own page brings what the
+// provider put into the fragment, as it stood there.
+const FragmentField = "response_fragment"
+
 // Response is an authorization response, parsed and not yet believed.
 type Response struct {
-	State     string
-	Code      string
-	Issuer    string // iss (RFC 9207)
-	HasIssuer bool   // it was there, perhaps empty
+	State       string
+	Code        string
+	IDToken     string
+	AccessToken string
+	Issuer      string // iss (RFC 9207)
+	HasIssuer   bool   // it was there, perhaps empty
+	Mode        string // the way it came: query, fragment or form_post
 
 	Error            string
 	ErrorDescription string
 	ErrorURI         string
 
-	tokens bool // tokens or a JWT response, which the code flow has not
+	tokenType string // "" if not stated
+	scope     string // granted, "" if not stated
+	jwt       bool   // a JWT response, which nobody asked for
+}
+
+// InFragment reports whether the browser has the answer in the fragment, which
+// it does not send: a page of ours has to bring it. Errors come by the query
+// too.
+func (p *Provider) InFragment(r *http.Request) bool {
+	if p.s.mode() != modeFragment || r.Method != http.MethodGet {
+		return false
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	return err == nil && !slices.ContainsFunc(responseParams, query.Has)
 }
 
 // ParseResponse reads the authorization response of a GET, from the query, or
-// of a POST, from an urlencoded body (Form Post Response Mode 2). A body that
-// was parsed before is taken from r.PostForm. Errors are [ErrInvalid].
+// of a POST, from an urlencoded body (Form Post Response Mode 2), in which our
+// own page may have put a fragment. A body that was parsed before is taken
+// from r.PostForm. Errors are [ErrInvalid].
 func ParseResponse(r *http.Request) (*Response, error) {
 	if len(r.URL.RawQuery) > maxResponse {
 		return nil, refused(authorizationResponse, "size", "is too large")
@@ -52,7 +74,7 @@ func ParseResponse(r *http.Request) (*Response, error) {
 	}
 	switch r.Method {
 	case http.MethodGet:
-		return parseResponse(query)
+		return parseResponse(query, modeQuery)
 	case http.MethodPost:
 		for _, name := range responseParams {
 			if query.Has(name) {
@@ -63,9 +85,24 @@ func ParseResponse(r *http.Request) (*Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		return parseResponse(form)
+		return parseForm(form)
 	}
 	return nil, refused(authorizationResponse, "method", "must be GET or POST")
+}
+
+// parseForm reads the provider's own form, or ours with a fragment.
+func parseForm(form url.Values) (*Response, error) {
+	if !form.Has(FragmentField) {
+		return parseResponse(form, modeFormPost)
+	}
+	if len(form) != 1 || len(form[FragmentField]) != 1 {
+		return nil, refused(authorizationResponse, "duplicate", "the fragment is not alone in its form")
+	}
+	fragment, err := url.ParseQuery(form.Get(FragmentField))
+	if err != nil {
+		return nil, refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
+	}
+	return parseResponse(fragment, modeFragment)
 }
 
 func postForm(r *http.Request) (url.Values, error) {
@@ -93,7 +130,7 @@ func postForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-func parseResponse(v url.Values) (*Response, error) {
+func parseResponse(v url.Values, mode string) (*Response, error) {
 	for _, name := range responseParams {
 		if len(v[name]) > 1 {
 			return nil, refused(authorizationResponse, "duplicate", name+" appears more than once")
@@ -102,7 +139,7 @@ func parseResponse(v url.Values) (*Response, error) {
 	for _, limit := range []struct {
 		name string
 		size int
-	}{{"state", maxState}, {"code", maxCode}, {"iss", maxIss}} {
+	}{{"state", maxState}, {"code", maxCode}, {"iss", maxIss}, {"id_token", maxResponse}, {"access_token", maxResponse}} {
 		value := v.Get(limit.name)
 		if len(value) > limit.size {
 			return nil, refused(authorizationResponse, "size", limit.name+" is too long")
@@ -112,15 +149,16 @@ func parseResponse(v url.Values) (*Response, error) {
 		}
 	}
 	code, state := v.Get("code"), v.Get("state")
-	e := newError(0, v.Get("error"), v.Get("error_description"), v.Get("error_uri"), code, state)
+	e := newError(0, v.Get("error"), v.Get("error_description"), v.Get("error_uri"),
+		code, state, v.Get("id_token"), v.Get("access_token"))
 	if v.Has("error") && e.Code == "" {
 		return nil, refused(authorizationResponse, "error", "is empty")
 	}
 	return &Response{
-		State: state, Code: code,
-		Issuer: v.Get("iss"), HasIssuer: v.Has("iss"),
+		State: state, Code: code, IDToken: v.Get("id_token"), AccessToken: v.Get("access_token"),
+		Issuer: v.Get("iss"), HasIssuer: v.Has("iss"), Mode: mode,
 		Error: e.Code, ErrorDescription: e.Description, ErrorURI: e.URI,
-		tokens: v.Has("id_token") || v.Has("access_token") || v.Has("response"),
+		tokenType: v.Get("token_type"), scope: v.Get("scope"), jwt: v.Has("response"),
 	}, nil
 }
 
@@ -131,25 +169,21 @@ func isVSCHAR(s string) bool {
 
 // CheckResponse holds the response against what this provider was asked for,
 // before the transaction is spent: issuer (RFC 9207 2.4), response mode, and
-// nothing the code flow does not have.
-func (p *Provider) CheckResponse(ctx context.Context, r *Response, method string) error {
+// exactly the members of the response type.
+func (p *Provider) CheckResponse(ctx context.Context, r *Response) error {
 	// A wrong iss is refused whoever sent it, error responses included.
 	if r.HasIssuer && r.Issuer != p.s.Issuer {
 		return refused(authorizationResponse, "iss", "is not the issuer this login was started at")
 	}
-	if r.tokens {
-		return refused(authorizationResponse, "response_type", "has tokens, only a code was asked for")
-	}
-	if r.Code != "" && r.Error != "" {
-		return refused(authorizationResponse, "response_type", "has both a code and an error")
-	}
-	if r.Code == "" && r.Error == "" {
-		return refused(authorizationResponse, "code", "is missing")
-	}
-	if err := p.checkMode(r, method); err != nil {
+	if err := p.checkMembers(r); err != nil {
 		return err
 	}
-	if r.HasIssuer {
+	if err := p.checkMode(r); err != nil {
+		return err
+	}
+	// An ID token names its issuer itself, and is validated before anything is
+	// redeemed; certified providers leave iss out beside one.
+	if r.HasIssuer || r.IDToken != "" {
 		return nil
 	}
 	if p.s.RequireIss {
@@ -165,19 +199,48 @@ func (p *Provider) CheckResponse(ctx context.Context, r *Response, method string
 	return nil
 }
 
-// checkMode refuses a code that came another way than asked for. An error may
-// come either way: providers fall back to the query, and it carries nothing.
-func (p *Provider) checkMode(r *Response, method string) error {
-	asked, came := modeQuery, modeQuery
-	if p.s.ResponseMode == modeFormPost {
-		asked = modeFormPost
+// checkMembers refuses what the response type does not have, and a response
+// that lacks what it has (Core 3.1.2.5, 3.2.2.5, 3.3.2.5).
+func (p *Provider) checkMembers(r *Response) error {
+	if r.jwt {
+		return refused(authorizationResponse, "response_type", "is a JWT, which was not asked for")
 	}
-	if method == http.MethodPost {
-		came = modeFormPost
+	failed := r.Error != ""
+	for _, member := range []struct {
+		name, value string
+		asked       bool
+	}{
+		{"code", r.Code, p.flow.code},
+		{"id_token", r.IDToken, p.flow.idToken},
+		{"access_token", r.AccessToken, p.flow.token},
+	} {
+		switch {
+		case member.value != "" && failed:
+			return refused(authorizationResponse, "response_type", "has both "+member.name+" and error")
+		case member.value != "" && !member.asked:
+			return refused(authorizationResponse, "response_type", "has "+member.name+", which was not asked for")
+		case member.value == "" && member.asked && !failed:
+			return refused(authorizationResponse, member.name, "is missing")
+		}
 	}
-	if asked == came || r.Error != "" {
+	// A token of a type we do not know must not be used (RFC 6749 7.1).
+	if r.AccessToken != "" && r.tokenType != "" && !strings.EqualFold(r.tokenType, "Bearer") {
+		return refused(authorizationResponse, "token_type", "is not Bearer")
+	}
+	return nil
+}
+
+// checkMode refuses an answer that came another way than asked for. An error
+// may come either way: providers fall back to the query, and it carries
+// nothing.
+func (p *Provider) checkMode(r *Response) error {
+	asked := p.s.mode()
+	if asked == r.Mode || r.Error != "" {
 		return nil
 	}
-	return refused(authorizationResponse, "response_mode",
-		fmt.Sprintf("came by %s, asked for was %s; if the provider cannot, set ResponseMode to %q", came, asked, came))
+	remedy := ""
+	if r.Mode != modeQuery || !p.flow.front() {
+		remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode)
+	}
+	return refused(authorizationResponse, "response_mode", "came by "+r.Mode+", asked for was "+asked+remedy)
 }

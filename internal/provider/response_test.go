@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -40,22 +41,26 @@ func checked(err error) string {
 
 func TestParseResponse(t *testing.T) {
 	want := provider.Response{State: "s", Code: "c", Issuer: "https://op.example", HasIssuer: true}
-	parsed := post("", urlencoded, "state=s&code=c&iss=https://op.example")
+	form := "state=s&code=c&iss=https://op.example"
+	parsed := post("", urlencoded, form)
 	if err := parsed.ParseForm(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		name string
 		r    *http.Request
+		mode string
 	}{
-		{"a query", get("state=s&code=c&iss=https%3A%2F%2Fop.example")},
-		{"a form", post("", urlencoded, "state=s&code=c&iss=https://op.example")},
-		{"a form with a charset", post("x=y", urlencoded+"; charset=UTF-8", "state=s&code=c&iss=https://op.example")},
-		{"a form that was parsed before", parsed},
-		{"with extra parameters", get("state=s&code=c&iss=https://op.example&session_state=a&x=1&x=2")},
+		{"a query", get("state=s&code=c&iss=https%3A%2F%2Fop.example"), "query"},
+		{"a form", post("", urlencoded, form), "form_post"},
+		{"a form with a charset", post("x=y", urlencoded+"; charset=UTF-8", form), "form_post"},
+		{"a fragment", post("", urlencoded, "response_fragment="+url.QueryEscape(form)), "fragment"},
+		{"a form that was parsed before", parsed, "form_post"},
+		{"with extra parameters", get("state=s&code=c&iss=https://op.example&session_state=a&x=1&x=2"), "query"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := provider.ParseResponse(tt.r)
+			want.Mode = tt.mode
 			if err != nil || *got != want {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -83,6 +88,14 @@ func TestParseResponseRefuses(t *testing.T) {
 		{"a form without a type", "content_type", post("", "", "state=a&code=c")},
 		{"a multipart form", "content_type", post("", "multipart/form-data; boundary=x", "--x--")},
 		{"JSON", "content_type", post("", "application/json", `{"state":"a"}`)},
+		{"a fragment beside a code", "duplicate", post("", urlencoded, "response_fragment=state%3Ds&code=c")},
+		{"a fragment beside anything", "duplicate", post("", urlencoded, "response_fragment=state%3Ds&x=1")},
+		{"two fragments", "duplicate", post("", urlencoded, "response_fragment=state%3Ds&response_fragment=code%3Dc")},
+		{"a fragment with a code in the query", "duplicate", post("code=c", urlencoded, "response_fragment=state%3Ds")},
+		{"two codes in a fragment", "duplicate", post("", urlencoded, "response_fragment=code%3Dc%26code%3Dd")},
+		{"a fragment with a broken escape", "syntax", post("", urlencoded, "response_fragment=code%3D%25zz")},
+		{"two access tokens", "duplicate", get("state=a&access_token=x&access_token=y")},
+		{"an access token with a line break", "syntax", get("state=a&access_token=x%0d%0a")},
 		{"a form without a body", "syntax", noBody},
 		{"a broken escape", "syntax", get("state=%zz&code=c")},
 		{"a broken escape in a form", "syntax", post("", urlencoded, "state=%zz&code=c")},
@@ -205,7 +218,7 @@ func TestCheckResponse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = p.CheckResponse(context.Background(), resp, tt.method)
+			err = p.CheckResponse(context.Background(), resp)
 			if checked(err) != tt.check || (tt.check == "") != (err == nil) {
 				t.Errorf("got %v; want check %q", err, tt.check)
 			}
@@ -225,11 +238,11 @@ func TestCheckResponseWithoutMetadata(t *testing.T) {
 	f := newFake(t)
 	f.handle(discoveryPath, respond(503, "", ""))
 	p := f.new(t)
-	err := p.CheckResponse(context.Background(), &provider.Response{State: "s", Code: "c"}, "GET")
+	err := p.CheckResponse(context.Background(), &provider.Response{State: "s", Code: "c", Mode: "query"})
 	if !errors.Is(err, provider.ErrUnavailable) {
 		t.Errorf("got %v; want ErrUnavailable", err)
 	}
-	err = p.CheckResponse(context.Background(), &provider.Response{State: "s", Code: "c", Issuer: f.URL, HasIssuer: true}, "GET")
+	err = p.CheckResponse(context.Background(), &provider.Response{State: "s", Code: "c", Issuer: f.URL, HasIssuer: true, Mode: "query"})
 	if err != nil {
 		t.Errorf("with iss: %v", err)
 	}
@@ -246,6 +259,8 @@ func FuzzParseResponse(f *testing.F) {
 		f.Add(false, "", s)
 	}
 	f.Add(false, "code=c", "state=s")
+	f.Add(false, "", "response_fragment=state%3Ds%26code%3Dc%26id_token%3Da.b.c%26access_token%3Dt%26token_type%3DBearer")
+	f.Add(false, "", "response_fragment=state%3Ds&code=c")
 	f.Fuzz(func(t *testing.T, isGet bool, query, body string) {
 		r := post(query, urlencoded, body)
 		if isGet {
@@ -258,8 +273,8 @@ func FuzzParseResponse(f *testing.F) {
 			}
 			return
 		}
-		for _, v := range []string{got.State, got.Code, got.Issuer} {
-			if len(v) > 8<<10 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+		for _, v := range []string{got.State, got.Code, got.Issuer, got.IDToken, got.AccessToken} {
+			if len(v) > 64<<10 || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("accepted %q", v)
 			}
 		}

@@ -45,8 +45,8 @@ type Settings struct {
 	AssertionAudience string // of client assertions; "": the issuer
 
 	Scopes        []string // openid is always added; nil: openid profile email
-	ResponseType  string   // "" or "code"
-	ResponseMode  string   // "", "query" or "form_post"
+	ResponseType  string   // one of responseTypes; "": code
+	ResponseMode  string   // "query", "fragment" or "form_post"; "": the default of the type
 	RedirectURL   string
 	ACRValues     []string
 	Prompt        string
@@ -88,7 +88,7 @@ func (e *Endpoints) list() []namedEndpoint {
 
 // byHand reports whether no metadata is needed.
 func (s *Settings) byHand() bool {
-	return s.MetadataURL == "" && s.Endpoints.Authorization != "" && s.Endpoints.Token != "" &&
+	return s.MetadataURL == "" && s.Endpoints.Authorization != "" && (s.Endpoints.Token != "" || !s.flow().code) &&
 		(s.Endpoints.JWKS != "" || s.usesMAC())
 }
 

@@ -68,6 +68,14 @@ func TestNewRefuses(t *testing.T) {
 		{"an unknown use of PAR", func(s *provider.Settings) { s.PAR = 3 }, "PAR 3"},
 		{"required PAR that is blanked", func(s *provider.Settings) { s.PAR, s.Endpoints.PAR = provider.UsageRequired, "-" }, "PAR is required"},
 		{"an unknown response type", func(s *provider.Settings) { s.ResponseType = "token" }, `ResponseType "token"`},
+		{"a response type without ID token", func(s *provider.Settings) { s.ResponseType = "token code code" }, `ResponseType "token code code"`},
+		{"tokens in the query", func(s *provider.Settings) { s.ResponseType, s.ResponseMode = "code id_token", "query" }, `ResponseMode "query"`},
+		{"UserInfo without an access token", func(s *provider.Settings) {
+			s.ResponseType, s.UserInfo = "id_token", provider.UserInfoOptional
+		}, "UserInfo needs an access token"},
+		{"no token endpoint for a code", func(s *provider.Settings) {
+			s.ResponseType, s.Endpoints.Token = "code token", "-"
+		}, "Endpoints.Token"},
 		{"an unknown response mode", func(s *provider.Settings) { s.ResponseMode = "web_message" }, `ResponseMode "web_message"`},
 		{"no redirect address", func(s *provider.Settings) { s.RedirectURL = "" }, "RedirectURL"},
 		{"a scope with a quote", func(s *provider.Settings) { s.Scopes = []string{`a"b`} }, "Scopes"},

@@ -27,9 +27,10 @@ type Expect struct {
 	HasMaxAge bool
 	ACR       []string // the token must carry one of these; nil asks for none
 
-	// AccessToken and Code are what came with the token. Where at_hash and
-	// c_hash are present they must match; where required they must be present.
-	AccessToken, Code           string
+	// AccessToken, Code and State are what came with the token. Where at_hash,
+	// c_hash and s_hash are present they must match; where required they must
+	// be present.
+	AccessToken, Code, State    string
 	RequireATHash, RequireCHash bool
 }
 
@@ -93,12 +94,16 @@ func checkIDToken(header, payload []byte, e Expect) (*IDToken, error) {
 	if err := checkHash(c, "c_hash", h.Algorithm, e.Code, e.RequireCHash); err != nil {
 		return nil, err
 	}
+	// FAPI 1.0 Advanced 5.2.3.
+	if err := checkHash(c, "s_hash", h.Algorithm, e.State, false); err != nil {
+		return nil, err
+	}
 	return t, t.readSession()
 }
 
 // decisive are the claims in which null is not taken for absence: to leave one
 // out can pass a check that a value would fail.
-var decisive = [...]string{"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "at_hash", "c_hash"}
+var decisive = [...]string{"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "at_hash", "c_hash", "s_hash"}
 
 func failed(check, detail string) error {
 	return &Error{Token: "id token", Check: check, Detail: detail}

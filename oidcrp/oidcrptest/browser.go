@@ -117,7 +117,7 @@ func (b *Browser) SetLanguage(acceptLanguage string) {
 
 // SetJavaScript turns scripts on or off, in all tabs. They are on; all that a
 // script can do is submit its page's first form, and give it the fragment of
-// the address, if it mentions location.hash: whole in the first empty field,
+// the address, be it empty, if it mentions location.hash: whole in the first empty field,
 // or in a field for each parameter where no field is empty.
 func (b *Browser) SetJavaScript(on bool) {
 	b.mu.Lock()

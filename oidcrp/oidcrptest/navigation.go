@@ -318,9 +318,6 @@ func (b *Browser) automatic(page *Page) *navigation {
 		}
 		form := doc.forms[0]
 		if strings.Contains(s.content, "location.hash") {
-			if page.URL.Fragment == "" {
-				continue
-			}
 			form = form.withFragment(page.URL)
 		}
 		n, err := b.submission(page, form, nil, nil)

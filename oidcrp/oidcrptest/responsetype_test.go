@@ -163,7 +163,7 @@ func TestBrowserPostsFragments(t *testing.T) {
 		"whole in the empty field": {`<form method=post><input type=hidden name=x value=1><input type=hidden name=response></form>` + script, "#code=a%2Bb&state=c", "response=code%3Da%252Bb%26state%3Dc&x=1"},
 		"in a field for each":      {`<form method=post></form>` + script, "#code=a%2Bb&state=c", "code=a%2Bb&state=c"},
 		"script that does not ask": {`<form method=post><input name=response></form><script>document.forms[0].submit()</script>`, "#code=a", "response="},
-		"nothing to post":          {`<p>Nothing</p><form method=post><input name=response></form>` + script, "", "Nothing"},
+		"an empty one":             {`<form method=post><input name=response></form>` + script, "", "response="},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page = test.page
