@@ -324,6 +324,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
 		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams, PAR: int(p.PAR),
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
+		DPoP:           p.DPoP,
 		ClaimSources:   claimSources(p.ClaimSources),
 		HTTPClient:     p.HTTPClient,
 		TenantSupplied: p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,

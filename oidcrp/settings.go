@@ -234,6 +234,10 @@ type Provider struct {
 	// PAR says whether requests are pushed (RFC 9126). Zero: where advertised.
 	PAR Usage
 
+	// DPoP binds access tokens to a key of this process (RFC 9449). A token
+	// that the provider did not bind is refused.
+	DPoP bool
+
 	// Algorithms the ID token, and UserInfo, may be signed with. Nil: RS256,
 	// PS256, ES256, their 384 and 512 forms, and EdDSA, less what the metadata
 	// leaves out. HS256 is accepted only when it is named here. "none" never.

@@ -276,8 +276,9 @@ type Provider struct {
 	// by reference.
 	RequestObject RequestObject
 
-	// DPoP binds access tokens to a key (RFC 9449). Zero: off.
-	DPoP Usage
+	// DPoP binds access tokens to a key of this process (RFC 9449). A token
+	// that the provider did not bind is refused.
+	DPoP bool
 
 	// Algorithms the ID token, and UserInfo, may be signed with. Nil: RS256,
 	// PS256, ES256, their 384 and 512 forms, and EdDSA, less what the metadata

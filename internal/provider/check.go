@@ -58,6 +58,9 @@ func (s *Settings) check() error {
 	if s.UserInfo == UserInfoRequired && s.Endpoints.UserInfo == noEndpoint {
 		m.add("UserInfo is required and Endpoints.UserInfo is %q: give the endpoint, or make UserInfo optional", noEndpoint)
 	}
+	if s.DPoP && s.UserInfoInBody {
+		m.add("UserInfoInBody: a token bound by DPoP goes into the header (RFC 9449 7.1): remove one of them")
+	}
 	if s.Skew < 0 || s.Skew > 10*time.Minute {
 		m.add("Skew %v: use 0 to 10 minutes", s.Skew)
 	}

@@ -148,6 +148,11 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	errs = append(errs, err)
 	algorithms, listed, err = doc.Strings("userinfo_signing_alg_values_supported")
 	m.userInfoAlgorithms = narrowed(s, algorithms, listed)
+	errs = append(errs, err)
+	proofs, listed, err := doc.Strings("dpop_signing_alg_values_supported")
+	if s.DPoP && listed && err == nil && !slices.Contains(proofs, dpopAlgorithm) {
+		err = errors.New("the provider does not list ES256 in dpop_signing_alg_values_supported: turn DPoP off")
+	}
 	return errors.Join(append(errs, err)...)
 }
 

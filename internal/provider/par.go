@@ -50,7 +50,7 @@ func (p *Provider) push(ctx context.Context, m *metadata, request url.Values) (s
 	default:
 		return "", &Unavailable{What: parEndpoint, Err: errBusy}
 	}
-	a, secrets, err := p.post(ctx, m, parEndpoint, m.par, request)
+	a, secrets, err := p.post(ctx, m, parEndpoint, m.par, request, proveNothing)
 	if err != nil {
 		return "", err
 	}

@@ -41,6 +41,8 @@ type Provider struct {
 	decryptionKeys []*clientKey
 	pushes         chan struct{} // holds one for each push under way
 	claimSources   []claimSource
+	dpop           *dpop // nil: access tokens are anybody's who has them
+	nonces         nonces
 
 	current   atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery discovery
@@ -70,6 +72,12 @@ func New(s Settings) (*Provider, error) {
 	}
 	if p.logger == nil {
 		p.logger = slog.Default()
+	}
+	if s.DPoP {
+		var err error
+		if p.dpop, err = newDPoP(p.now); err != nil {
+			return nil, err
+		}
 	}
 	p.keys = newKeySet(p.fetchKeys, p.now)
 	p.claimSources = p.newClaimSources(s.ClaimSources)

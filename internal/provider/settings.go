@@ -59,6 +59,7 @@ type Settings struct {
 	DynamicParams []string
 	PAR           int
 
+	DPoP       bool     // access tokens are bound to a key of ours
 	Algorithms []string // nil: the asymmetric ones, less what metadata leaves out
 	Audiences  []string
 	UserInfo   int

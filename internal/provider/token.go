@@ -27,7 +27,7 @@ type tokens struct {
 }
 
 // exchange redeems the code (RFC 6749 4.1.3, RFC 7636 4.5): one request, sent
-// once, whatever comes back.
+// once, whatever comes back, unless it is a nonce to prove our key with.
 func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier string) (*tokens, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
@@ -38,12 +38,19 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier str
 	if len(p.s.Resource) > 0 {
 		form["resource"] = p.s.Resource
 	}
-	a, secrets, err := p.post(ctx, m, tokenEndpoint, m.token, form)
+	var secrets []string
+	a, err := p.dpop.send(&p.nonces.server, "", func(prove prover) (a *answer, err error) {
+		a, secrets, err = p.post(ctx, m, tokenEndpoint, m.token, form, prove)
+		return a, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	t, err := parseTokens(a, p.scopes, p.now(), append(secrets, code, verifier)...)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.checkTokenType(t); err != nil {
 		return nil, err
 	}
 	t.idToken, err = p.decryptIDToken(ctx, t.idToken)
@@ -52,7 +59,7 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier str
 
 // post sends a form as this client, and returns what of its credentials no
 // error may repeat.
-func (p *Provider) post(ctx context.Context, m *metadata, what, address string, form url.Values) (*answer, []string, error) {
+func (p *Provider) post(ctx context.Context, m *metadata, what, address string, form url.Values, prove prover) (*answer, []string, error) {
 	sign, secrets, err := p.authenticate(ctx, m, form)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", what, err)
@@ -64,6 +71,9 @@ func (p *Provider) post(ctx context.Context, m *metadata, what, address string, 
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	sign(req)
+	if err := prove(req); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", what, err)
+	}
 	a, err := p.call(ctx, what, req)
 	return a, secrets, err
 }
@@ -93,13 +103,9 @@ func parseTokens(a *answer, asked []string, now time.Time, secrets ...string) (*
 	if t.AccessToken, _, err = doc.String("access_token"); err != nil || !isVSCHAR(t.AccessToken) {
 		return nil, refused(tokenResponse, "access_token", "is no string of printable characters")
 	}
-	// Without a type it can only be the type every client has; a type we do
-	// not know must not be used (RFC 6749 7.1).
-	kind, present, err := doc.String("token_type")
-	if err != nil || (present && !strings.EqualFold(kind, "Bearer")) {
-		return nil, refused(tokenResponse, "token_type", "is not Bearer")
+	if t.TokenType, _, err = doc.String("token_type"); err != nil {
+		return nil, refused(tokenResponse, "token_type", "is no string")
 	}
-	t.TokenType = "Bearer"
 	if lifetime, ok := lifetime(doc["expires_in"]); ok {
 		t.Expiry = now.Add(lifetime)
 	}

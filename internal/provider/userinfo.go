@@ -42,11 +42,16 @@ func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject
 	if t.AccessToken == "" {
 		return nil, refused(tokenResponse, "access_token", "is missing, and UserInfo needs it")
 	}
-	req, err := p.userInfoRequest(ctx, m.userInfo, t)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)
-	}
-	a, err := p.call(ctx, userInfoEndpoint, req)
+	a, err := p.dpop.send(&p.nonces.resource, t.AccessToken, func(prove prover) (*answer, error) {
+		req, err := p.userInfoRequest(ctx, m.userInfo, t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)
+		}
+		if err := prove(req); err != nil {
+			return nil, fmt.Errorf("%s: %w", userInfoEndpoint, err)
+		}
+		return p.call(ctx, userInfoEndpoint, req)
+	})
 	if err != nil {
 		return nil, err
 	}
