@@ -212,6 +212,7 @@ func (s *Settings) checkRequest(m *mistakes) {
 	if s.PAR == UsageRequired && s.Endpoints.PAR == noEndpoint {
 		m.add("PAR is required and Endpoints.PAR is %q: give the endpoint, or leave it as advertised", noEndpoint)
 	}
+	s.checkRequestObject(m)
 	if s.ClaimsRequest != "" {
 		var object map[string]json.RawMessage
 		if json.Unmarshal([]byte(s.ClaimsRequest), &object) != nil || object == nil {

@@ -127,5 +127,6 @@ const (
 	authorizationResponse = "authorization response"
 	tokenResponse         = "token response"
 	userInfoResponse      = "userinfo response"
+	requestReference      = "request_uri"
 	parResponse           = "pushed authorization response"
 )

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -59,6 +60,13 @@ func ParseKeyFile(b []byte) (crypto.Signer, string, error) {
 // ReadRequestURI reads the answer to a pushed request.
 func ReadRequestURI(body string) (string, error) {
 	return requestURI(&answer{what: parEndpoint, status: http.StatusCreated, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)})
+}
+
+// UnpackRequest reads what a reference holds, and PackRequest writes it.
+func UnpackRequest(b []byte) (url.Values, time.Time, error) { return unpackRequest(b) }
+
+func PackRequest(params url.Values, issued time.Time) ([]byte, error) {
+	return packRequest(params, issued)
 }
 
 func KeepFor(cacheControl string) time.Duration { return keepFor(cacheControl) }

@@ -23,6 +23,7 @@ type metadata struct {
 
 	clientAuth         string
 	authAlgorithms     []string // of client assertions; nil: not listed
+	requestAlgorithms  []string // of request objects; nil: not listed
 	algorithms         []string
 	userInfoAlgorithms []string
 	issAdvertised      bool // RFC 9207 3
@@ -95,7 +96,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s))
+	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}

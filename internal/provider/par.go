@@ -89,18 +89,19 @@ func requestURI(a *answer) (string, error) {
 // the provider. With a pushed request the browser carries nothing but its
 // name: whatever is beside it would be a second word on the same matter.
 func (p *Provider) deliver(ctx context.Context, m *metadata, address string) (string, error) {
-	if m.par == "" {
+	if m.par == "" && p.s.RequestObject == "" {
 		return address, nil
 	}
-	request, err := url.ParseQuery(address[m.own:])
+	request, err := p.asObject(ctx, m, address)
 	if err != nil {
 		return "", err
 	}
-	uri, err := p.push(ctx, m, request)
-	if err != nil {
-		return "", err
+	if m.par != "" {
+		uri, err := p.push(ctx, m, request)
+		if err != nil {
+			return "", err
+		}
+		request = url.Values{"client_id": {p.s.ClientID}, "request_uri": {uri}}
 	}
-	b := append([]byte(address[:m.own]), "client_id="...)
-	b = append(b, url.QueryEscape(p.s.ClientID)...)
-	return string(appendParam(b, "request_uri", uri)), nil
+	return address[:m.own] + request.Encode(), nil
 }

@@ -58,6 +58,11 @@ type Settings struct {
 	AuthParams    map[string]string
 	DynamicParams []string
 	PAR           int
+	RequestObject string // "": plain parameters
+
+	// Reference returns the address of ours at which what it is given can be
+	// fetched as a request object. See [Provider.RequestObject].
+	Reference func(packed []byte) (string, error)
 
 	DPoP       bool     // access tokens are bound to a key of ours
 	Algorithms []string // nil: the asymmetric ones, less what metadata leaves out

@@ -67,6 +67,18 @@ func TestNewRefuses(t *testing.T) {
 		}, "File: not for a TenantSupplied"},
 		{"an unknown use of PAR", func(s *provider.Settings) { s.PAR = 3 }, "PAR 3"},
 		{"required PAR that is blanked", func(s *provider.Settings) { s.PAR, s.Endpoints.PAR = provider.UsageRequired, "-" }, "PAR is required"},
+		{"an unknown request object", func(s *provider.Settings) { s.RequestObject = "jwt" }, `RequestObject "jwt"`},
+		{"a signed request without a key", func(s *provider.Settings) { s.RequestObject = "request" }, "needs ClientKeys"},
+		{"a signed request with a key that decrypts", func(s *provider.Settings) {
+			s.RequestObject, s.ClientKeys = "request", []provider.ClientKey{{Key: rsaKey(), Algorithm: "RSA-OAEP"}}
+		}, "needs ClientKeys"},
+		{"a reference to nowhere", func(s *provider.Settings) { s.RequestObject = "unsigned request_uri" }, "needs Reference"},
+		{"a claim of request objects as fixed parameter", func(s *provider.Settings) {
+			s.RequestObject, s.AuthParams = "unsigned request", map[string]string{"sub": "x"}
+		}, "is a claim of the request object"},
+		{"a claim of request objects as dynamic parameter", func(s *provider.Settings) {
+			s.RequestObject, s.DynamicParams = "unsigned request", []string{"aud"}
+		}, "is a claim of the request object"},
 		{"an unknown response type", func(s *provider.Settings) { s.ResponseType = "token" }, `ResponseType "token"`},
 		{"a response type without ID token", func(s *provider.Settings) { s.ResponseType = "token code code" }, `ResponseType "token code code"`},
 		{"tokens in the query", func(s *provider.Settings) { s.ResponseType, s.ResponseMode = "code id_token", "query" }, `ResponseMode "query"`},
