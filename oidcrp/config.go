@@ -228,6 +228,7 @@ type providerEntry struct {
 	formPost       bool
 	issuer         string
 	clientKeys     bool
+	byReference    bool // requests, so they are served
 	asks           bool // a fixed prompt, which beats a silent login's
 }
 
@@ -286,7 +287,8 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
 		formPost: p.ResponseMode == "form_post",
 		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0,
-		asks: p.Prompt != "" && p.Prompt != "none",
+		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
+		asks:        p.Prompt != "" && p.Prompt != "none",
 	}
 	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
 	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
@@ -323,6 +325,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
 		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams, PAR: int(p.PAR),
+		RequestObject: string(p.RequestObject), Reference: rp.reference(p.Name),
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
 		DPoP:           p.DPoP,
 		ClaimSources:   claimSources(p.ClaimSources),

@@ -73,6 +73,7 @@
 //	callback/{provider}    the redirect URI; see also Provider.RedirectPath
 //	logout                 POST signs out (return_to=); GET asks, and is where providers return to
 //	me                     who is signed in, as JSON, for front ends
+//	request/{provider}     signed authorization requests, for providers to fetch
 //	jwks                   the public halves of Provider.ClientKeys, if there are any
 //
 // login with the name of no provider is the sign-in page, or the only provider.

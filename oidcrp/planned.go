@@ -73,15 +73,6 @@ type Profile string
 // mTLS, sender-constrained tokens, PS256, ES256 or EdDSA, and iss required.
 const FAPI2 Profile = "FAPI2"
 
-// RequestObject says how authorization requests are signed (RFC 9101).
-type RequestObject string
-
-// The values of [RequestObject] besides the empty one, which signs nothing.
-const (
-	RequestByValue     RequestObject = "request"
-	RequestByReference RequestObject = "request_uri"
-)
-
 // LoginNeeded is the answer of a [Policy] that a new sign-in at the provider
 // can satisfy. The guard starts it, returns to the same page, checks the
 // answer and stops with a page when the provider ignored what was asked.

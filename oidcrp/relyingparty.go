@@ -32,6 +32,7 @@ type RelyingParty struct {
 	paused   *session.Keeper // logins that wait for a page of the application
 	hint     hintCookie
 	tickets  *cookie.Box // sealed steps of a sign-out
+	requests *cookie.Box // authorization requests by reference
 	pages    *pages.Renderer
 
 	claims            []string
@@ -107,6 +108,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	})
 	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
 	rp.tickets = keys.Box("logout", at.ID())
+	rp.requests = keys.Box("request", at.ID())
 }
 
 // adder is the store's optional Add (SET NX).
@@ -141,7 +143,11 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 
 // fixedPaths are those of our addresses that are not callbacks.
 func (rp *RelyingParty) fixedPaths() []string {
-	return []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/jwks")}
+	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/jwks")}
+	for _, p := range rp.providers {
+		paths = append(paths, rp.requestPath(p.name))
+	}
+	return paths
 }
 
 func (rp *RelyingParty) makeRoutes() map[string]route {
@@ -157,6 +163,11 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
 			return rp.serveCallback(w, r, p)
 		}}
+		if p.byReference {
+			routes[rp.requestPath(p.name)] = route{"request", "GET", func(w http.ResponseWriter, r *http.Request) error {
+				return rp.serveRequest(w, r, p)
+			}}
+		}
 	}
 	return routes
 }

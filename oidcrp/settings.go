@@ -171,11 +171,11 @@ type Provider struct {
 	// and from what is configured, never by trying.
 	ClientAuth string
 
-	// ClientKeys sign client assertions, newest first, or decrypt tokens, which
-	// is off until there is a key for it: see [ClientKey.Algorithm]. With one,
-	// ID tokens must be encrypted, and UserInfo may be. The public halves are
-	// served at Prefix + "/jwks". To rotate, append the new key, then move it
-	// to the front, then drop the old one.
+	// ClientKeys sign client assertions and request objects, newest first, or
+	// decrypt tokens, which is off until there is a key for it: see
+	// [ClientKey.Algorithm]. With one, ID tokens must be encrypted, and UserInfo
+	// may be. The public halves are served at Prefix + "/jwks". To rotate,
+	// append the new key, then move it to the front, then drop the old one.
 	ClientKeys []ClientKey
 
 	// AssertionAudience is the aud of client assertions. Empty: the issuer.
@@ -233,6 +233,10 @@ type Provider struct {
 
 	// PAR says whether requests are pushed (RFC 9126). Zero: where advertised.
 	PAR Usage
+
+	// RequestObject says whether requests are signed (RFC 9101), by value or
+	// by reference.
+	RequestObject RequestObject
 
 	// DPoP binds access tokens to a key of this process (RFC 9449). A token
 	// that the provider did not bind is refused.
