@@ -34,6 +34,7 @@ type grant struct {
 	scopes      []string
 	userInfo    []string // claims asked for by name, for UserInfo
 	idToken     []string // and for the ID token
+	proofKey    string   // thumbprint of the key the code is bound to
 
 	expires time.Time // of the code
 	spent   bool
@@ -59,6 +60,7 @@ type authRequest struct {
 	acr         []string
 	maxAge      time.Duration
 	hasMaxAge   bool
+	proofKey    string // dpop_jkt
 	userInfo    []string
 	idToken     []string
 }
@@ -170,6 +172,7 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 		loginHint:   v.Get("login_hint"),
 		idTokenHint: v.Get("id_token_hint"),
 		uiLocales:   v.Get("ui_locales"),
+		proofKey:    v.Get("dpop_jkt"),
 		scopes:      strings.Fields(v.Get("scope")),
 		prompt:      strings.Fields(v.Get("prompt")),
 		acr:         strings.Fields(v.Get("acr_values")),
@@ -177,7 +180,11 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 	invalid := func(description string) *oauthError {
 		return &oauthError{code: "invalid_request", description: description}
 	}
-	switch mode := v.Get("response_mode"); mode {
+	mode, secured := strings.CutSuffix(v.Get("response_mode"), ".jwt") // JARM 2.3
+	if mode == "jwt" {
+		mode, secured = "", true
+	}
+	switch mode {
 	case "":
 	case "query":
 		// Tokens would end in logs and in Referer (Multiple Response Types 5).
@@ -187,7 +194,10 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 	case "fragment", "form_post":
 		req.mode = mode
 	default:
-		return req, invalid("response_mode " + mode + " is not supported")
+		return req, invalid("response_mode " + v.Get("response_mode") + " is not supported")
+	}
+	if secured {
+		req.mode += ".jwt"
 	}
 	if !v.Has("response_type") {
 		return req, invalid("response_type is missing")
@@ -366,6 +376,7 @@ func (p *Provider) grant(w http.ResponseWriter, r *http.Request, req *authReques
 		scopes:      req.scopes,
 		userInfo:    req.userInfo,
 		idToken:     req.idToken,
+		proofKey:    req.proofKey,
 	}
 	params := url.Values{}
 	made := tokenFor{front: true, state: req.state}
@@ -394,8 +405,14 @@ func (p *Provider) grant(w http.ResponseWriter, r *http.Request, req *authReques
 	}
 	p.mu.Unlock()
 	if req.asksFor("id_token") {
-		params.Set("id_token", p.idToken(req.client, g, made))
+		token, err := p.idToken(r.Context(), req.client, g, made)
+		if err != nil {
+			p.respondError(w, r, req, &oauthError{code: "server_error", description: err.Error()})
+			return
+		}
+		params.Set("id_token", token)
 	}
+	p.rotateProofNonce()
 	p.respond(w, r, req, params)
 }
 
@@ -411,7 +428,7 @@ func (p *Provider) respondError(w http.ResponseWriter, r *http.Request, req *aut
 // change.
 type Response struct {
 	Params      url.Values
-	Mode        string // "query", "fragment" or "form_post"
+	Mode        string // "query", "fragment" or "form_post", with ".jwt" for JARM
 	RedirectURL string
 
 	provider *Provider
@@ -429,6 +446,14 @@ func (p *Provider) respond(w http.ResponseWriter, r *http.Request, req *authRequ
 		if f.Response != nil {
 			f.Response(res)
 		}
+	}
+	if plain, ok := strings.CutSuffix(res.Mode, ".jwt"); ok {
+		token, err := p.responseJWT(r.Context(), req, res)
+		if err != nil {
+			p.writeProblem(w, r, req.uiLocales, http.StatusInternalServerError, err.Error())
+			return
+		}
+		res.Mode, res.Params = plain, url.Values{"response": {token}}
 	}
 	if res.Mode == "form_post" {
 		p.writeFormPost(w, r, req, res)

@@ -36,7 +36,7 @@ type Client struct {
 	AssertionAudience string
 
 	// JWKS has the client's public keys, a JWK Set in JSON, for client
-	// assertions and request objects; JWKSURL is where it is instead, fetched
+	// assertions, request objects and encryption; JWKSURL is where it is instead, fetched
 	// at each use. See [Provider.SetHTTPClient].
 	JWKS    []byte
 	JWKSURL string
@@ -61,6 +61,22 @@ type Client struct {
 	// providers do: they must be fetched from UserInfo.
 	UserInfoOnly bool
 
+	// ResponseAlgorithm signs the authorization responses of this client that
+	// are JWTs (JARM), which the response modes jwt, query.jwt, fragment.jwt and
+	// form_post.jwt ask for; "": the provider's.
+	ResponseAlgorithm string
+
+	// UserInfoAlgorithm signs UserInfo for this client; "": it is plain JSON.
+	UserInfoAlgorithm string
+
+	// What is encrypted to the client's JWKS, and how; nothing by default. A
+	// signed token is signed first.
+	IDTokenEncryption, UserInfoEncryption, ResponseEncryption Encryption
+
+	// RequireDPoP refuses token requests without a DPoP proof (RFC 9449). With
+	// one, access tokens are bound to its key for any client.
+	RequireDPoP bool
+
 	// RequirePAR refuses authorization requests that were not pushed (RFC 9126).
 	RequirePAR bool
 }
@@ -75,8 +91,13 @@ func (p *Provider) AddClient(c Client) Client {
 	if c.Secret == "" && (c.AuthMethod == "" || strings.HasPrefix(c.AuthMethod, "client_secret_")) {
 		c.Secret = random()
 	}
-	if c.Algorithm != "" {
-		mustSign(c.Algorithm)
+	for _, alg := range []string{c.Algorithm, c.ResponseAlgorithm, c.UserInfoAlgorithm} {
+		if alg != "" {
+			mustSign(alg)
+		}
+	}
+	for _, e := range []Encryption{c.IDTokenEncryption, c.UserInfoEncryption, c.ResponseEncryption} {
+		e.check(c)
 	}
 	mustAuthenticate(c)
 	c.RedirectURLs = slices.Clone(c.RedirectURLs)

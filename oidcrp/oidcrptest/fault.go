@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,8 @@ type Fault struct {
 	IDToken       func(t *IDToken)         // before it is signed
 	Pushed        func(m map[string]any)   // a successful answer to a pushed request
 	UserInfo      func(claims map[string]any)
+	UserInfoJWT   func(t *JWT)            // signed UserInfo, before it is signed
+	ResponseJWT   func(t *JWT)            // an authorization response by JARM, before it is signed
 	EndSession    func(params url.Values) // what goes back to the post-logout redirect URI
 
 	// Handler answers requests to Endpoint, such as [TokenEndpoint], or passes
@@ -35,6 +39,11 @@ type Fault struct {
 
 	denial     *oauthError
 	ignorePKCE bool
+
+	proofNonces, noNonceWillDo, oddScheme        bool
+	ignoreEncryption, encryptToAnother, compress bool
+	rotateKeys                                   bool
+	jwksPath                                     string
 }
 
 // String returns the name.
@@ -159,6 +168,15 @@ var (
 			return sig
 		}
 	})
+	// SignedByRS256 signs by the RS256 key whatever is configured, with "typ"
+	// JWT.
+	SignedByRS256 = onToken("SignedByRS256", func(t *IDToken) {
+		t.signBy("RS256")
+		t.Header["typ"] = "JWT"
+	})
+	// RotatesBeforeSigning makes new keys and drops the old ones before it
+	// signs each ID token. A login should succeed.
+	RotatesBeforeSigning = Fault{Name: "RotatesBeforeSigning", rotateKeys: true}
 	// UnknownKey signs by a key that is not published.
 	UnknownKey = onToken("UnknownKey", func(t *IDToken) {
 		stranger := newKey("ES256")
@@ -222,6 +240,28 @@ func IDTokenSuffix(name, suffix string) Fault {
 		s, _ := t.Claims[name].(string)
 		t.Claims[name] = s + suffix
 	})
+}
+
+// OnResponseJWT does to authorization responses by JARM what f does to ID
+// tokens.
+func OnResponseJWT(f Fault) Fault {
+	return Fault{Name: "OnResponseJWT " + f.Name, ResponseJWT: func(t *JWT) { asIDToken(f, t) }}
+}
+
+// OnUserInfoJWT does to signed UserInfo what f does to ID tokens.
+func OnUserInfoJWT(f Fault) Fault {
+	return Fault{Name: "OnUserInfoJWT " + f.Name, UserInfoJWT: func(t *JWT) { asIDToken(f, t) }}
+}
+
+// OnlyRefreshed limits what f does to ID tokens to those of refresh responses.
+func OnlyRefreshed(f Fault) Fault {
+	change := f.IDToken
+	f.Name, f.IDToken = "OnlyRefreshed "+f.Name, func(t *IDToken) {
+		if t.Refreshed {
+			change(t)
+		}
+	}
+	return f
 }
 
 // OnlyFront limits what f does to ID tokens to those of authorization
@@ -291,6 +331,17 @@ var (
 	MetadataNoPKCE = metadataField("MetadataNoPKCE", "code_challenge_methods_supported", nil)
 	// MetadataPlainPKCE says that only the method "plain" is supported.
 	MetadataPlainPKCE = metadataField("MetadataPlainPKCE", "code_challenge_methods_supported", []string{"plain"})
+	// OnlyRS256 says that ID tokens are signed by RS256 alone.
+	OnlyRS256 = metadataField("OnlyRS256", "id_token_signing_alg_values_supported", []string{"RS256"})
+	// SuiteMetadata is the certification suite's: response types in odd order,
+	// the algorithm none, nothing of PKCE. A login should succeed.
+	SuiteMetadata = Fault{Name: "SuiteMetadata", Metadata: func(m map[string]any) {
+		m["response_types_supported"] = []string{"code", "id_token code", "token code id_token", "id_token", "token id_token", "token code", "token"}
+		for _, name := range []string{"id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported"} {
+			m[name] = append([]string{"none"}, algorithms...)
+		}
+		delete(m, "code_challenge_methods_supported")
+	}}
 	// NoEndSession has no end_session_endpoint.
 	NoEndSession = metadataField("NoEndSession", "end_session_endpoint", nil)
 	// NoUserInfo has no userinfo_endpoint.
@@ -335,6 +386,34 @@ var (
 		}}
 )
 
+// KidAbsentSingle signs by RS256 with no "kid", and has keys without "kid" and
+// "alg" of which one fits: RSA, P-256, Ed25519, secp256k1, and two for
+// encryption. A login should succeed.
+var KidAbsentSingle = Fault{Name: "KidAbsentSingle",
+	IDToken: func(t *IDToken) {
+		t.signBy("RS256")
+		delete(t.Header, "kid")
+	},
+	JWKS: func(doc map[string]any) { doc["keys"] = nameless(append(doc["keys"].([]any), foreignKeys()...)) }}
+
+// KidAbsentMultiple is [KidAbsentSingle] with three keys of each kind that
+// signs; the right one is between the others. A login may succeed.
+var KidAbsentMultiple = Fault{Name: "KidAbsentMultiple",
+	IDToken: KidAbsentSingle.IDToken,
+	JWKS: func(doc map[string]any) {
+		d := decoys()
+		doc["keys"] = nameless(slices.Concat(d[:3], doc["keys"].([]any), d[3:], foreignKeys()))
+	}}
+
+// JWKSMoved has the key set at an address nobody can guess, and nothing where
+// it used to be.
+func JWKSMoved() Fault {
+	path := JWKSEndpoint + "-" + strings.ToLower(random()[:10])
+	return Fault{Name: "JWKSMoved", jwksPath: path, Metadata: func(m map[string]any) {
+		m["jwks_uri"] = strings.TrimSuffix(m["jwks_uri"].(string), JWKSEndpoint) + path
+	}}
+}
+
 // JWKSStatus answers key set requests with this status.
 func JWKSStatus(status int) Fault { return statusOnly("JWKSStatus", JWKSEndpoint, status) }
 
@@ -376,6 +455,8 @@ var (
 	})
 	// IgnoreFormPost answers by redirect although form_post was asked for.
 	IgnoreFormPost = onResponse("IgnoreFormPost", func(r *Response) { r.Mode = defaultMode(r.request.response) })
+	// IgnoreJARM answers in the open although a JWT was asked for.
+	IgnoreJARM = onResponse("IgnoreJARM", func(r *Response) { r.Mode = strings.TrimSuffix(r.Mode, ".jwt") })
 	// ForceQuery answers in the query whatever was asked for, tokens and all.
 	ForceQuery = onResponse("ForceQuery", func(r *Response) { r.Mode = "query" })
 	// ForceFragment answers in the fragment whatever was asked for.
@@ -405,6 +486,29 @@ func ResponseParam(name string, values ...string) Fault {
 func ResponseSuffix(name, suffix string) Fault {
 	return onResponse("ResponseSuffix "+name, func(r *Response) { r.Params.Set(name, r.Params.Get(name)+suffix) })
 }
+
+// Encryption.
+var (
+	// IgnoreEncryption encrypts nothing.
+	IgnoreEncryption = Fault{Name: "IgnoreEncryption", ignoreEncryption: true}
+	// EncryptToAnother encrypts to a key that the client has not got, under the
+	// "kid" of one it has.
+	EncryptToAnother = Fault{Name: "EncryptToAnother", encryptToAnother: true}
+	// Compressed compresses what it encrypts ("zip" DEF), as a bomb would be.
+	Compressed = Fault{Name: "Compressed", compress: true}
+)
+
+// DPoP.
+var (
+	// DPoPNonces asks for nonces in proofs, as it is allowed to (RFC 9449 8, 9).
+	// The token endpoint's nonce differs from the resources' and changes at
+	// each authorization and token response, without being announced.
+	DPoPNonces = Fault{Name: "DPoPNonces", proofNonces: true}
+	// DPoPNonceNeverRight asks for another nonce every time.
+	DPoPNonceNeverRight = Fault{Name: "DPoPNonceNeverRight", noNonceWillDo: true}
+	// DPoPOddScheme spells the scheme of challenges dPoP. It is allowed.
+	DPoPOddScheme = Fault{Name: "DPoPOddScheme", oddScheme: true}
+)
 
 // Pushed authorization requests (RFC 9126).
 var (
@@ -436,6 +540,23 @@ var (
 	UserInfoWrongSubject = userInfo("UserInfoWrongSubject", "sub", "mallory")
 	// UserInfoNoSubject leaves "sub" out.
 	UserInfoNoSubject = userInfo("UserInfoNoSubject", "sub", nil)
+	// UserInfoHeaderOnly takes the access token in the Authorization header and
+	// nowhere else.
+	UserInfoHeaderOnly = Fault{Name: "UserInfoHeaderOnly", Endpoint: UserInfoEndpoint, Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Header.Get("Authorization") == "" || r.Form.Has("access_token") {
+			http.Error(w, "access token not in the header alone", http.StatusBadRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}}
+	// UserInfoBodyOnly takes it in the body of a POST and nowhere else.
+	UserInfoBodyOnly = Fault{Name: "UserInfoBodyOnly", Endpoint: UserInfoEndpoint, Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Header.Get("Authorization") != "" || !r.PostForm.Has("access_token") || r.URL.Query().Has("access_token") {
+			http.Error(w, "access token not in the body alone", http.StatusBadRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}}
 	// UserInfoHTML answers with a web page and status 200.
 	UserInfoHTML = replace("UserInfoHTML", UserInfoEndpoint, webPage)
 	// UserInfoHang never answers.

@@ -2,6 +2,7 @@ package oidcrptest_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"go/ast"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
@@ -61,6 +64,27 @@ var faultTests = map[string]struct {
 	"WrongSHash":   {oidcrptest.WrongSHash, wrongHash("s_hash", "state")},
 	"MissingCHash": {oidcrptest.MissingCHash, frontClaimIs("c_hash", nil)},
 	"MissingSHash": {oidcrptest.MissingSHash, frontClaimIs("s_hash", nil)},
+	"OnResponseJWT": {oidcrptest.OnResponseJWT(oidcrptest.WrongAudience), func(t *testing.T, w *wire) {
+		token := w.decode(w.authorize("response_mode", "jwt").Get("response"))
+		if token.claims["aud"] != "another-client" || w.verify(token) != nil {
+			t.Errorf("claims %v", token.claims)
+		}
+	}},
+	"OnUserInfoJWT": {oidcrptest.OnUserInfoJWT(oidcrptest.WrongSignature), func(t *testing.T, w *wire) {
+		w.client.UserInfoAlgorithm = "ES256"
+		w.p.AddClient(w.client)
+		if token := w.decode(w.userInfo().body); w.verify(token) == nil {
+			t.Error("the signature verifies")
+		}
+	}},
+	"OnlyRefreshed": {oidcrptest.OnlyRefreshed(oidcrptest.IDTokenSuffix("iss", "1")), func(t *testing.T, w *wire) {
+		first := w.tokens("scope", "openid offline_access")
+		second := w.post(oidcrptest.TokenEndpoint, refreshForm(first["refresh_token"])).json(t)
+		a, b := w.decode(first["id_token"].(string)), w.decode(second["id_token"].(string))
+		if a.claims["iss"] != w.p.Issuer() || b.claims["iss"] != w.p.Issuer()+"1" {
+			t.Errorf("first %v, refreshed %v", a.claims["iss"], b.claims["iss"])
+		}
+	}},
 	"OnlyFront": {oidcrptest.OnlyFront(oidcrptest.IDTokenClaim("sub", "mallory")), func(t *testing.T, w *wire) {
 		if _, front, back := w.hybrid(); front.claims["sub"] != "mallory" || back.claims["sub"] != "alice" {
 			t.Errorf("front %v, back %v", front.claims, back.claims)
@@ -97,6 +121,18 @@ var faultTests = map[string]struct {
 	"ScrambledSignature": {oidcrptest.ScrambledSignature, func(t *testing.T, w *wire) {
 		if token := w.idToken(); w.verify(token) == nil || token.signatureLength != 256 {
 			t.Errorf("signature of %d bytes verifies, or has another length", token.signatureLength)
+		}
+	}},
+	"SignedByRS256": {oidcrptest.SignedByRS256, func(t *testing.T, w *wire) {
+		w.p.SetAlgorithm("PS256")
+		if token := w.idToken(); token.header["alg"] != "RS256" || token.header["typ"] != "JWT" || w.verify(token) != nil {
+			t.Errorf("header %v", token.header)
+		}
+	}},
+	"RotatesBeforeSigning": {oidcrptest.RotatesBeforeSigning, func(t *testing.T, w *wire) {
+		first, second := w.idToken(), w.idToken()
+		if w.verify(first) == nil || w.verify(second) != nil || len(w.jwks()) != 3 {
+			t.Error("want only the keys of the second token")
 		}
 	}},
 	"UnknownKey": {oidcrptest.UnknownKey, func(t *testing.T, w *wire) {
@@ -170,14 +206,19 @@ var faultTests = map[string]struct {
 	"MetadataIssuerMismatch": {oidcrptest.MetadataIssuerMismatch, metadataIs("issuer", func(w *wire) any { return w.p.Issuer() + "/" })},
 	"MetadataNoPKCE":         {oidcrptest.MetadataNoPKCE, metadataIs("code_challenge_methods_supported", nil)},
 	"MetadataPlainPKCE":      {oidcrptest.MetadataPlainPKCE, metadataIs("code_challenge_methods_supported", []any{"plain"})},
-	"NoEndSession":           {oidcrptest.NoEndSession, metadataIs("end_session_endpoint", nil)},
-	"NoUserInfo":             {oidcrptest.NoUserInfo, metadataIs("userinfo_endpoint", nil)},
-	"MetadataField":          {oidcrptest.MetadataField("token_endpoint", "javascript:alert(1)"), metadataIs("token_endpoint", "javascript:alert(1)")},
-	"MetadataRubbish":        {oidcrptest.MetadataRubbish, rubbish(oidcrptest.DiscoveryEndpoint)},
-	"MetadataHang":           {oidcrptest.MetadataHang, hangs(oidcrptest.DiscoveryEndpoint)},
-	"MetadataHuge":           {oidcrptest.MetadataHuge, huge(func(w *wire) answer { return w.get(w.p.URL(oidcrptest.DiscoveryEndpoint)) })},
-	"MetadataStatus":         {oidcrptest.MetadataStatus(500), getAnswer(oidcrptest.DiscoveryEndpoint, 500, "")},
-	"MetadataRedirect":       {oidcrptest.MetadataRedirect("https://other.example/"), getAnswer(oidcrptest.DiscoveryEndpoint, 302, "https://other.example/")},
+	"OnlyRS256":              {oidcrptest.OnlyRS256, metadataIs("id_token_signing_alg_values_supported", []any{"RS256"})},
+	"SuiteMetadata": {oidcrptest.SuiteMetadata, all(
+		metadataIs("response_types_supported", []any{"code", "id_token code", "token code id_token", "id_token", "token id_token", "token code", "token"}),
+		metadataIs("id_token_signing_alg_values_supported", []any{"none", "RS256", "ES256", "PS256", "EdDSA", "HS256"}),
+		metadataIs("code_challenge_methods_supported", nil))},
+	"NoEndSession":     {oidcrptest.NoEndSession, metadataIs("end_session_endpoint", nil)},
+	"NoUserInfo":       {oidcrptest.NoUserInfo, metadataIs("userinfo_endpoint", nil)},
+	"MetadataField":    {oidcrptest.MetadataField("token_endpoint", "javascript:alert(1)"), metadataIs("token_endpoint", "javascript:alert(1)")},
+	"MetadataRubbish":  {oidcrptest.MetadataRubbish, rubbish(oidcrptest.DiscoveryEndpoint)},
+	"MetadataHang":     {oidcrptest.MetadataHang, hangs(oidcrptest.DiscoveryEndpoint)},
+	"MetadataHuge":     {oidcrptest.MetadataHuge, huge(func(w *wire) answer { return w.get(w.p.URL(oidcrptest.DiscoveryEndpoint)) })},
+	"MetadataStatus":   {oidcrptest.MetadataStatus(500), getAnswer(oidcrptest.DiscoveryEndpoint, 500, "")},
+	"MetadataRedirect": {oidcrptest.MetadataRedirect("https://other.example/"), getAnswer(oidcrptest.DiscoveryEndpoint, 302, "https://other.example/")},
 
 	"JWKSRubbish":  {oidcrptest.JWKSRubbish, rubbish(oidcrptest.JWKSEndpoint)},
 	"JWKSHang":     {oidcrptest.JWKSHang, hangs(oidcrptest.JWKSEndpoint)},
@@ -196,6 +237,20 @@ var faultTests = map[string]struct {
 			t.Errorf("%d keys, want unsupported ones and then the right ones: %v", len(keys), keys)
 		}
 	}},
+	"JWKSMoved": {oidcrptest.JWKSMoved(), func(t *testing.T, w *wire) {
+		if a := w.get(w.p.URL(oidcrptest.JWKSEndpoint)); a.status != 404 {
+			t.Errorf("the usual place answered %d", a.status)
+		}
+		moved := w.metadata()["jwks_uri"].(string)
+		if a := w.get(moved); a.status != 200 || len(a.json(t)["keys"].([]any)) != 3 || len(moved) < len(w.p.URL("/jwks-"))+10 {
+			t.Errorf("%s answered %d", moved, a.status)
+		}
+		if a := w.get(moved + "x"); a.status != 404 || w.p.Calls(oidcrptest.JWKSEndpoint) != 1 {
+			t.Errorf("another place answered %d; %d calls", a.status, w.p.Calls(oidcrptest.JWKSEndpoint))
+		}
+	}},
+	"KidAbsentSingle":   {oidcrptest.KidAbsentSingle, kidAbsent(1, 6)},
+	"KidAbsentMultiple": {oidcrptest.KidAbsentMultiple, kidAbsent(3, 12)},
 	"KidlessKeys": {oidcrptest.KidlessKeys, func(t *testing.T, w *wire) {
 		for _, k := range w.jwks() {
 			if _, ok := k.(map[string]any)["kid"]; ok {
@@ -231,6 +286,11 @@ var faultTests = map[string]struct {
 			t.Errorf("response %v", v)
 		}
 	}},
+	"IgnoreJARM": {oidcrptest.IgnoreJARM, func(t *testing.T, w *wire) {
+		if v := w.authorize("response_mode", "jwt"); !v.Has("code") || v.Has("response") {
+			t.Errorf("response %v", v)
+		}
+	}},
 	"ForceQuery": {oidcrptest.ForceQuery, func(t *testing.T, w *wire) {
 		if v := w.authorize("response_type", "id_token token"); !v.Has("id_token") || !v.Has("access_token") {
 			t.Errorf("query %v", v)
@@ -256,6 +316,33 @@ var faultTests = map[string]struct {
 	"AuthorizationError": {oidcrptest.AuthorizationError("server_error", "boom"), all(
 		responseIs("error", "server_error"), responseIs("error_description", "boom"), responseIs("code"), responseIs("state", "the-state"))},
 
+	"IgnoreEncryption": {oidcrptest.IgnoreEncryption, encrypted(func(t *testing.T, s *signer, e oidcrptest.Encryption, token string) {
+		if strings.Count(token, ".") != 2 {
+			t.Errorf("encrypted: %s", token)
+		}
+	})},
+	"EncryptToAnother": {oidcrptest.EncryptToAnother, encrypted(func(t *testing.T, s *signer, e oidcrptest.Encryption, token string) {
+		if plain, _, err := s.open(t, token, e); err == nil {
+			t.Errorf("the client can read %s", plain)
+		}
+	})},
+	"Compressed": {oidcrptest.Compressed, encrypted(func(t *testing.T, s *signer, e oidcrptest.Encryption, token string) {
+		header, _, _ := strings.Cut(token, ".")
+		b, err := base64.RawURLEncoding.DecodeString(header)
+		if plain, _, err2 := s.open(t, token, e); err != nil || err2 != nil || !strings.Contains(string(b), `"zip":"DEF"`) || strings.Count(plain, ".") != 2 {
+			t.Errorf("header %s, %v, %v", b, err, err2)
+		}
+	})},
+
+	"DPoPNonces":          {oidcrptest.DPoPNonces, nonces},
+	"DPoPNonceNeverRight": {oidcrptest.DPoPNonceNeverRight, noNonceWillDo},
+	"DPoPOddScheme": {oidcrptest.DPoPOddScheme, func(t *testing.T, w *wire) {
+		a := w.call(oidcrptest.ResourceEndpoint, "DPoP", "x")
+		if challenge := a.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "dPoP ") {
+			t.Errorf("challenge %q", challenge)
+		}
+	}},
+
 	"NoPAR":      {oidcrptest.NoPAR, metadataIs("pushed_authorization_request_endpoint", nil)},
 	"PARRubbish": {oidcrptest.PARRubbish, parAnswer(200, `{"issuer":"http`)},
 	"PARHang":    {oidcrptest.PARHang, hangs(oidcrptest.PAREndpoint)},
@@ -273,6 +360,8 @@ var faultTests = map[string]struct {
 	"UserInfoClaim":        {oidcrptest.UserInfoClaim("email", "other@example.com"), userInfoIs("email", "other@example.com")},
 	"UserInfoHang":         {oidcrptest.UserInfoHang, hangs(oidcrptest.UserInfoEndpoint)},
 	"UserInfoHuge":         {oidcrptest.UserInfoHuge, huge(func(w *wire) answer { return w.userInfo() })},
+	"UserInfoHeaderOnly":   {oidcrptest.UserInfoHeaderOnly, userInfoWays(200, 400)},
+	"UserInfoBodyOnly":     {oidcrptest.UserInfoBodyOnly, userInfoWays(400, 200)},
 	"UserInfoHTML": {oidcrptest.UserInfoHTML, func(t *testing.T, w *wire) {
 		if a := w.userInfo(); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 			t.Errorf("answered %d %v", a.status, a.header)
@@ -459,6 +548,57 @@ func parAnswer(status int, prefix string) func(*testing.T, *wire) {
 	return func(t *testing.T, w *wire) {
 		if a := w.post(oidcrptest.PAREndpoint, w.request()); a.status != status || !strings.HasPrefix(a.body, prefix) {
 			t.Errorf("answered %d %q", a.status, a.body)
+		}
+	}
+}
+
+// kidAbsent expects so many RSA keys that could have signed, one of which did,
+// and so many keys.
+func kidAbsent(fitting, total int) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		w.p.SetAlgorithm("ES256")
+		token, keys := w.idToken(), w.jwks()
+		jws, err := jose.ParseSignedCompact(token.raw, []jose.SignatureAlgorithm{"RS256"})
+		if err != nil || token.header["kid"] != nil {
+			t.Fatalf("header %v, %v", token.header, err)
+		}
+		rsa, right, curve := 0, 0, false
+		for _, k := range keys {
+			m := k.(map[string]any)
+			if m["kid"] != nil || m["use"] == "sig" && m["alg"] != nil {
+				t.Errorf("key %v has a name", m)
+			}
+			curve = curve || m["crv"] == "secp256k1"
+			if m["kty"] != "RSA" || m["use"] != "sig" {
+				continue
+			}
+			rsa++
+			b, _ := json.Marshal(m)
+			var jwk jose.JSONWebKey
+			if err := json.Unmarshal(b, &jwk); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := jws.Verify(jwk.Key); err == nil {
+				right++
+			}
+		}
+		if rsa != fitting || right != 1 || len(keys) != total || !curve {
+			t.Errorf("%d RSA keys of which %d signed, %d keys in all", rsa, right, len(keys))
+		}
+	}
+}
+
+// userInfoWays expects these answers to an access token in header and form.
+func userInfoWays(header, form int) func(*testing.T, *wire) {
+	return func(t *testing.T, w *wire) {
+		access := w.tokens()["access_token"].(string)
+		if a := w.userInfoBy(access); a.status != header {
+			t.Errorf("header answered %d", a.status)
+		}
+		r := w.postRequest(oidcrptest.UserInfoEndpoint, url.Values{"access_token": {access}})
+		r.Header.Del("Authorization")
+		if a, err := w.do(r); err != nil || a.status != form {
+			t.Errorf("form answered %d, %v", a.status, err)
 		}
 	}
 }

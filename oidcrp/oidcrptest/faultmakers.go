@@ -2,10 +2,14 @@ package oidcrptest
 
 import (
 	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,6 +53,13 @@ func limited(name string, f Fault, front bool) Fault {
 		}
 	}
 	return f
+}
+
+// asIDToken lets a fault of ID tokens change another JWT.
+func asIDToken(f Fault, t *JWT) {
+	wrapped := &IDToken{JWT: *t}
+	f.IDToken(wrapped)
+	*t = wrapped.JWT
 }
 
 func tokenField(name, field string, value any) Fault {
@@ -174,6 +185,55 @@ var weakKey = sync.OnceValue(func() key {
 	return key{id: rand.Text()[:12], algs: []string{"RS256"}, private: private}
 })
 
+// strangersKey is a fresh public key of the same kind.
+func strangersKey(like any) any {
+	if _, ok := like.(*rsa.PublicKey); ok {
+		return newKey("RS256").private.Public()
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return private.Public()
+}
+
+// decoys are signing keys that never sign, for all providers.
+var decoys = sync.OnceValue(func() []any {
+	var keys []key
+	for range 2 {
+		keys = append(keys, newKey("RS256"), newKey("ES256"), newKey("EdDSA"))
+	}
+	return publicKeys(keys)
+})
+
+// foreignKeys are those of a suite's key set that do not sign: secp256k1, and
+// two for encryption. None has a "kid".
+func foreignKeys() []any {
+	encryption := decoys()
+	rsaKey, ecKey := maps.Clone(encryption[0].(map[string]any)), maps.Clone(encryption[1].(map[string]any))
+	rsaKey["use"], rsaKey["alg"] = "enc", "RSA-OAEP"
+	ecKey["use"], ecKey["alg"] = "enc", "ECDH-ES"
+	return []any{
+		map[string]any{"kty": "EC", "use": "sig", "crv": "secp256k1",
+			"x": "eb5mfvncu6xVoGKVzocLBwKb_NstzijZWfKBWxb4F5g", "y": "SDradyajxGVdpPv8DhEIqP0XtEimhVQZnEfQj_sQ1Lg"},
+		rsaKey, ecKey,
+	}
+}
+
+// nameless takes "kid" and "alg" off keys, which the caller owns.
+func nameless(keys []any) []any {
+	out := make([]any, len(keys))
+	for i, k := range keys {
+		m := maps.Clone(k.(map[string]any))
+		delete(m, "kid")
+		if m["use"] == "sig" {
+			delete(m, "alg")
+		}
+		out[i] = m
+	}
+	return out
+}
+
 func unsupportedKeys() []any {
 	secret := b64([]byte("not a secret at all, as it is published"))
 	return []any{
@@ -201,5 +261,8 @@ func (r *Response) addTokens() {
 	access := random()
 	r.Params.Set("access_token", access)
 	r.Params.Set("token_type", "Bearer")
-	r.Params.Set("id_token", r.provider.idToken(r.request.client, g, tokenFor{accessToken: access, code: code, front: true}))
+	token, err := r.provider.idToken(context.Background(), r.request.client, g, tokenFor{accessToken: access, code: code, front: true})
+	if err == nil {
+		r.Params.Set("id_token", token)
+	}
 }

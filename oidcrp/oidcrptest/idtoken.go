@@ -1,27 +1,16 @@
 package oidcrptest
 
 import (
+	"context"
 	"maps"
-	"time"
+	"slices"
 )
 
 // IDToken is an ID token about to be signed, for a [Fault] to change.
 type IDToken struct {
-	Header map[string]any
-	Claims map[string]any // times are int64
-	Now    time.Time      // by the provider's clock
-
-	// Rewrite, if set, changes the JSON of the claims, for what no map can
-	// hold, such as a name that comes twice.
-	Rewrite func([]byte) []byte
-	// Sign returns the signature of the first two parts of the token.
-	Sign func(input []byte) []byte
-
-	Client    Client
+	JWT
 	Front     bool // of an authorization response
 	Refreshed bool // of a refresh response
-
-	key *key
 }
 
 // tokenFor is where an ID token goes, and what goes with it.
@@ -31,7 +20,11 @@ type tokenFor struct {
 }
 
 // idToken makes an ID token (Core 2, 3.1.3.6, 3.3.2.11).
-func (p *Provider) idToken(c Client, g *grant, f tokenFor) string {
+func (p *Provider) idToken(ctx context.Context, c Client, g *grant, f tokenFor) (string, error) {
+	if slices.ContainsFunc(p.activeFaults(), func(f Fault) bool { return f.rotateKeys }) {
+		p.RotateKeys()
+		p.DropOldKeys()
+	}
 	p.mu.Lock()
 	now, alg, expiry := p.now(), p.algorithm, p.expiry
 	var user User
@@ -76,22 +69,11 @@ func (p *Provider) idToken(c Client, g *grant, f tokenFor) string {
 		}
 	}
 
-	t := &IDToken{Header: map[string]any{"alg": alg}, Claims: claims, Now: now, Client: c, Front: f.front, Refreshed: f.refreshed, key: p.key(alg)}
-	if t.key != nil {
-		t.Header["kid"] = t.key.id
-		t.Sign = func(input []byte) []byte { return t.key.sign(alg, input) }
-	} else {
-		t.Sign = func(input []byte) []byte { return hmacSHA256([]byte(c.Secret), input) }
-	}
+	t := &IDToken{JWT: p.newJWT(alg, c, claims), Front: f.front, Refreshed: f.refreshed}
 	for _, fault := range p.activeFaults() {
 		if fault.IDToken != nil {
 			fault.IDToken(t)
 		}
 	}
-	payload := mustJSON(t.Claims)
-	if t.Rewrite != nil {
-		payload = t.Rewrite(payload)
-	}
-	input := b64(mustJSON(t.Header)) + "." + b64(payload)
-	return input + "." + b64(t.Sign([]byte(input)))
+	return p.encrypt(ctx, c, c.IDTokenEncryption, t.serialize(), "JWT")
 }

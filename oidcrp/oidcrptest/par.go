@@ -18,7 +18,7 @@ type pushedRequest struct {
 
 // servePAR takes a pushed authorization request (RFC 9126 2).
 func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
-	uri, err := p.push(r)
+	uri, err := p.push(w, r)
 	if err != nil {
 		writeOAuthError(w, err)
 		return
@@ -32,7 +32,7 @@ func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, body)
 }
 
-func (p *Provider) push(r *http.Request) (string, error) {
+func (p *Provider) push(w http.ResponseWriter, r *http.Request) (string, error) {
 	if name, ok := repeated(r.PostForm); ok {
 		return "", &oauthError{"invalid_request", name + " comes twice", 0}
 	}
@@ -57,6 +57,16 @@ func (p *Provider) push(r *http.Request) (string, error) {
 	}
 	if _, err := readRequest(params, client); err != nil {
 		return "", err
+	}
+	thumbprint, problem := p.proof(w, r, "")
+	if problem != nil {
+		return "", problem
+	}
+	if thumbprint != "" { // RFC 9449 10.1
+		if params.Has("dpop_jkt") && params.Get("dpop_jkt") != thumbprint {
+			return "", &oauthError{"invalid_dpop_proof", "dpop_jkt is not the key of the proof", 0}
+		}
+		params.Set("dpop_jkt", thumbprint)
 	}
 	return p.keepRequest(client, params, parLifetime), nil
 }

@@ -30,6 +30,8 @@ const (
 	EndSessionEndpoint = "/end-session"
 	PAREndpoint        = "/par"
 	RevokeEndpoint     = "/revoke"
+	ClaimsEndpoint     = "/claims"   // of distributed claims
+	ResourceEndpoint   = "/resource" // an API that takes access tokens
 )
 
 // How long what the provider hands out lives. Tokens: see
@@ -74,6 +76,9 @@ type Provider struct {
 	pushed   map[string]*pushedRequest // by request_uri
 	seen     map[string]time.Time      // values of one use, until they expire
 	http     *http.Client              // to fetch what clients host
+	nonces   proofNonces
+
+	sourceTokens map[string]sourceToken
 
 	calls    map[string]int
 	requests map[string][]Request
@@ -152,8 +157,11 @@ func newProvider(issuer *url.URL, faults []Fault) *Provider {
 		pushed:    map[string]*pushedRequest{},
 		seen:      map[string]time.Time{},
 		http:      loopbackClient(),
-		calls:     map[string]int{},
-		requests:  map[string][]Request{},
+		nonces:    proofNonces{newProofNonce(), newProofNonce()},
+
+		sourceTokens: map[string]sourceToken{},
+		calls:        map[string]int{},
+		requests:     map[string][]Request{},
 	}
 }
 
@@ -346,6 +354,8 @@ func init() {
 		EndSessionEndpoint: {[]string{get, post}, (*Provider).serveEndSession},
 		PAREndpoint:        {[]string{post}, (*Provider).servePAR},
 		RevokeEndpoint:     {[]string{post}, (*Provider).serveRevoke},
+		ClaimsEndpoint:     {[]string{get, post}, (*Provider).serveClaims},
+		ResourceEndpoint:   {[]string{get, post}, (*Provider).serveResource},
 	}
 }
 
@@ -380,6 +390,11 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	endpoint, ok := endpoints[path]
+	if !ok && p.movedJWKS() == path {
+		path, endpoint, ok = JWKSEndpoint, endpoints[JWKSEndpoint], true
+	} else if path == JWKSEndpoint && p.movedJWKS() != "" {
+		ok = false
+	}
 	if !below || !ok {
 		http.NotFound(w, r)
 		return
@@ -406,6 +421,16 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	h.ServeHTTP(w, r)
+}
+
+// movedJWKS is where [JWKSMoved] puts the key set; "" where it is.
+func (p *Provider) movedJWKS() string {
+	for _, f := range p.activeFaults() {
+		if f.jwksPath != "" {
+			return f.jwksPath
+		}
+	}
+	return ""
 }
 
 func fromLoopback(r *http.Request) bool {

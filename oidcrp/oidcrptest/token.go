@@ -1,6 +1,7 @@
 package oidcrptest
 
 import (
+	"context"
 	"crypto/sha256"
 	"maps"
 	"net/http"
@@ -15,10 +16,12 @@ type issued struct {
 	scopes  []string
 	expires time.Time // zero: never
 	rotated bool
+
+	thumbprint string // of the key it is bound to by DPoP
 }
 
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
-	body, err := p.token(r)
+	body, err := p.token(w, r)
 	if err != nil {
 		writeOAuthError(w, err)
 		return
@@ -26,7 +29,7 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-func (p *Provider) token(r *http.Request) (map[string]any, error) {
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	if name, ok := repeated(r.PostForm); ok {
 		return nil, &oauthError{"invalid_request", name + " comes twice", 0}
 	}
@@ -34,15 +37,22 @@ func (p *Provider) token(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	thumbprint, problem := p.proof(w, r, "")
+	if problem != nil {
+		return nil, problem
+	}
+	if client.RequireDPoP && thumbprint == "" {
+		return nil, &oauthError{"invalid_dpop_proof", "this client must send DPoP proofs", 0}
+	}
 	var g *grant
 	scopes := []string(nil)
 	switch grantType := r.PostForm.Get("grant_type"); grantType {
 	case "authorization_code":
-		if g, err = p.redeemCode(r, client); err == nil {
+		if g, err = p.redeemCode(r, client, thumbprint); err == nil {
 			scopes = g.scopes
 		}
 	case "refresh_token":
-		g, scopes, err = p.redeemRefreshToken(r, client)
+		g, scopes, err = p.redeemRefreshToken(r, client, thumbprint)
 	default:
 		err = &oauthError{"unsupported_grant_type", grantType, 0}
 	}
@@ -50,7 +60,8 @@ func (p *Provider) token(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	refreshed := r.PostForm.Get("grant_type") == "refresh_token"
-	return p.tokens(client, g, scopes, refreshed), nil
+	p.rotateProofNonce()
+	return p.tokens(r.Context(), client, g, scopes, thumbprint, refreshed)
 }
 
 func invalidGrant(description string) error {
@@ -59,7 +70,7 @@ func invalidGrant(description string) error {
 
 // redeemCode spends a code. One that comes twice takes all its tokens with it
 // (RFC 6749 4.1.2).
-func (p *Provider) redeemCode(r *http.Request, c Client) (*grant, error) {
+func (p *Provider) redeemCode(r *http.Request, c Client, thumbprint string) (*grant, error) {
 	ignorePKCE := slices.ContainsFunc(p.activeFaults(), func(f Fault) bool { return f.ignorePKCE })
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,6 +89,9 @@ func (p *Provider) redeemCode(r *http.Request, c Client) (*grant, error) {
 	if r.PostForm.Get("redirect_uri") != g.redirectURL {
 		return nil, invalidGrant("redirect_uri is not the one of the authorization request")
 	}
+	if g.proofKey != "" && g.proofKey != thumbprint { // RFC 9449 10
+		return nil, invalidGrant("the code is bound to a key, and there is no proof by it")
+	}
 	verifier := r.PostForm.Get("code_verifier")
 	if ignorePKCE {
 		return g, nil
@@ -94,7 +108,7 @@ func (p *Provider) redeemCode(r *http.Request, c Client) (*grant, error) {
 
 // redeemRefreshToken spends a refresh token. One that comes twice was stolen:
 // its grant ends (RFC 9700 4.14.2).
-func (p *Provider) redeemRefreshToken(r *http.Request, c Client) (*grant, []string, error) {
+func (p *Provider) redeemRefreshToken(r *http.Request, c Client, thumbprint string) (*grant, []string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[r.PostForm.Get("refresh_token")]
@@ -104,6 +118,9 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client) (*grant, []stri
 	if t.rotated {
 		t.revoked = true
 		return nil, nil, invalidGrant("refresh token used before")
+	}
+	if t.thumbprint != "" && t.thumbprint != thumbprint {
+		return nil, nil, invalidGrant("the refresh token is bound to a key, and there is no proof by it")
 	}
 	scopes := t.scopes
 	if asked := strings.Fields(r.PostForm.Get("scope")); len(asked) > 0 {
@@ -120,15 +137,19 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client) (*grant, []stri
 }
 
 // tokens makes a token response (Core 3.1.3.3, 12.2).
-func (p *Provider) tokens(c Client, g *grant, scopes []string, refreshed bool) map[string]any {
+func (p *Provider) tokens(ctx context.Context, c Client, g *grant, scopes []string, thumbprint string, refreshed bool) (map[string]any, error) {
 	access, refresh := random(), ""
 	p.mu.Lock()
 	now, expiry := p.now(), p.expiry
 	p.prune(now)
-	p.access[access] = &issued{grant: g, scopes: scopes, expires: now.Add(expiry)}
+	p.access[access] = &issued{grant: g, scopes: scopes, expires: now.Add(expiry), thumbprint: thumbprint}
 	if slices.Contains(g.scopes, "offline_access") {
 		refresh = random()
-		p.refresh[refresh] = &issued{grant: g, scopes: g.scopes}
+		kept := &issued{grant: g, scopes: g.scopes}
+		if c.AuthMethod == "none" { // RFC 9449 5
+			kept.thumbprint = thumbprint
+		}
+		p.refresh[refresh] = kept
 	}
 	p.mu.Unlock()
 
@@ -138,18 +159,25 @@ func (p *Provider) tokens(c Client, g *grant, scopes []string, refreshed bool) m
 		"expires_in":   int64(expiry / time.Second),
 		"scope":        strings.Join(scopes, " "),
 	}
+	if thumbprint != "" {
+		body["token_type"] = "DPoP"
+	}
 	if refresh != "" {
 		body["refresh_token"] = refresh
 	}
 	if slices.Contains(scopes, "openid") {
-		body["id_token"] = p.idToken(c, g, tokenFor{accessToken: access, refreshed: refreshed})
+		token, err := p.idToken(ctx, c, g, tokenFor{accessToken: access, refreshed: refreshed})
+		if err != nil {
+			return nil, err
+		}
+		body["id_token"] = token
 	}
 	for _, f := range p.activeFaults() {
 		if f.TokenResponse != nil {
 			f.TokenResponse(body)
 		}
 	}
-	return body
+	return body, nil
 }
 
 // prune forgets what nobody can use any more. p.mu is held.

@@ -17,6 +17,9 @@ type User struct {
 	// be asked for by the "claims" parameter; the rest, such as "roles", are
 	// always there.
 	Claims map[string]any
+	// Sources are claims that come from elsewhere, in UserInfo, by a name for
+	// the source.
+	Sources map[string]ClaimSource
 
 	// Provider and Values are for [WithSession], [SignedIn] and [Cookie] alone:
 	// the name of the provider the session is of, "" for "default" or the
