@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
@@ -22,7 +24,7 @@ const maxAttempts = 2
 // known to belong to a login this browser started at this provider.
 func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
 	ctx := r.Context()
-	if r.Method == http.MethodGet && r.URL.RawQuery == handedOver {
+	if r.Method == http.MethodGet && strings.HasPrefix(r.URL.RawQuery, handedOver+"=") {
 		return rp.takeOver(w, r, p)
 	}
 	if p.InFragment(r) {
@@ -140,8 +142,7 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	// start that would have asked must not be had this way. To a form of another
 	// site the browser does not show a session; to our own, with a fragment, it
 	// does.
-	hidden := r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Site") != "same-origin"
-	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || hidden) {
+	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || foreignForm(r)) {
 		return rp.because(p, returnTo, err)
 	}
 	rp.report(r.Context(), rp.describe("callback", r, rp.because(p, returnTo, err)))
@@ -177,6 +178,9 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if err != nil {
 		return rp.because(p, tx.ReturnTo, err)
 	}
+	if shared(before, p.name, v.Issuer, v.Subject, tx.Started) {
+		return rp.redirect(w, r, rp.target(tx.ReturnTo))
+	}
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
 	err = rp.askOnLogin(r, login)
 	returnTo := rp.target(login.ReturnTo)
@@ -195,8 +199,8 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.because(p, returnTo, err)
 	}
 	rp.hint.set(w, d, v.RawIDToken)
-	if r.Method == http.MethodPost {
-		return rp.because(p, returnTo, rp.handOver(w, r, p, d, returnTo))
+	if foreignForm(r) {
+		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
 	}
 	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
@@ -204,44 +208,80 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	return rp.redirect(w, r, returnTo)
 }
 
-// handedOver is the query of the callback address under which a login goes on
-// that came by form_post.
-const handedOver = "go-on"
+// A login that came by form_post goes on at the callback address with these in
+// the query: where it is kept, and its state, which ties it to this browser.
+const (
+	handedOver = "go-on"
+	paramState = "state"
+)
 
-// handOver keeps a verified login that came by form_post for the next request.
-// To a form of another site browsers show no SameSite=Lax cookie, so that the
-// session it replaces could not be seen, and would live on.
-func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *providerEntry, d session.Draft, returnTo string) error {
-	if err := rp.keepPaused(w, r, d, returnTo, p.callback); err != nil {
+// foreignForm reports whether a form of another site was sent: the browser
+// shows it no SameSite=Lax cookie, so that there may be a session or not.
+func foreignForm(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Site") != "same-origin"
+}
+
+// handOver keeps a verified login for a request that shows the session it
+// replaces, which would live on otherwise. It rides in the address, so that
+// several tabs do not meet.
+func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, d session.Draft, returnTo string) error {
+	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedLogin, Value: string(tx.ID[:])})
+	h := headers{}
+	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, returnTo, p.callback); err != nil {
 		return err
 	}
-	return rp.redirect(w, r, p.callback+"?"+handedOver)
+	c, err := http.ParseSetCookie(h.Header().Get("Set-Cookie"))
+	if err != nil {
+		return err
+	}
+	q := url.Values{handedOver: {c.Value}, paramState: {tx.State}}
+	return rp.redirect(w, r, p.callback+"?"+q.Encode())
 }
 
 // takeOver starts the session of a login that was handed over.
 func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
-	rec, err := rp.paused.Load(r.Context(), w, r, false)
-	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Provider() != p.name) {
-		err = session.ErrNone
-	}
-	if errors.Is(err, session.ErrNone) {
-		if rp.signedIn(w, r) { // and so was reloaded
-			return rp.redirect(w, r, rp.site.home())
-		}
-		err = fmt.Errorf("%w: no login was handed over here", ErrLoginExpired)
+	q := r.URL.Query()
+	tx, err := rp.desk.Open(r, q.Get(paramState), p.callback)
+	if err == nil {
+		err = rp.belongs(tx, p)
 	}
 	if err != nil {
-		return rp.because(p, "", err)
+		return rp.heal(w, r, p, tx, &provider.Response{}, err)
+	}
+	kept := (&http.Request{Header: http.Header{"Cookie": {rp.pausedName + "=" + q.Get(handedOver)}}}).WithContext(r.Context())
+	rec, err := rp.paused.Load(r.Context(), headers{}, kept, false)
+	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Value(pausedLogin) != string(tx.ID[:])) {
+		err = session.ErrNone
+	}
+	if errors.Is(err, session.ErrNone) { // finished before
+		return rp.heal(w, r, p, tx, &provider.Response{}, transaction.ErrSpent)
+	}
+	if err != nil {
+		return rp.because(p, tx.ReturnTo, err)
+	}
+	if err := rp.paused.End(r.Context(), headers{}, kept, rec); err != nil {
+		return rp.because(p, tx.ReturnTo, err)
 	}
 	returnTo := rp.target(rec.Value(pausedReturnTo))
 	before, err := rp.sessionBefore(w, r)
-	if err == nil {
-		err = rp.startSession(w, r, unpaused(rec), before, rec.Started())
+	if err != nil {
+		return rp.because(p, returnTo, err)
+	}
+	d := unpaused(rec)
+	if !shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
+		err = rp.startSession(w, r, d, before, tx.Started)
 	}
 	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	return rp.redirect(w, r, returnTo)
+}
+
+// shared reports whether another tab's login of the same user was finished
+// while this one was under way. Its session serves both: requests that carry it
+// may be on their way.
+func shared(s *Session, provider, issuer, subject string, since time.Time) bool {
+	return s != nil && s.Provider() == provider && s.Issuer() == issuer && s.Subject() == subject && s.Started().After(since)
 }
 
 // sessionBefore is the session a login will replace; nil if there is none.

@@ -200,6 +200,69 @@ func TestParallelTabs(t *testing.T) {
 	}
 }
 
+// Three tabs that arrive at the callback together each reach their own page, and
+// share one session.
+func TestTabsThatFinishTogether(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		for storage, store := range stores {
+			t.Run(mode+" "+storage, func(t *testing.T) {
+				a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+					c.Providers[0].ResponseMode = mode
+					if store != nil {
+						store(c)
+					}
+				})
+				a.op.SignInAs("")
+				first := a.browse()
+				tabs := []*oidcrptest.Browser{first, first.Tab(), first.Tab()}
+				pages := make([]*oidcrptest.Page, len(tabs))
+				for i, tab := range tabs {
+					tab.Get(a.URL + "/reports/" + string(rune('a'+i)))
+				}
+				var wg sync.WaitGroup
+				for i, tab := range tabs {
+					wg.Go(func() { pages[i] = tab.SubmitForm("alice", nil) })
+				}
+				wg.Wait()
+				for i, page := range pages {
+					a.shows(page, "reports for alice at /reports/"+string(rune('a'+i)))
+				}
+			})
+		}
+	}
+}
+
+// A login that was handed over belongs to one browser, one transaction and one
+// provider, and is taken once.
+func TestHandedOverLogin(t *testing.T) {
+	other := oidcrptest.NewProvider(t)
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		formPost(c)
+		p := other.Config("other", c.BaseURL)
+		p.ResponseMode = "form_post"
+		c.Providers = append(c.Providers, p)
+	})
+	b := a.browse()
+	page := b.Get(a.URL + "/auth/login?provider=test&return_to=/reports")
+	a.shows(page, "reports for alice")
+	goOn := page.Trail[len(page.Trail)-2].URL.String()
+	if !strings.Contains(goOn, "go-on=") {
+		t.Fatalf("the last hop but one is %s", goOn)
+	}
+	a.shows(b.Get(goOn), "reports for alice") // reloaded
+	if n := len(a.events.of(oidcrp.LoginSucceeded)); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	stranger := a.browse()
+	stranger.Get(a.URL + "/auth/login?provider=other") // a binding of its own
+	if page := stranger.Get(goOn); page.Status == http.StatusOK && strings.Contains(page.Body, "alice") {
+		t.Errorf("another browser is signed in: %s", page)
+	}
+	if page := b.Get(strings.Replace(goOn, "/callback/test", "/callback/other", 1)); page.Status != http.StatusBadRequest {
+		t.Errorf("taken at another provider's callback: %s", page)
+	}
+}
+
 func TestCookiesDoNotGrow(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	a.op.SignInAs("")

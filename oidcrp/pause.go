@@ -21,6 +21,7 @@ const (
 	pausedReturnTo = "\x00return_to"
 	pausedCeiling  = "\x00ceiling"
 	pausedPath     = "\x00path"
+	pausedLogin    = "\x00login" // the transaction's id
 )
 
 // errNoPause says that OnLogin asked for no pause.
@@ -77,7 +78,7 @@ func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rp.pausedLogin(r, rec, before), nil
+	return rp.loginOf(r, rec, before), nil
 }
 
 // pausesAt reports whether a request is for the page where a login of this
@@ -100,8 +101,8 @@ func (rp *RelyingParty) pausedRecord(w http.ResponseWriter, r *http.Request) (se
 	return rec, err
 }
 
-// pausedLogin is the login as OnLogin left it.
-func (rp *RelyingParty) pausedLogin(r *http.Request, rec session.Record, before *Session) *Login {
+// loginOf is the login as OnLogin left it.
+func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Session) *Login {
 	d := unpaused(rec)
 	l := &Login{
 		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
@@ -145,7 +146,7 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
-	p, login := rp.byName[rec.Provider()], rp.pausedLogin(r, rec, before)
+	p, login := rp.byName[rec.Provider()], rp.loginOf(r, rec, before)
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}

@@ -27,13 +27,14 @@ type RelyingParty struct {
 	byName    map[string]*providerEntry
 	routes    map[string]route // by escaped path
 
-	desk     *transaction.Desk
-	sessions *session.Keeper
-	paused   *session.Keeper // logins that wait for a page of the application
-	hint     hintCookie
-	tickets  *cookie.Box // sealed steps of a sign-out
-	requests *cookie.Box // authorization requests by reference
-	pages    *pages.Renderer
+	desk       *transaction.Desk
+	sessions   *session.Keeper
+	paused     *session.Keeper // logins that wait for a page of the application
+	pausedName string          // of its cookie
+	hint       hintCookie
+	tickets    *cookie.Box // sealed steps of a sign-out
+	requests   *cookie.Box // authorization requests by reference
+	pages      *pages.Renderer
 
 	claims            []string
 	lifetime          time.Duration
@@ -106,6 +107,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 		Kind: "paused", Keys: keys, Site: at, Store: cfg.Store,
 		Lifetime: pauseTime, Now: rp.now,
 	})
+	rp.pausedName = at.Cookie("paused", cookie.Options{}).Name()
 	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
 	rp.tickets = keys.Box("logout", at.ID())
 	rp.requests = keys.Box("request", at.ID())

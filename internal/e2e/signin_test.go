@@ -215,6 +215,8 @@ func TestThreeTabs(t *testing.T) {
 			}
 			for _, i := range []int{2, 0, 1} {
 				h.signIn(tabs[i], "alice")
+			}
+			for i := range tabs {
 				tabs[i].untilAt(h.portal.url + paths[i])
 				tabs[i].untilSees("Alice Archer")
 			}
