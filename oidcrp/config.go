@@ -326,6 +326,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
 		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams, PAR: int(p.PAR),
 		RequestObject: string(p.RequestObject), Reference: rp.reference(p.Name),
+		Issuers: p.Issuers, IssuerTemplate: p.IssuerTemplate, Tenants: p.Tenants, Audiences: p.Audiences,
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
 		DPoP:           p.DPoP,
 		ClaimSources:   claimSources(p.ClaimSources),

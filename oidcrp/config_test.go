@@ -68,6 +68,10 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"alg none", func(c *oidcrp.Config) { c.Providers[0].Algorithms = []string{"none"} }, "Algorithms"},
 		{"a protocol parameter as fixed one", func(c *oidcrp.Config) { c.Providers[0].AuthParams = map[string]string{"state": "x"} }, "AuthParams"},
 		{"a protocol parameter as dynamic one", func(c *oidcrp.Config) { c.Providers[0].DynamicParams = []string{"redirect_uri"} }, "DynamicParams"},
+		{"an issuer template for everything", func(c *oidcrp.Config) { c.Providers[0].IssuerTemplate = "https://*" }, "IssuerTemplate"},
+		{"tenants of no template", func(c *oidcrp.Config) { c.Providers[0].Tenants = []string{"a"} }, "Tenants"},
+		{"a wildcard among issuers", func(c *oidcrp.Config) { c.Providers[0].Issuers = []string{"https://sts.example/*/"} }, "Issuers[0]"},
+		{"an empty audience", func(c *oidcrp.Config) { c.Providers[0].Audiences = []string{""} }, "Audiences"},
 		{"overrides for a tenant's provider", func(c *oidcrp.Config) {
 			c.Providers[0].TenantSupplied, c.Providers[0].Endpoints.JWKS = true, "https://evil.example/jwks"
 		}, "TenantSupplied"},

@@ -546,3 +546,84 @@ func TestErrorsOfTheFrontChannelFlows(t *testing.T) {
 		}
 	}
 }
+
+// T083, and T075's half: whose session it is, the token's issuer says.
+func TestSeveralIssuers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		claims map[string]any
+		reason string // "" passes
+	}{
+		{"a tenant", map[string]any{"iss": "OP/t1", "tid": "t1"}, ""},
+		{"a listed issuer", map[string]any{"iss": "https://two.example"}, ""},
+		{"the usual one", nil, ""},
+		{"another's tid", map[string]any{"iss": "OP/t1", "tid": "t2"}, "tid"},
+		{"no tid", map[string]any{"iss": "OP/t1"}, "tid"},
+		{"a tenant that may not", map[string]any{"iss": "OP/t3", "tid": "t3"}, "iss"},
+		{"another provider", map[string]any{"iss": "https://evil.example/t1", "tid": "t1"}, "iss"},
+	} {
+		for _, flow := range []string{"code", "code id_token"} {
+			t.Run(tt.name+" by "+flow, func(t *testing.T) {
+				f := newFront(t)
+				f.claims = func(_ string, claims map[string]any) {
+					maps.Copy(claims, tt.claims)
+					if iss, ok := tt.claims["iss"].(string); ok {
+						claims["iss"] = strings.ReplaceAll(iss, "OP", f.URL)
+					}
+				}
+				a := newFrontApp(t, f, flow, "form_post", func(c *oidcrp.Config) {
+					c.Providers[0].IssuerTemplate, c.Providers[0].Tenants = f.URL+"/{tenantid}", []string{"t1", "t2"}
+					c.Providers[0].Issuers = []string{"https://two.example"}
+				})
+				b := a.browse()
+				page := b.Get(a.URL + "/reports")
+				if tt.reason != "" {
+					a.refused(page, http.StatusBadRequest, tt.reason)
+					return
+				}
+				a.shows(page, "reports for alice")
+				issuer := f.URL
+				if iss, ok := tt.claims["iss"].(string); ok {
+					issuer = strings.ReplaceAll(iss, "OP", f.URL)
+				}
+				if me := b.Get(a.URL + "/auth/me").Body; !strings.Contains(me, `"iss":"`+issuer+`"`) {
+					t.Errorf("the session's issuer is not %s: %s", issuer, me)
+				}
+			})
+		}
+	}
+}
+
+// T043, T044.
+func TestAudiences(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		aud, azp any
+		trusted  []string
+		reason   string // "" passes
+	}{
+		{"a trusted one", []string{"app", "api"}, "app", []string{"api"}, ""},
+		{"one that is not trusted", []string{"app", "api"}, "app", nil, "aud"},
+		{"one of several is not trusted", []string{"app", "api", "x"}, "app", []string{"api"}, "aud"},
+		{"a trusted one alone", "api", "app", []string{"api"}, "aud"},
+		{"several and no azp", []string{"app", "api"}, nil, []string{"api"}, "azp"},
+		{"issued to another", []string{"app", "api"}, "api", []string{"api"}, "azp"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFront(t)
+			f.claims = func(_ string, claims map[string]any) {
+				claims["aud"] = tt.aud
+				if tt.azp != nil {
+					claims["azp"] = tt.azp
+				}
+			}
+			a := newFrontApp(t, f, "code", "", func(c *oidcrp.Config) { c.Providers[0].Audiences = tt.trusted })
+			page := a.browse().Get(a.URL + "/reports")
+			if tt.reason != "" {
+				a.refused(page, http.StatusBadRequest, tt.reason)
+				return
+			}
+			a.shows(page, "reports for alice")
+		})
+	}
+}

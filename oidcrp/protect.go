@@ -207,7 +207,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	if err != nil {
 		return err
 	}
-	if p := rp.byName[rec.Provider()]; p == nil || p.issuer != rec.Issuer() {
+	if p := rp.byName[rec.Provider()]; p == nil || !p.Accepts(rec.Issuer()) {
 		// Its provider was removed from the configuration, or is another by now.
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}

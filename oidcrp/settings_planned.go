@@ -168,17 +168,23 @@ type Provider struct {
 
 	// IssuerTemplate accepts many issuers that differ in one path segment,
 	// which must equal the token's tid claim, such as
-	// "https://login.microsoftonline.com/{tenantid}/v2.0".
+	// "https://login.microsoftonline.com/{tenantid}/v2.0". Issuer is then where
+	// the metadata is, ".../common/v2.0" or ".../organizations/v2.0". Whose
+	// login it was is the issuer and subject of the token, never its e-mail
+	// address: any tenant can write any address.
 	IssuerTemplate string
 
 	// Tenants limits IssuerTemplate to these tenant ids. Nil: every tenant.
 	Tenants []string
 
-	// Issuers lists further issuers this provider's tokens may carry.
+	// Issuers lists further issuers this provider's tokens may carry. A tid
+	// claim must name a path segment of the issuer, and a key whose publisher
+	// says for which issuer it signs, signs for no other.
 	Issuers []string
 
 	// Audiences lists audiences trusted beside ClientID. The audience is
-	// always validated.
+	// always validated: ClientID must be in it, and azp must name it where
+	// there are several.
 	Audiences []string
 
 	// MetadataURL is where the metadata is, when it is not at Issuer +

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // protocolParams are set by this package alone: neither fixed nor dynamic
@@ -47,6 +49,7 @@ func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Errorf(
 func (s *Settings) check() error {
 	var m mistakes
 	s.checkIssuer(&m)
+	s.checkIssuers(&m)
 	s.checkClient(&m)
 	s.checkRequest(&m)
 	s.checkParams(&m)
@@ -93,6 +96,50 @@ func (s *Settings) checkIssuer(m *mistakes) {
 		return
 	}
 	s.checkEndpoints(m)
+}
+
+// checkIssuers refuses what would accept more than a list of issuers, or one
+// tenant in one place.
+func (s *Settings) checkIssuers(m *mistakes) {
+	for i, issuer := range s.Issuers {
+		u, err := checkURL(issuer, s.urlRule(nil))
+		switch {
+		case err != nil:
+			m.add("Issuers[%d] %q: %w", i, issuer, err)
+		case u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(issuer, "*{}"):
+			m.add("Issuers[%d] %q: give one issuer exactly; for many there is IssuerTemplate", i, issuer)
+		case issuer == s.Issuer || slices.Contains(s.Issuers[:i], issuer):
+			m.add("Issuers[%d] %q is there already: remove it", i, issuer)
+		}
+	}
+	if s.TenantSupplied && !s.others().None() {
+		m.add("Issuers, IssuerTemplate: a TenantSupplied provider has one issuer; remove them")
+	}
+	if s.IssuerTemplate != "" {
+		s.checkTemplate(m)
+	} else if s.Tenants != nil {
+		m.add("Tenants needs IssuerTemplate: say where in an issuer the tenant is")
+	}
+	if s.Tenants != nil && len(s.Tenants) == 0 {
+		m.add("Tenants is empty: list those that may sign in, or use nil for all")
+	}
+	for i, tenant := range s.Tenants {
+		if !validate.IsTenant(tenant) {
+			m.add("Tenants[%d] %q is no tenant id", i, tenant)
+		}
+	}
+}
+
+func (s *Settings) checkTemplate(m *mistakes) {
+	const tenant = "0-tenant-0" // nobody's
+	u, err := checkURL(strings.ReplaceAll(s.IssuerTemplate, validate.TenantPlaceholder, tenant), s.urlRule(nil))
+	switch {
+	case err != nil:
+		m.add("IssuerTemplate %q: %w", s.IssuerTemplate, err)
+	case strings.Count(s.IssuerTemplate, validate.TenantPlaceholder) != 1 || !slices.Contains(strings.Split(u.EscapedPath(), "/"), tenant),
+		strings.ContainsAny(u.Path, "*{}"), u.RawQuery != "" || u.ForceQuery:
+		m.add("IssuerTemplate %q: have %s once, as a whole segment of the path", s.IssuerTemplate, validate.TenantPlaceholder)
+	}
 }
 
 func (s *Settings) checkEndpoints(m *mistakes) {

@@ -93,7 +93,7 @@ func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e 
 	// What came beside the token is bound to it by nothing else (Core
 	// 3.2.2.10, 3.3.2.11).
 	x.RequireCHash, x.RequireATHash = p.flow.code, p.flow.token
-	x.State = r.State
+	x.State, x.Answered = r.State, r.Issuer
 	id, err := p.verifyIDToken(ctx, m, raw, x, true)
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +113,9 @@ func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expec
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := p.verifyIDToken(ctx, m, t.idToken, p.expect(e, t.AccessToken, r.Code), false)
+	x := p.expect(e, t.AccessToken, r.Code)
+	x.Answered = r.Issuer
+	id, err := p.verifyIDToken(ctx, m, t.idToken, x, false)
 	if err != nil {
 		return nil, nil, err
 	}

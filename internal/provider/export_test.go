@@ -87,7 +87,7 @@ func ReadUserInfo(ctx context.Context, p *Provider, kind, body string) (validate
 		return nil, err
 	}
 	a := &answer{what: userInfoEndpoint, status: http.StatusOK, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
-	claims, err := p.readUserInfo(ctx, m, a)
+	claims, err := p.readUserInfo(ctx, m, a, p.s.Issuer)
 	if err != nil {
 		return nil, err
 	}

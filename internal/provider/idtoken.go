@@ -41,11 +41,13 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 		ClientID:             p.s.ClientID,
 		SupportedSigningAlgs: m.algorithms,
 		SkipExpiryCheck:      true, // validate does the times, with our skew
+		SkipIssuerCheck:      !p.s.others().None(),
 	})
 	_, refusal := verifier.Verify(ctx, raw)
 	if keys.payload == nil {
 		return nil, keys.failure(header, m.algorithms)
 	}
+	e.KeyIssuers = keys.issuers
 	token, err := validate.CheckIDToken(header, keys.payload, e)
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 // expect is what an ID token of this login must hold.
 func (p *Provider) expect(e Expected, accessToken, code string) validate.Expect {
 	x := validate.Expect{
-		Issuer: p.s.Issuer, ClientID: p.s.ClientID, Audiences: p.s.Audiences,
+		Issuer: p.s.Issuer, Others: p.s.others(), ClientID: p.s.ClientID, Audiences: p.s.Audiences,
 		Nonce: e.Nonce, Now: p.now(), Started: e.Started, Skew: p.s.Skew,
 		ACR: e.ACR, AccessToken: accessToken, Code: code,
 	}
@@ -80,12 +82,17 @@ type idTokenKeys struct {
 	algorithms []jose.SignatureAlgorithm
 	stranger   bool // anybody may have sent the token
 	payload    []byte
+	issuers    []string // of the key
 	err        error
 }
 
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	k.payload, k.err = k.p.verify(ctx, token, k.algorithms, k.stranger)
+	if k.p.s.usesMAC() {
+		k.payload, k.err = k.p.verifyMAC(ctx, token, k.algorithms)
+	} else {
+		k.payload, k.issuers, k.err = k.p.keys.verifyFrom(ctx, token, k.algorithms, k.stranger)
+	}
 	return k.payload, k.err
 }
 

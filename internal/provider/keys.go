@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -88,11 +89,25 @@ func (k *keySet) verify(ctx context.Context, token string, algs []jose.Signature
 		return nil, "", unparsed(err)
 	}
 	header := jws.Signatures[0].Header
-	payload, err = k.check(ctx, jws, stranger)
+	payload, _, err = k.check(ctx, jws, stranger)
 	if err != nil {
 		return nil, "", err
 	}
 	return payload, header.Algorithm, nil
+}
+
+// verifyFrom is verify that also returns the issuers the key may sign for; nil
+// if its publisher does not say.
+func (k *keySet) verifyFrom(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
+	jws, err := jose.ParseSignedCompact(token, algs)
+	if err != nil {
+		return nil, nil, unparsed(err)
+	}
+	payload, key, err := k.check(ctx, jws, stranger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return payload, key.issuers, nil
 }
 
 func unparsed(err error) error {
@@ -109,7 +124,7 @@ func badSignature(detail string) error {
 
 // check looks for the key, asking the provider again when the token names one
 // that is not known. A wrong signature under a known kid is no reason to ask.
-func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger bool) ([]byte, error) {
+func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger bool) ([]byte, *publicKey, error) {
 	set, begun := k.current.Load(), k.latest()
 	var final bool
 	var fetchErr error
@@ -119,22 +134,22 @@ func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger
 	for {
 		usable := k.within(set, keysLastGood)
 		if usable {
-			payload, ok, known := set.verify(jws)
-			if ok {
-				return payload, nil
+			payload, key, known := set.verify(jws)
+			if key != nil {
+				return payload, key, nil
 			}
 			if known {
-				return nil, badSignature("does not verify with the key it names")
+				return nil, nil, badSignature("does not verify with the key it names")
 			}
 		}
 		switch {
 		case !final:
 		case fetchErr != nil:
-			return nil, fetchErr
+			return nil, nil, fetchErr
 		case !usable:
-			return nil, &Unavailable{What: "key set", Err: errors.New("too old, and may not be fetched again yet")}
+			return nil, nil, &Unavailable{What: "key set", Err: errors.New("too old, and may not be fetched again yet")}
 		default:
-			return nil, badSignature("made with a key the provider does not publish")
+			return nil, nil, badSignature("made with a key the provider does not publish")
 		}
 		set, final, fetchErr = k.refresh(ctx, set, begun, stranger)
 	}
@@ -327,29 +342,31 @@ type publicKeys struct {
 }
 
 type publicKey struct {
-	id, alg string // "" if not stated
-	key     any    // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
+	id, alg string   // "" if not stated
+	issuers []string // that it signs for; nil if not stated
+	key     any      // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
 }
 
 // verify tries the keys of the token's kid, all of them should there be
 // several. For a kid that is not in the set it tries the keys that have none,
-// and for a token without one every key. known tells that the kid is in the set.
-func (s *publicKeys) verify(jws *jose.JSONWebSignature) (payload []byte, ok, known bool) {
+// and for a token without one every key. key is nil where none verifies; known
+// tells that the kid is in the set.
+func (s *publicKeys) verify(jws *jose.JSONWebSignature) (payload []byte, key *publicKey, known bool) {
 	id := jws.Signatures[0].Header.KeyID
 	if id == "" {
-		payload, ok = s.try(jws, func(*publicKey) bool { return true })
-		return payload, ok, false
+		payload, key = s.try(jws, func(*publicKey) bool { return true })
+		return payload, key, false
 	}
 	if slices.ContainsFunc(s.keys, func(k publicKey) bool { return k.id == id }) {
-		payload, ok = s.try(jws, func(k *publicKey) bool { return k.id == id })
-		return payload, ok, true
+		payload, key = s.try(jws, func(k *publicKey) bool { return k.id == id })
+		return payload, key, true
 	}
-	payload, ok = s.try(jws, func(k *publicKey) bool { return k.id == "" })
-	return payload, ok, false
+	payload, key = s.try(jws, func(k *publicKey) bool { return k.id == "" })
+	return payload, key, false
 }
 
 // try tries a bounded number of those keys that fit the token's alg.
-func (s *publicKeys) try(jws *jose.JSONWebSignature, among func(*publicKey) bool) (payload []byte, ok bool) {
+func (s *publicKeys) try(jws *jose.JSONWebSignature, among func(*publicKey) bool) (payload []byte, key *publicKey) {
 	alg, tried := jws.Signatures[0].Header.Algorithm, 0
 	for i := range s.keys {
 		k := &s.keys[i]
@@ -360,10 +377,10 @@ func (s *publicKeys) try(jws *jose.JSONWebSignature, among func(*publicKey) bool
 			break
 		}
 		if payload, err := jws.Verify(k.key); err == nil {
-			return payload, true
+			return payload, k
 		}
 	}
-	return nil, false
+	return nil, nil
 }
 
 // fits tells whether the key may be used with alg: its own alg, if stated, and
@@ -406,7 +423,7 @@ func parseKeys(b []byte) (*publicKeys, error) {
 	}
 	set := new(publicKeys)
 	for _, raw := range raws[:min(len(raws), maxKeysExamined)] {
-		if key, ok := parseKey(raw); ok {
+		if key, ok := parseKey(raw); ok && !set.merge(key) {
 			set.keys = append(set.keys, key)
 		}
 		if len(set.keys) == maxKeys {
@@ -419,6 +436,29 @@ func parseKeys(b []byte) (*publicKeys, error) {
 	return set, nil
 }
 
+// merge adds the issuers of a key that is in the set already: some providers
+// publish one key once for each issuer.
+func (s *publicKeys) merge(key publicKey) bool {
+	for i := range s.keys {
+		k := &s.keys[i]
+		if k.issuers == nil && key.issuers == nil || k.id == "" || k.id != key.id || k.alg != key.alg || !equalKeys(k.key, key.key) {
+			continue
+		}
+		if k.issuers == nil || key.issuers == nil {
+			k.issuers = nil
+		} else {
+			k.issuers = append(k.issuers, key.issuers...)
+		}
+		return true
+	}
+	return false
+}
+
+func equalKeys(a, b any) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
+
 func parseKey(raw json.RawMessage) (publicKey, bool) {
 	members, err := validate.Object(raw)
 	if err != nil {
@@ -428,7 +468,8 @@ func parseKey(raw json.RawMessage) (publicKey, bool) {
 	alg, _, errAlg := members.String("alg")
 	use, _, errUse := members.String("use")
 	ops, hasOps, errOps := members.Strings("key_ops")
-	if errors.Join(errID, errAlg, errUse, errOps) != nil || len(id) > maxKeyID {
+	issuer, stated, errIssuer := members.String("issuer")
+	if errors.Join(errID, errAlg, errUse, errOps, errIssuer) != nil || len(id) > maxKeyID {
 		return publicKey{}, false
 	}
 	if use != "" && use != "sig" || hasOps && !slices.Contains(ops, "verify") {
@@ -439,6 +480,9 @@ func parseKey(raw json.RawMessage) (publicKey, bool) {
 		return publicKey{}, false
 	}
 	k := publicKey{id: id, alg: alg, key: key}
+	if stated {
+		k.issuers = []string{issuer}
+	}
 	return k, alg == "" || k.fits(alg)
 }
 

@@ -44,7 +44,8 @@ func (s *Settings) metadataURL() string {
 
 // parseMetadata reads a metadata document. Nothing in it is trusted before it
 // has been checked here: every address that may be used later, and the issuer,
-// by simple comparison (Discovery 4.3).
+// by simple comparison (Discovery 4.3). A provider of several issuers may
+// name another of its own, or all of them at once, as Entra ID does.
 func parseMetadata(document []byte, s *Settings) (*metadata, error) {
 	doc, err := validate.Object(document)
 	if err != nil {
@@ -57,7 +58,7 @@ func parseMetadata(document []byte, s *Settings) (*metadata, error) {
 	if issuer == "" {
 		return nil, fmt.Errorf("%w: it names no issuer", errBroken)
 	}
-	if issuer != s.Issuer {
+	if issuer != s.Issuer && issuer != s.IssuerTemplate && !slices.Contains(s.Issuers, issuer) {
 		return nil, fmt.Errorf("%w: the document's issuer is %q, the configured one %q", ErrMisconfigured, clean(issuer, 256, nil), s.Issuer)
 	}
 	return newMetadata(doc, s)

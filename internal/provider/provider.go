@@ -114,6 +114,11 @@ func (p *Provider) warn() {
 	}
 }
 
+// Accepts reports whether iss is an issuer of this provider's.
+func (p *Provider) Accepts(iss string) bool {
+	return iss == p.s.Issuer || p.s.others().Accept(iss)
+}
+
 // Tag identifies name, issuer and client id, so that state sealed for one
 // provider is worth nothing at another.
 func (p *Provider) Tag() [8]byte {

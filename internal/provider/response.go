@@ -172,7 +172,7 @@ func isVSCHAR(s string) bool {
 // exactly the members of the response type.
 func (p *Provider) CheckResponse(ctx context.Context, r *Response) error {
 	// A wrong iss is refused whoever sent it, error responses included.
-	if r.HasIssuer && r.Issuer != p.s.Issuer {
+	if r.HasIssuer && !p.Accepts(r.Issuer) {
 		return refused(authorizationResponse, "iss", "is not the issuer this login was started at")
 	}
 	if err := p.checkMembers(r); err != nil {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // Policies of [Settings.UserInfo].
@@ -36,6 +38,10 @@ type Settings struct {
 	Issuer      string
 	MetadataURL string // "": Issuer + /.well-known/openid-configuration
 	Endpoints   Endpoints
+
+	Issuers        []string // accepted too
+	IssuerTemplate string   // and all of this form, with {tenantid} for a tenant
+	Tenants        []string // nil: all
 
 	ClientID   string
 	Secret     func(context.Context) (string, error) // nil: a public client
@@ -98,6 +104,11 @@ func (s *Settings) byHand() bool {
 		(s.Endpoints.JWKS != "" || s.usesMAC())
 }
 
+// others are the issuers beside Issuer.
+func (s *Settings) others() validate.Issuers {
+	return validate.Issuers{Exact: s.Issuers, Template: s.IssuerTemplate, Tenants: s.Tenants}
+}
+
 // usesMAC reports whether ID tokens are signed with the client secret.
 func (s *Settings) usesMAC() bool {
 	return len(s.Algorithms) > 0 && slices.Contains(symmetric, s.Algorithms[0])
@@ -112,6 +123,8 @@ func (s Settings) clone() Settings {
 	s.DynamicParams = slices.Clone(s.DynamicParams)
 	s.Algorithms = slices.Clone(s.Algorithms)
 	s.Audiences = slices.Clone(s.Audiences)
+	s.Issuers = slices.Clone(s.Issuers)
+	s.Tenants = slices.Clone(s.Tenants)
 	s.ClientKeys = slices.Clone(s.ClientKeys)
 	return s
 }

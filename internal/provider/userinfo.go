@@ -21,7 +21,7 @@ func (p *Provider) addUserInfo(ctx context.Context, m *metadata, t *tokens, logi
 	if p.s.UserInfo == UserInfoOff {
 		return nil
 	}
-	claims, err := p.userInfo(ctx, m, t, login.Subject)
+	claims, err := p.userInfo(ctx, m, t, login.Issuer, login.Subject)
 	switch {
 	case err == nil:
 		login.UserInfo = claims
@@ -34,8 +34,8 @@ func (p *Provider) addUserInfo(ctx context.Context, m *metadata, t *tokens, logi
 	return nil
 }
 
-// userInfo fetches the claims about subject (Core 5.3).
-func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject string) (validate.Claims, error) {
+// userInfo fetches the claims about issuer's subject (Core 5.3).
+func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, issuer, subject string) (validate.Claims, error) {
 	if m.userInfo == "" {
 		return nil, fmt.Errorf("%w: the provider has no userinfo_endpoint", ErrMisconfigured)
 	}
@@ -58,7 +58,7 @@ func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, subject
 	if a.status != http.StatusOK {
 		return nil, a.oauthError([]string{t.AccessToken})
 	}
-	claims, err := p.readUserInfo(ctx, m, a)
+	claims, err := p.readUserInfo(ctx, m, a, issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +89,10 @@ func (p *Provider) userInfoRequest(ctx context.Context, address string, t *token
 // readUserInfo reads plain JSON, or a JWT that is checked like any other
 // (Core 5.3.2): what comes signed may have been kept by somebody, so it must
 // say who made it, and for whom.
-func (p *Provider) readUserInfo(ctx context.Context, m *metadata, a *answer) (validate.Claims, error) {
+func (p *Provider) readUserInfo(ctx context.Context, m *metadata, a *answer, issuer string) (validate.Claims, error) {
 	switch {
 	case a.isJWT():
-		return p.verifyUserInfo(ctx, m, strings.TrimSpace(string(a.body)))
+		return p.verifyUserInfo(ctx, m, strings.TrimSpace(string(a.body)), issuer)
 	case !a.isJSON():
 		return nil, refused(userInfoResponse, "content_type", "is neither JSON nor a JWT")
 	}
@@ -108,7 +108,7 @@ const maxUserInfo = 256 << 10
 
 // verifyUserInfo checks an answer that is signed, encrypted, or both. One that
 // is only encrypted says no more of where it comes from than plain JSON does.
-func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw string) (validate.Claims, error) {
+func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw, issuer string) (validate.Claims, error) {
 	if len(p.decryptionKeys) > 0 && isJWE(raw) {
 		plain, err := p.decrypt(ctx, raw, maxUserInfo)
 		if err != nil {
@@ -127,7 +127,9 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw string) 
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
-	return validate.CheckUserInfoToken(header, payload, p.expect(Expected{}, "", ""))
+	e := p.expect(Expected{}, "", "")
+	e.Issuer = issuer
+	return validate.CheckUserInfoToken(header, payload, e)
 }
 
 // checkSubject holds the claims against the ID token's subject.

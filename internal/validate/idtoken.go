@@ -14,7 +14,11 @@ const farFuture = 10 * 365 * 24 * time.Hour
 
 // Expect is what an ID token must agree with.
 type Expect struct {
-	Issuer    string
+	Issuer     string
+	Others     Issuers  // accepted too
+	KeyIssuers []string // for which the key may sign, if its publisher says so and there are Others
+	Answered   string   // iss of the response that brought the token; "" if it had none
+
 	ClientID  string
 	Audiences []string // trusted beside ClientID
 	Nonce     string   // of this login; there is no login without one
@@ -114,10 +118,15 @@ func checkIssuer(t *IDToken, e Expect) (err error) {
 	if err != nil {
 		return err
 	}
-	if t.Issuer == "" || t.Issuer != e.Issuer {
+	switch {
+	case t.Issuer == "" || t.Issuer != e.Issuer && !e.Others.Accept(t.Issuer):
 		return failed("iss", "not the issuer of this provider")
+	case e.Answered != "" && t.Issuer != e.Answered:
+		return failed("iss", "not the issuer that answered")
+	case e.Others.None():
+		return nil
 	}
-	return nil
+	return checkTenant(t, e)
 }
 
 func checkAudience(t *IDToken, e Expect) (err error) {
