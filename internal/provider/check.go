@@ -199,6 +199,8 @@ func (s *Settings) checkClient(m *mistakes) {
 		if s.Secret != nil {
 			m.add("ClientAuth is %q and there is a client secret: remove one of them", authNone)
 		}
+	case authTLS, authSelfSigned:
+		s.checkMutualTLS(m)
 	case authPrivateKey:
 		if !s.canSign() {
 			m.add("ClientAuth %q needs ClientKeys: give the signing key whose public half the provider knows", s.ClientAuth)

@@ -19,10 +19,12 @@ const (
 	authPost       = "client_secret_post"
 	authSecretJWT  = "client_secret_jwt"
 	authPrivateKey = "private_key_jwt"
+	authTLS        = "tls_client_auth"             // RFC 8705 2.1
+	authSelfSigned = "self_signed_tls_client_auth" // RFC 8705 2.2
 	authNone       = "none"
 )
 
-var authMethods = []string{authBasic, authPost, authSecretJWT, authPrivateKey, authNone}
+var authMethods = []string{authBasic, authPost, authSecretJWT, authPrivateKey, authTLS, authSelfSigned, authNone}
 
 // assertionType is the client_assertion_type of a JWT (RFC 7523 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -61,7 +63,7 @@ func chooseClientAuth(s *Settings, supported []string, listed bool) (string, err
 func (p *Provider) authenticate(ctx context.Context, m *metadata, form url.Values) (func(*http.Request), []string, error) {
 	inForm := func(*http.Request) {}
 	switch m.clientAuth {
-	case authNone:
+	case authNone, authTLS, authSelfSigned: // the certificate was shown already
 		form.Set("client_id", p.s.ClientID)
 		return inForm, nil, nil
 	case authPrivateKey, authSecretJWT:

@@ -338,9 +338,10 @@ func (p *Provider) signingKey(ctx context.Context, supported []string) (*signing
 	return nil, fmt.Errorf("%w: none of ClientKeys can sign as the provider wants it: it lists %s", ErrMisconfigured, strings.Join(supported, ", "))
 }
 
-// PublicKeys returns the public halves of ClientKeys, for the client's JWK Set
-// (RFC 7517). Should one of them not be had there is an error and no set: a
-// provider keeps the last good one, as we do.
+// PublicKeys returns the public halves of ClientKeys, and a self-signed
+// certificate's, for the client's JWK Set (RFC 7517). Should one of them not
+// be had there is an error and no set: a provider keeps the last good one, as
+// we do.
 func (p *Provider) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
 	var out []json.RawMessage
 	for _, k := range slices.Concat(p.clientKeys, p.decryptionKeys) {
@@ -366,7 +367,11 @@ func (p *Provider) PublicKeys(ctx context.Context) ([]json.RawMessage, error) {
 		}
 		out = append(out, b)
 	}
-	return out, nil
+	key, err := p.certificateKey()
+	if key != nil {
+		out = append(out, key)
+	}
+	return out, err
 }
 
 // checkClientKeys reports what can be seen without asking a source.

@@ -78,6 +78,11 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 	}
 	rule := s.urlRule(issuer)
 	var errs []error
+	if s.mutualTLS() {
+		if doc, err = withAliases(doc); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
+		}
+	}
 	for _, e := range []struct {
 		to       *string
 		override string
@@ -97,7 +102,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s))
+	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}

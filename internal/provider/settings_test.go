@@ -79,6 +79,11 @@ func TestNewRefuses(t *testing.T) {
 		{"a claim of request objects as dynamic parameter", func(s *provider.Settings) {
 			s.RequestObject, s.DynamicParams = "unsigned request", []string{"aud"}
 		}, "is a claim of the request object"},
+		{"mutual TLS without a client", func(s *provider.Settings) { s.ClientAuth = "tls_client_auth" }, "no client certificate"},
+		{"mutual TLS without a certificate", func(s *provider.Settings) {
+			s.ClientAuth, s.HTTPClient = "self_signed_tls_client_auth", &http.Client{Transport: &http.Transport{}}
+		}, "no client certificate"},
+		{"mutual TLS for a tenant", func(s *provider.Settings) { s.TenantSupplied, s.ClientAuth = true, "tls_client_auth" }, "never uses HTTPClient"},
 		{"an unknown response type", func(s *provider.Settings) { s.ResponseType = "token" }, `ResponseType "token"`},
 		{"a response type without ID token", func(s *provider.Settings) { s.ResponseType = "token code code" }, `ResponseType "token code code"`},
 		{"tokens in the query", func(s *provider.Settings) { s.ResponseType, s.ResponseMode = "code id_token", "query" }, `ResponseMode "query"`},
