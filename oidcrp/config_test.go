@@ -63,6 +63,9 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"unknown client authentication", func(c *oidcrp.Config) { c.Providers[0].ClientAuth = "password" }, "ClientAuth"},
 		{"private_key_jwt without a key", func(c *oidcrp.Config) { c.Providers[0].ClientAuth = "private_key_jwt" }, "Providers[0] (acme).ClientAuth \"private_key_jwt\" needs ClientKeys"},
 		{"a client key from nowhere", func(c *oidcrp.Config) { c.Providers[0].ClientKeys = []oidcrp.ClientKey{{ID: "a"}} }, "Providers[0] (acme).ClientKeys[0]: give one of"},
+		{"mutual TLS without a certificate", func(c *oidcrp.Config) {
+			c.Providers[0].ClientSecret, c.Providers[0].ClientAuth = "", "tls_client_auth"
+		}, "HTTPClient has no client certificate"},
 		{"a signed request without a key", func(c *oidcrp.Config) { c.Providers[0].RequestObject = oidcrp.RequestByValue }, "RequestObject \"request\" needs ClientKeys"},
 		{"callback on a request address", func(c *oidcrp.Config) { c.Providers[0].RedirectPath = "/auth/request/acme" }, "is an address of ours"},
 		{"alg none", func(c *oidcrp.Config) { c.Providers[0].Algorithms = []string{"none"} }, "Algorithms"},

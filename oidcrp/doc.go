@@ -74,7 +74,7 @@
 //	logout                 POST signs out (return_to=); GET asks, and is where providers return to
 //	me                     who is signed in, as JSON, for front ends
 //	request/{provider}     signed authorization requests, for providers to fetch
-//	jwks                   the public halves of Provider.ClientKeys, if there are any
+//	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
 //
 // login with the name of no provider is the sign-in page, or the only provider.
 // To a form, logout answers with redirects to the provider and back; to fetch,

@@ -209,7 +209,9 @@ type Provider struct {
 	// "client_secret_basic", "client_secret_post", "none",
 	// "client_secret_jwt", "private_key_jwt", "tls_client_auth" or
 	// "self_signed_tls_client_auth". Empty: chosen from the metadata and from
-	// what is configured, never by trying.
+	// what is configured, never by trying. The TLS methods (RFC 8705) are never
+	// chosen: HTTPClient shows the certificate, to mtls_endpoint_aliases where
+	// there are any.
 	ClientAuth string
 
 	// ClientKeys sign client assertions and request objects, newest first, or
