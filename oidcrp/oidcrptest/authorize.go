@@ -205,6 +205,9 @@ func readRequest(v url.Values, c Client) (*authRequest, *oauthError) {
 	if req.response == "" {
 		return req, &oauthError{code: "unsupported_response_type", description: v.Get("response_type")}
 	}
+	if c.ResponseTypes != nil && !slices.ContainsFunc(c.ResponseTypes, func(s string) bool { return responseType(s) == req.response }) {
+		return req, &oauthError{code: "unauthorized_client", description: "response_type " + req.response + " is not registered"}
+	}
 	if !slices.Contains(req.scopes, "openid") {
 		return req, &oauthError{code: "invalid_scope", description: "scope has no openid"}
 	}

@@ -20,6 +20,9 @@ type Client struct {
 	RedirectURLs           []string // compared exactly
 	PostLogoutRedirectURLs []string // compared exactly
 
+	// ResponseTypes are those allowed; nil: all.
+	ResponseTypes []string
+
 	// AuthMethod is the one token_endpoint_auth_method allowed:
 	// "client_secret_basic", "client_secret_post", "client_secret_jwt",
 	// "private_key_jwt" or "none". "" allows the first two.
@@ -101,6 +104,7 @@ func (p *Provider) AddClient(c Client) Client {
 	}
 	mustAuthenticate(c)
 	c.RedirectURLs = slices.Clone(c.RedirectURLs)
+	c.ResponseTypes = slices.Clone(c.ResponseTypes)
 	c.PostLogoutRedirectURLs = slices.Clone(c.PostLogoutRedirectURLs)
 	p.mu.Lock()
 	defer p.mu.Unlock()

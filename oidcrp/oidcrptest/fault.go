@@ -27,6 +27,8 @@ type Fault struct {
 	TokenResponse func(m map[string]any)   // a successful one
 	IDToken       func(t *IDToken)         // before it is signed
 	Pushed        func(m map[string]any)   // a successful answer to a pushed request
+	Registration  func(m map[string]any)   // a successful answer to a registration
+	WebFinger     func(doc map[string]any)
 	UserInfo      func(claims map[string]any)
 	UserInfoJWT   func(t *JWT)            // signed UserInfo, before it is signed
 	ResponseJWT   func(t *JWT)            // an authorization response by JARM, before it is signed
@@ -485,6 +487,52 @@ func ResponseParam(name string, values ...string) Fault {
 // ResponseSuffix appends to one parameter of authorization responses.
 func ResponseSuffix(name, suffix string) Fault {
 	return onResponse("ResponseSuffix "+name, func(r *Response) { r.Params.Set(name, r.Params.Get(name)+suffix) })
+}
+
+// Registration, WebFinger and metadata of OAuth alone.
+var (
+	// NoRegistration has no registration_endpoint.
+	NoRegistration = metadataField("NoRegistration", "registration_endpoint", nil)
+	// RegistrationRubbish answers with JSON cut short.
+	RegistrationRubbish = rubbish("RegistrationRubbish", RegisterEndpoint)
+	// RegistrationHang never answers.
+	RegistrationHang = hang("RegistrationHang", RegisterEndpoint)
+	// RegistrationHuge answers after 32 MiB of white space.
+	RegistrationHuge = huge("RegistrationHuge", RegisterEndpoint)
+	// WebFingerHang never answers.
+	WebFingerHang = hang("WebFingerHang", WebFingerEndpoint)
+	// WebFingerRubbish answers with JSON cut short.
+	WebFingerRubbish = rubbish("WebFingerRubbish", WebFingerEndpoint)
+	// OAuthMetadataOnly has no OpenID metadata, only OAuth's (RFC 8414).
+	OAuthMetadataOnly = statusOnly("OAuthMetadataOnly", DiscoveryEndpoint, http.StatusNotFound)
+)
+
+// RegistrationError answers registrations with an error of RFC 7591 3.2.2.
+func RegistrationError(code string) Fault {
+	return oauthFailure("RegistrationError", RegisterEndpoint, code)
+}
+
+// RegistrationField sets one field of successful answers to registrations; nil
+// leaves it out.
+func RegistrationField(name string, value any) Fault {
+	return Fault{Name: "RegistrationField " + name, Registration: func(m map[string]any) { set(m, name, value) }}
+}
+
+// WebFingerIssuer names another provider.
+func WebFingerIssuer(issuer string) Fault {
+	return Fault{Name: "WebFingerIssuer " + issuer, WebFinger: func(doc map[string]any) {
+		doc["links"] = []any{map[string]any{"rel": issuerRelation, "href": issuer}}
+	}}
+}
+
+// WebFingerStatus answers WebFinger requests with this status.
+func WebFingerStatus(status int) Fault {
+	return statusOnly("WebFingerStatus", WebFingerEndpoint, status)
+}
+
+// WebFingerRedirect sends WebFinger requests elsewhere.
+func WebFingerRedirect(to string) Fault {
+	return redirect("WebFingerRedirect", WebFingerEndpoint, to, http.StatusFound)
 }
 
 // Encryption.

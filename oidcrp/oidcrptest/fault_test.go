@@ -316,6 +316,30 @@ var faultTests = map[string]struct {
 	"AuthorizationError": {oidcrptest.AuthorizationError("server_error", "boom"), all(
 		responseIs("error", "server_error"), responseIs("error_description", "boom"), responseIs("code"), responseIs("state", "the-state"))},
 
+	"NoRegistration":      {oidcrptest.NoRegistration, metadataIs("registration_endpoint", nil)},
+	"RegistrationRubbish": {oidcrptest.RegistrationRubbish, registerAnswer(200, `{"issuer":"http`)},
+	"RegistrationHang":    {oidcrptest.RegistrationHang, hangs(oidcrptest.RegisterEndpoint)},
+	"RegistrationError":   {oidcrptest.RegistrationError("invalid_redirect_uri"), registerAnswer(400, `{"error":"invalid_redirect_uri"`)},
+	"RegistrationHuge": {oidcrptest.RegistrationHuge, func(t *testing.T, w *wire) {
+		if a := w.register(usualMetadata); a.status != 201 || len(a.body) < 32<<20 || !json.Valid([]byte(a.body)) {
+			t.Errorf("answered %d with %d bytes", a.status, len(a.body))
+		}
+	}},
+	"RegistrationField": {oidcrptest.RegistrationField("client_id", 7), func(t *testing.T, w *wire) {
+		isField(t, w, "registration", w.register(usualMetadata).json(t), "client_id", 7)
+	}},
+	"WebFingerHang":     {oidcrptest.WebFingerHang, hangs(oidcrptest.WebFingerEndpoint)},
+	"WebFingerRubbish":  {oidcrptest.WebFingerRubbish, rubbish(oidcrptest.WebFingerEndpoint)},
+	"WebFingerStatus":   {oidcrptest.WebFingerStatus(404), getAnswer(oidcrptest.WebFingerEndpoint, 404, "")},
+	"WebFingerRedirect": {oidcrptest.WebFingerRedirect("https://other.example/"), getAnswer(oidcrptest.WebFingerEndpoint, 302, "https://other.example/")},
+	"WebFingerIssuer": {oidcrptest.WebFingerIssuer("https://other.example"), func(t *testing.T, w *wire) {
+		if got := w.webFinger("acct:alice@127.0.0.1", ""); got != "https://other.example" {
+			t.Errorf("issuer %q", got)
+		}
+	}},
+	"OAuthMetadataOnly": {oidcrptest.OAuthMetadataOnly, all(
+		getAnswer(oidcrptest.DiscoveryEndpoint, 404, ""), getAnswer(oidcrptest.OAuthMetadataEndpoint, 200, ""))},
+
 	"IgnoreEncryption": {oidcrptest.IgnoreEncryption, encrypted(func(t *testing.T, s *signer, e oidcrptest.Encryption, token string) {
 		if strings.Count(token, ".") != 2 {
 			t.Errorf("encrypted: %s", token)

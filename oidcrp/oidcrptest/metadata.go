@@ -13,6 +13,7 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"userinfo_endpoint":                     p.URL(UserInfoEndpoint),
 		"jwks_uri":                              p.URL(JWKSEndpoint),
 		"end_session_endpoint":                  p.URL(EndSessionEndpoint),
+		"registration_endpoint":                 p.URL(RegisterEndpoint),
 		"revocation_endpoint":                   p.URL(RevokeEndpoint),
 		"pushed_authorization_request_endpoint": p.URL(PAREndpoint),
 

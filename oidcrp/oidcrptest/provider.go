@@ -1,11 +1,13 @@
 package oidcrptest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -30,8 +32,15 @@ const (
 	EndSessionEndpoint = "/end-session"
 	PAREndpoint        = "/par"
 	RevokeEndpoint     = "/revoke"
+	RegisterEndpoint   = "/register"
 	ClaimsEndpoint     = "/claims"   // of distributed claims
 	ResourceEndpoint   = "/resource" // an API that takes access tokens
+)
+
+// Two more, at the root of the issuer's host.
+const (
+	WebFingerEndpoint     = "/.well-known/webfinger"
+	OAuthMetadataEndpoint = "/.well-known/oauth-authorization-server" // and then the issuer's path
 )
 
 // How long what the provider hands out lives. Tokens: see
@@ -78,7 +87,8 @@ type Provider struct {
 	http     *http.Client              // to fetch what clients host
 	nonces   proofNonces
 
-	sourceTokens map[string]sourceToken
+	sourceTokens      map[string]sourceToken
+	registrationToken string
 
 	calls    map[string]int
 	requests map[string][]Request
@@ -180,6 +190,12 @@ func (p *Provider) Issuer() string { return p.issuer }
 
 // URL returns the address of one of the endpoints.
 func (p *Provider) URL(endpoint string) string {
+	switch root := strings.TrimSuffix(strings.TrimRight(p.issuer, "/"), p.base); endpoint {
+	case WebFingerEndpoint:
+		return root + endpoint
+	case OAuthMetadataEndpoint:
+		return root + endpoint + p.base
+	}
 	return strings.TrimRight(p.issuer, "/") + endpoint
 }
 
@@ -296,6 +312,7 @@ type Request struct {
 	Method string
 	Query  url.Values
 	Form   url.Values // of the body
+	Body   string     // where it is no form
 	Header http.Header
 }
 
@@ -345,17 +362,20 @@ func init() {
 		methods []string
 		handler handler
 	}{
-		DiscoveryEndpoint:  {[]string{get}, (*Provider).serveMetadata},
-		JWKSEndpoint:       {[]string{get}, (*Provider).serveJWKS},
-		AuthorizeEndpoint:  {[]string{get, post}, (*Provider).serveAuthorize},
-		SignInEndpoint:     {[]string{post}, (*Provider).serveSignIn},
-		TokenEndpoint:      {[]string{post}, (*Provider).serveToken},
-		UserInfoEndpoint:   {[]string{get, post}, (*Provider).serveUserInfo},
-		EndSessionEndpoint: {[]string{get, post}, (*Provider).serveEndSession},
-		PAREndpoint:        {[]string{post}, (*Provider).servePAR},
-		RevokeEndpoint:     {[]string{post}, (*Provider).serveRevoke},
-		ClaimsEndpoint:     {[]string{get, post}, (*Provider).serveClaims},
-		ResourceEndpoint:   {[]string{get, post}, (*Provider).serveResource},
+		DiscoveryEndpoint:     {[]string{get}, (*Provider).serveMetadata},
+		JWKSEndpoint:          {[]string{get}, (*Provider).serveJWKS},
+		AuthorizeEndpoint:     {[]string{get, post}, (*Provider).serveAuthorize},
+		SignInEndpoint:        {[]string{post}, (*Provider).serveSignIn},
+		TokenEndpoint:         {[]string{post}, (*Provider).serveToken},
+		UserInfoEndpoint:      {[]string{get, post}, (*Provider).serveUserInfo},
+		EndSessionEndpoint:    {[]string{get, post}, (*Provider).serveEndSession},
+		PAREndpoint:           {[]string{post}, (*Provider).servePAR},
+		RevokeEndpoint:        {[]string{post}, (*Provider).serveRevoke},
+		RegisterEndpoint:      {[]string{post}, (*Provider).serveRegister},
+		WebFingerEndpoint:     {[]string{get}, (*Provider).serveWebFinger},
+		OAuthMetadataEndpoint: {[]string{get}, (*Provider).serveMetadata},
+		ClaimsEndpoint:        {[]string{get, post}, (*Provider).serveClaims},
+		ResourceEndpoint:      {[]string{get, post}, (*Provider).serveResource},
 	}
 }
 
@@ -389,6 +409,11 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveHome(w, r)
 		return
 	}
+	if atHost := p.hostEndpoint(r.URL.Path); atHost != "" {
+		path, below = atHost, true
+	} else if path == WebFingerEndpoint || path == OAuthMetadataEndpoint {
+		below = false
+	}
 	endpoint, ok := endpoints[path]
 	if !ok && p.movedJWKS() == path {
 		path, endpoint, ok = JWKSEndpoint, endpoints[JWKSEndpoint], true
@@ -404,7 +429,13 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot read the form", http.StatusBadRequest)
 		return
 	}
-	p.record(path, r)
+	body, err := io.ReadAll(r.Body) // empty after a form
+	if err != nil {
+		http.Error(w, "cannot read the body", http.StatusBadRequest)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	p.record(path, r, string(body))
 
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(endpoint.methods, r.Method) && !(r.Method == http.MethodHead && slices.Contains(endpoint.methods, http.MethodGet)) {
@@ -445,7 +476,7 @@ func fromLoopback(r *http.Request) bool {
 	return loopback(host)
 }
 
-func (p *Provider) record(endpoint string, r *http.Request) {
+func (p *Provider) record(endpoint string, r *http.Request, body string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls[endpoint]++
@@ -457,6 +488,7 @@ func (p *Provider) record(endpoint string, r *http.Request) {
 		Method: r.Method,
 		Query:  r.URL.Query(),
 		Form:   maps.Clone(r.PostForm),
+		Body:   body,
 		Header: r.Header.Clone(),
 	})
 }
