@@ -185,11 +185,14 @@ func (c *complaints) span(field string, d, least, most time.Duration) {
 	}
 }
 
+// badPointer is a JSON Pointer with an escape that is none (RFC 6901 3).
+var badPointer = regexp.MustCompile(`^/.*~([^01]|$)`)
+
 // claimNames checks what a session is to keep.
 func (c *complaints) claimNames(names []string) {
 	for i, name := range names {
 		switch {
-		case name == "" || name == "/":
+		case name == "" || name == "/" || badPointer.MatchString(name):
 			c.add("Claims[%d]: %q: give a claim's name, or a JSON Pointer such as \"/realm_access/roles\"", i, name)
 		case slices.Index(names, name) != i:
 			c.add("Claims[%d]: %q is there already: remove it", i, name)
@@ -253,11 +256,11 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 		} else {
 			field = fmt.Sprintf("Providers[%d] (%s)", i, p.Name)
 		}
+		entry := c.provider(rp, cfg, field, p, tenants > 1)
 		if rp.byName[p.Name] != nil {
 			c.add("%s.Name: %q is taken by another provider: give each its own", field, p.Name)
 			continue
 		}
-		entry := c.provider(rp, cfg, field, p, tenants > 1)
 		rp.providers = append(rp.providers, entry)
 		rp.byName[p.Name] = entry
 	}
@@ -299,6 +302,9 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	}
 	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
+	}
+	if badPointer.MatchString(p.RolesClaim) {
+		c.add("%s.RolesClaim: %q: ~ is written ~0 in a JSON Pointer, and / inside a name ~1", field, p.RolesClaim)
 	}
 	if p.Roles != nil && p.RolesClaim == "" {
 		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)

@@ -71,9 +71,18 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 	default:
 		rp.page(w, r, pages.Page{
 			Name: e.page, Status: e.Status, MessageKey: e.message, Message: e.Message,
-			ID: e.ID, RetryURL: e.RetryURL, User: FromContext(r.Context()).Name(),
+			ID: e.ID, RetryURL: e.RetryURL, User: FromContext(r.Context()).Name(), Providers: rp.named(e.Provider),
 		})
 	}
+}
+
+// named is a provider for a page to name.
+func (rp *RelyingParty) named(name string) []pages.Link {
+	p := rp.byName[name]
+	if p == nil {
+		return nil
+	}
+	return []pages.Link{{Name: p.name, DisplayName: p.display}}
 }
 
 // page writes one of our pages. Should a replaced template fail, the built-in
@@ -88,7 +97,7 @@ func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Pag
 
 // describe finds out what an error means for the visitor.
 func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error {
-	e := &Error{Step: step, ID: rand.Text()[:12], Status: http.StatusInternalServerError,
+	e := &Error{Step: step, ID: newID(), Status: http.StatusInternalServerError,
 		Err: err, reason: "internal", message: "error.generic", page: "error"}
 	var at *Error // from further down, where more was known
 	if errors.As(err, &at) {
@@ -127,6 +136,7 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	}
 	if e.Status == http.StatusForbidden && e.reason == "forbidden" {
 		e.page = "denied"
+		e.RetryURL = rp.LoginURL(LoginOptions{ReturnTo: rp.here(r), Prompt: "select_account"}) // as somebody else
 	}
 	return e
 }
@@ -144,6 +154,7 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	kind, message, level := LoginFailed, "login failed", slog.LevelWarn
 	switch e.reason {
 	case "login_required", "not_found", "method":
+		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
 	case "forbidden", "cross_origin":
 		kind, message = AccessDenied, "access denied"
@@ -171,9 +182,12 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 }
 
 // storeFailed reports a failure of the store that failed no request.
-func (rp *RelyingParty) storeFailed(ctx context.Context, err error) {
-	rp.report(ctx, &Error{Step: "session", Status: http.StatusServiceUnavailable, Err: err, reason: "store_unavailable"})
+func (rp *RelyingParty) storeFailed(ctx context.Context, step string, err error) {
+	rp.report(ctx, &Error{Step: step, ID: newID(), Err: err, reason: "store_unavailable"})
 }
+
+// newID is a correlation id.
+func newID() string { return rand.Text()[:12] }
 
 // problemDocument is a failure for scripts (RFC 9457). Its members are API.
 type problemDocument struct {
@@ -211,6 +225,9 @@ func (rp *RelyingParty) because(p *providerEntry, returnTo string, err error) er
 	}
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name
+	}
+	if errors.Is(err, ErrProviderUnavailable) && len(rp.providers) > 1 {
+		retry.Provider = "" // there are others
 	}
 	e.RetryURL = rp.LoginURL(retry)
 	return e

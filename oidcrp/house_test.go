@@ -1,6 +1,7 @@
 package oidcrp_test
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -155,6 +156,9 @@ func TestNoStrayWords(t *testing.T) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
+		}
+		if bytes.IndexByte(b, 0) >= 0 {
+			return nil // built, and not ours to read
 		}
 		if found := stray.Find(b); found != nil {
 			t.Errorf("%s: %s", path, found)

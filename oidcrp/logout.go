@@ -162,7 +162,7 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logou
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
 		rp.endSession(w, r, s, "logout")
 	case !errors.Is(err, session.ErrNone):
-		rp.report(r.Context(), rp.describe("logout", r, err))
+		rp.storeFailed(r.Context(), "logout", err)
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
 	}
 	rp.desk.Replace(w, r)
@@ -174,7 +174,7 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logou
 func (rp *RelyingParty) endSession(w http.ResponseWriter, r *http.Request, s *Session, reason string) {
 	ctx := r.Context()
 	if err := rp.sessions.End(ctx, w, r, s.rec); err != nil {
-		rp.report(ctx, rp.describe("logout", r, err))
+		rp.storeFailed(ctx, "logout", err)
 	}
 	rp.log.InfoContext(ctx, "signed out", "provider", s.Provider(), "session", s.Handle(), "reason", reason)
 	rp.emit(ctx, Event{Kind: SessionEnded, Provider: s.Provider(), Issuer: s.Issuer(), Subject: s.Subject(),

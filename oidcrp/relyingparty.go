@@ -101,7 +101,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	})
 	rp.sessions = session.New(session.Config{
 		Keys: keys, Site: at, Store: cfg.Store,
-		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: rp.storeFailed,
+		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: func(ctx context.Context, err error) { rp.storeFailed(ctx, "session", err) },
 	})
 	rp.paused = session.New(session.Config{
 		Kind: "paused", Keys: keys, Site: at, Store: cfg.Store,

@@ -183,7 +183,7 @@ func (s *Settings) checkTenant(m *mistakes) {
 }
 
 func (s *Settings) checkClient(m *mistakes) {
-	if s.ClientID == "" {
+	if strings.TrimSpace(s.ClientID) == "" {
 		m.add("ClientID is empty: give the id the provider registered")
 	}
 	if hasControl(s.ClientID) {

@@ -28,15 +28,18 @@ const leastLife = 2 * time.Second
 const maxSealed = 48 << 10
 
 // backend is a Store with its traps removed: the best variant of each method
-// is called, a panic is an error, every error is ErrStore.
+// is called, for a bounded time, a panic is an error, every error is ErrStore.
 type backend struct {
+	prompt bool // it never waits for anything
 	find   func(ctx context.Context, key string) ([]byte, bool, error)
 	commit func(ctx context.Context, key string, b []byte, expiry time.Time) error
 	remove func(ctx context.Context, key string) error
 }
 
 func newBackend(s Store) *backend {
+	_, prompt := s.(*MemoryStore)
 	b := &backend{
+		prompt: prompt,
 		find: func(ctx context.Context, key string) ([]byte, bool, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, false, err
@@ -77,41 +80,64 @@ func newBackend(s Store) *backend {
 // Find returns what lies under key. The caller must not change it: a store may
 // return its own copy.
 func (b *backend) Find(ctx context.Context, key string) (value []byte, found bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			value, found, err = nil, false, fmt.Errorf("%w: find panicked: %v", ErrStore, p)
-		}
-	}()
-	value, found, err = b.find(ctx, key)
-	if err != nil {
-		return nil, false, fmt.Errorf("%w: find: %w", ErrStore, err)
+	if b.prompt { // without the cost of waiting
+		return b.find(ctx, key)
 	}
-	return value, found, nil
+	a := b.call(ctx, "find", func(ctx context.Context) (a answer) {
+		a.value, a.found, a.err = b.find(ctx, key)
+		return a
+	})
+	return a.value, a.found, a.err
 }
 
 // Commit stores value under key. The caller must not use value again: a store
 // may keep it.
-func (b *backend) Commit(ctx context.Context, key string, value []byte, expiry time.Time) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: commit panicked: %v", ErrStore, p)
-		}
-	}()
-	if err := b.commit(ctx, key, value, expiry); err != nil {
-		return fmt.Errorf("%w: commit: %w", ErrStore, err)
-	}
-	return nil
+func (b *backend) Commit(ctx context.Context, key string, value []byte, expiry time.Time) error {
+	return b.call(ctx, "commit", func(ctx context.Context) answer {
+		return answer{err: b.commit(ctx, key, value, expiry)}
+	}).err
 }
 
 // Delete removes what lies under key.
-func (b *backend) Delete(ctx context.Context, key string) (err error) {
+func (b *backend) Delete(ctx context.Context, key string) error {
+	return b.call(ctx, "delete", func(ctx context.Context) answer {
+		return answer{err: b.remove(ctx, key)}
+	}).err
+}
+
+// answer is what a store said.
+type answer struct {
+	value []byte
+	found bool
+	err   error
+}
+
+// call asks the store and waits no longer than storeTime. Clients of some
+// stores do not heed a context: go-redis, unless told to, waits its own time.
+// Then the answer comes to nobody.
+func (b *backend) call(ctx context.Context, what string, ask func(context.Context) answer) answer {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	came := make(chan answer, 1)
+	go func() { came <- asked(ctx, what, ask) }()
+	select {
+	case a := <-came:
+		return a
+	case <-ctx.Done():
+		return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, context.Cause(ctx))}
+	}
+}
+
+// asked makes every failure ErrStore, a panic too.
+func asked(ctx context.Context, what string, ask func(context.Context) answer) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: delete panicked: %v", ErrStore, p)
+			a = answer{err: fmt.Errorf("%w: %s panicked: %v", ErrStore, what, p)}
 		}
 	}()
-	if err := b.remove(ctx, key); err != nil {
-		return fmt.Errorf("%w: delete: %w", ErrStore, err)
+	a = ask(ctx)
+	if a.err != nil {
+		return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, a.err)}
 	}
-	return nil
+	return a
 }
