@@ -1,0 +1,81 @@
+package oidcrp_test
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// comprehensiveModules are those of the comprehensive plan alone.
+var comprehensiveModules = map[string]module{
+	"oidcc-client-test-missing-aud": {faults: one(oidcrptest.MissingAudience), reason: "aud"},
+	"oidcc-client-test-invalid-sig-hs256": {
+		alg: "HS256", faults: one(oidcrptest.ScrambledSignature), reason: "signature",
+		change: func(cfg *oidcrp.Config) { cfg.Providers[0].Algorithms = []string{"HS256"} },
+	},
+	"oidcc-client-test-invalid-sig-es256": {alg: "ES256", faults: one(oidcrptest.ScrambledSignature), reason: "signature"},
+
+	"oidcc-client-test-userinfo-bearer-header": {faults: one(oidcrptest.UserInfoHeaderOnly)},
+	"oidcc-client-test-userinfo-bearer-body": {
+		faults: one(oidcrptest.UserInfoBodyOnly),
+		change: func(cfg *oidcrp.Config) { cfg.Providers[0].UserInfoInBody = true },
+	},
+	"oidcc-client-test-form-post-error": {
+		mode: "form_post",
+		faults: []oidcrptest.Fault{
+			demand(oidcrptest.AuthorizeEndpoint, "max_age 0 and prompt none", func(r *http.Request) bool {
+				return r.URL.Query().Get("max_age") == "0" && r.URL.Query().Get("prompt") == "none"
+			}),
+			oidcrptest.AuthorizationError("login_required", "the suite signs nobody in"),
+		},
+		change: func(cfg *oidcrp.Config) { cfg.Providers[0].DynamicParams = []string{"max_age"} },
+		run: func(c *conformance) {
+			c.page = c.b.Get(c.URL + "/auth/login?prompt=none&max_age=0")
+			c.refused(c.page, http.StatusBadRequest, "invalid_response")
+			c.delivered()
+			c.calls(oidcrptest.AuthorizeEndpoint, 1)
+			c.calls(oidcrptest.TokenEndpoint, 0)
+			c.calls(oidcrptest.UserInfoEndpoint, 0)
+		},
+	},
+
+	// Unsigned claims are left out by design, and the login goes on.
+	"oidcc-client-test-aggregated-claims": {
+		source: &oidcrptest.ClaimSource{Algorithm: "none", Claims: map[string]any{
+			"address": map[string]any{"country": "Norway"}, "phone_number": "+47 1",
+		}},
+		change: func(cfg *oidcrp.Config) {
+			cfg.Claims = []string{"address", "phone_number"}
+			cfg.Providers[0].ClaimSources = []oidcrp.ClaimSource{{Claims: cfg.Claims}}
+		},
+		check: func(c *conformance) {
+			if all := c.claims(); all["address"] != nil || all["phone_number"] != nil {
+				c.t.Errorf("unsigned claims were believed: %v", all)
+			}
+			if !strings.Contains(c.log.String(), "level=WARN") {
+				c.t.Errorf("nobody was told\n%s", c.log)
+			}
+		},
+	},
+	"oidcc-client-test-distributed-claims": {
+		source: &oidcrptest.ClaimSource{Distributed: true, Claims: map[string]any{"credit_score": 650}},
+		change: func(cfg *oidcrp.Config) {
+			cfg.Claims = []string{"credit_score"}
+			cfg.Providers[0].ClaimSources = []oidcrp.ClaimSource{{
+				Endpoint: cfg.Providers[0].Issuer + oidcrptest.ClaimsEndpoint[1:], Claims: cfg.Claims,
+			}}
+		},
+		check: func(c *conformance) {
+			if score := c.claims()["credit_score"]; score != 650.0 {
+				c.t.Errorf("credit_score is %v\n%s", score, c.log)
+			}
+			c.calls(oidcrptest.ClaimsEndpoint, 1)
+			r := c.suite.op.Requests(oidcrptest.ClaimsEndpoint)[0]
+			if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") || r.Query.Has("access_token") {
+				c.t.Errorf("the token was sent in %v", r.Query)
+			}
+		},
+	},
+}

@@ -1,0 +1,96 @@
+package oidcrp_test
+
+import "slices"
+
+const (
+	responseCode             = "code"
+	responseIDToken          = "id_token"
+	responseIDTokenToken     = "id_token token"
+	responseCodeIDToken      = "code id_token"
+	responseCodeToken        = "code token"
+	responseCodeIDTokenToken = "code id_token token"
+)
+
+// The modules that most plans have, in the suite's order.
+var (
+	claimModules = []string{
+		"oidcc-client-test",
+		"oidcc-client-test-invalid-iss",
+		"oidcc-client-test-missing-sub",
+		"oidcc-client-test-invalid-aud",
+		"oidcc-client-test-missing-iat",
+		"oidcc-client-test-kid-absent-single-jwks",
+		"oidcc-client-test-kid-absent-multiple-jwks",
+	}
+	codeHashModules   = []string{"oidcc-client-test-invalid-chash", "oidcc-client-test-missing-chash"}
+	accessHashModules = []string{"oidcc-client-test-invalid-athash", "oidcc-client-test-missing-athash"}
+	signatureModules  = []string{"oidcc-client-test-idtoken-sig-rs256", "oidcc-client-test-invalid-sig-rs256"}
+	userInfoModules   = []string{"oidcc-client-test-userinfo-invalid-sub"}
+	nonceModules      = []string{"oidcc-client-test-nonce-unless-code-flow", "oidcc-client-test-nonce-invalid", "oidcc-client-test-scope-userinfo-claims"}
+	basicAuthModules  = []string{"oidcc-client-test-client-secret-basic"}
+)
+
+var (
+	basicFlows = []planFlow{
+		{responseCode, 14, slices.Concat(claimModules, signatureModules,
+			[]string{"oidcc-client-test-idtoken-sig-none"}, userInfoModules, nonceModules[1:], basicAuthModules)},
+	}
+	implicitFlows = []planFlow{
+		{responseIDToken, 12, slices.Concat(claimModules, signatureModules, nonceModules)},
+		{responseIDTokenToken, 15, slices.Concat(claimModules, accessHashModules, signatureModules, userInfoModules, nonceModules)},
+	}
+	hybridFlows = []planFlow{
+		{responseCodeIDToken, 16, slices.Concat(claimModules, codeHashModules, signatureModules, userInfoModules, nonceModules, basicAuthModules)},
+		{responseCodeToken, 14, slices.Concat(claimModules, signatureModules, userInfoModules, nonceModules, basicAuthModules)},
+		{responseCodeIDTokenToken, 18, slices.Concat(claimModules, codeHashModules, accessHashModules, signatureModules, userInfoModules, nonceModules, basicAuthModules)},
+	}
+	configFlows = []planFlow{
+		{responseCode, 6, []string{
+			"oidcc-client-test-discovery-openid-config",
+			"oidcc-client-test-discovery-jwks-uri-keys",
+			"oidcc-client-test-discovery-issuer-mismatch",
+			"oidcc-client-test-idtoken-sig-none",
+			"oidcc-client-test-signing-key-rotation-just-before-signing",
+			"oidcc-client-test-signing-key-rotation",
+		}},
+	}
+)
+
+var (
+	// onlyComprehensive are what the comprehensive plan has beside the modules
+	// of the others.
+	onlyComprehensive = []string{
+		"oidcc-client-test-missing-aud",
+		"oidcc-client-test-form-post-error",
+		"oidcc-client-test-invalid-sig-hs256",
+		"oidcc-client-test-invalid-sig-es256",
+	}
+	userInfoComprehensive = []string{
+		"oidcc-client-test-userinfo-bearer-header",
+		"oidcc-client-test-userinfo-bearer-body",
+		"oidcc-client-test-aggregated-claims",
+		"oidcc-client-test-distributed-claims",
+	}
+	withUserInfo       = slices.Concat(onlyComprehensive, userInfoComprehensive)
+	comprehensiveFlows = []planFlow{
+		{responseCode, 8, withUserInfo},
+		{responseIDToken, 4, onlyComprehensive},
+		{responseIDTokenToken, 8, withUserInfo},
+		{responseCodeIDToken, 8, withUserInfo},
+		{responseCodeToken, 8, withUserInfo},
+		{responseCodeIDTokenToken, 8, withUserInfo},
+	}
+)
+
+// plans are those of the certification programme, and what the comprehensive
+// one adds.
+var plans = []plan{
+	{"oidcc-client-basic-certification-test-plan", "", basicFlows},
+	{"oidcc-client-implicit-certification-test-plan", "", implicitFlows},
+	{"oidcc-client-hybrid-certification-test-plan", "", hybridFlows},
+	{"oidcc-client-formpost-basic-certification-test-plan", "form_post", basicFlows},
+	{"oidcc-client-formpost-implicit-certification-test-plan", "form_post", implicitFlows},
+	{"oidcc-client-formpost-hybrid-certification-test-plan", "form_post", hybridFlows},
+	{"oidcc-client-config-certification-test-plan", "", configFlows},
+	{"oidcc-client-test-plan", "", comprehensiveFlows},
+}
