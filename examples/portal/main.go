@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-
 	"syscall"
 	"time"
 

@@ -107,7 +107,6 @@ func profile(r *http.Request) (any, error) { return oidcrp.Claims[map[string]any
 
 // adminData is what the admin page shows.
 type adminData struct {
-	Sessions  int
 	Providers []adminProvider
 }
 
@@ -118,11 +117,7 @@ type adminProvider struct {
 }
 
 func (p *portal) admin(r *http.Request) (any, error) {
-	n, err := p.sessions.count(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	data := adminData{Sessions: n}
+	var data adminData
 	addresses := p.rp.RedirectURLs()
 	for i, status := range p.rp.Status().Providers {
 		data.Providers = append(data.Providers, adminProvider{

@@ -45,12 +45,6 @@ func openSessions(file string) (*sessions, error) {
 	return &sessions{sqlite3store.New(db), db}, nil
 }
 
-// count says how many sessions there are, for the admin page.
-func (s *sessions) count(ctx context.Context) (n int, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sessions WHERE julianday('now') < expiry`).Scan(&n)
-	return n, err
-}
-
 func (s *sessions) Close() error {
 	s.StopCleanup()
 	return s.db.Close()
