@@ -85,6 +85,20 @@
 //
 // and 401 with the problem document when nobody is signed in.
 //
+// # Providers
+//
+// Metadata is fetched at first use, again in the background every 12 hours or as
+// its Cache-Control says, and kept through failures. Keys are trusted for 15
+// minutes after they were fetched, and through an outage of the provider for
+// 24 hours; an unknown kid fetches them anew within the request, but tokens
+// strangers can send no more than twice at once and then every 30 seconds.
+// Keys without kid work, and keys that cannot be used are passed over.
+//
+// A call to a provider may take 4.5 seconds and answer 1 MiB, all calls of one
+// callback 12 seconds; redirects are refused. Clocks may differ by a minute.
+// JSON with a name twice, or with two names that differ in case only, is
+// refused. A claim session_expiry ends the session with it.
+//
 // # Sessions
 //
 // Without a [Store] a session is one sealed cookie with the user's identity and
@@ -99,6 +113,10 @@
 // [RelyingParty.Update]. Sign-out ends the session wherever its cookie was
 // copied to: at once on this node, on all nodes with a Store; without one,
 // marks of ended sessions are kept in the process, so a restart forgets them.
+// While the Store cannot be asked, a sign-out holds for this browser and this
+// process, and the event [StoreFailed] says so. Besides sessions a Store holds
+// marks of ended ones and logins under way, so its records are no count of
+// visitors. A call to a Store may take three seconds.
 //
 // # Errors
 //

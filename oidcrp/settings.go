@@ -206,7 +206,8 @@ type Provider struct {
 	// Some providers, such as Ory Hydra, want their token endpoint.
 	AssertionAudience string
 
-	// Scopes to ask for; openid is always added. Nil: openid profile email.
+	// Scopes to ask for, in entries or within one, between spaces or commas;
+	// openid is always added. Nil: openid profile email.
 	Scopes []string
 
 	// ResponseType is "code" (default), "code id_token", "id_token",
@@ -298,7 +299,9 @@ type Provider struct {
 	// UseTokenLifetime ends the session with the ID token, if that is earlier.
 	UseTokenLifetime bool
 
-	// LocalLogoutOnly signs out here and leaves the provider's session alone.
+	// LocalLogoutOnly signs out here and leaves the provider's session alone:
+	// "External logout" and "RP initiated logout" both off, in the words of
+	// Power Pages.
 	LocalLogoutOnly bool
 
 	// PostLogoutRedirectURL is where the provider sends the visitor after its
@@ -322,7 +325,7 @@ type Provider struct {
 // LoginOptions are choices for one login.
 type LoginOptions struct {
 	Provider  string            // Name; "": the only one, or the sign-in page
-	ReturnTo  string            // path below BaseURL, as browsers see it; else BaseURL. "": BaseURL, and for Login the page it is called on
+	ReturnTo  string            // path below BaseURL, as browsers see it, at most 2,000 bytes; else BaseURL. "": BaseURL, and for Login the page it is called on
 	Prompt    string            // see Provider.Prompt, which beats it
 	LoginHint string            // see Provider.LoginHint, which beats it
 	Params    map[string]string // those of Provider.DynamicParams
