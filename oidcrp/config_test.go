@@ -228,8 +228,8 @@ func TestRedirectURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []oidcrp.Addresses{
-		{Provider: "acme", Redirect: "https://app.example/app/auth/callback/acme", PostLogout: "https://app.example/app/auth/logout"},
-		{Provider: "own", Redirect: "https://app.example/app/signin-own", PostLogout: "https://www.example/bye"},
+		{Provider: "acme", Redirect: "https://app.example/app/auth/callback/acme", PostLogout: "https://app.example/app/auth/logout", Initiate: "https://app.example/app/auth/initiate"},
+		{Provider: "own", Redirect: "https://app.example/app/signin-own", PostLogout: "https://www.example/bye", Initiate: "https://app.example/app/auth/initiate"},
 	}
 	if got := rp.RedirectURLs(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)

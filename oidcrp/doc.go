@@ -72,11 +72,14 @@
 //	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=
 //	callback/{provider}    the redirect URI; see also Provider.RedirectPath
 //	logout                 POST signs out (return_to=); GET asks, and is where providers return to
+//	initiate               begins a login that another site asks for: ?iss=&login_hint=&target_link_uri= (Core 4)
 //	me                     who is signed in, as JSON, for front ends
 //	request/{provider}     signed authorization requests, for providers to fetch
 //	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
 //
 // login with the name of no provider is the sign-in page, or the only provider.
+// initiate wants the issuer of one of the providers; a page of another site as
+// target is the home page, and a visitor who is signed in is asked first.
 // To a form, logout answers with redirects to the provider and back; to fetch,
 // which cannot follow, with {"location": "…"} to go to. me answers
 //

@@ -32,6 +32,7 @@ var failures = []failure{
 	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"}, // whatever the hook said
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
+	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
 	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
 	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},

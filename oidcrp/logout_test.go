@@ -556,7 +556,7 @@ func TestOwnPostLogoutAddress(t *testing.T) {
 	if page.URL.Path != "/farewell" {
 		t.Errorf("ended at %s", page.URL)
 	}
-	want := []oidcrp.Addresses{{Provider: "test", Redirect: a.URL + "/auth/callback/test", PostLogout: a.URL + "/farewell"}}
+	want := []oidcrp.Addresses{{Provider: "test", Redirect: a.URL + "/auth/callback/test", PostLogout: a.URL + "/farewell", Initiate: a.URL + "/auth/initiate"}}
 	if got := a.rp.RedirectURLs(); !slices.Equal(got, want) {
 		t.Errorf("to be registered: %+v", got)
 	}

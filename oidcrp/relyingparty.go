@@ -145,7 +145,7 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 
 // fixedPaths are those of our addresses that are not callbacks.
 func (rp *RelyingParty) fixedPaths() []string {
-	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/jwks")}
+	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/jwks")}
 	for _, p := range rp.providers {
 		paths = append(paths, rp.requestPath(p.name))
 	}
@@ -154,9 +154,10 @@ func (rp *RelyingParty) fixedPaths() []string {
 
 func (rp *RelyingParty) makeRoutes() map[string]route {
 	routes := map[string]route{
-		rp.path("/login"):  {"login", "GET", rp.serveLogin},
-		rp.path("/logout"): {"logout", "GET POST", rp.serveLogout},
-		rp.path("/me"):     {"me", "GET", rp.serveMe},
+		rp.path("/login"):    {"login", "GET", rp.serveLogin},
+		rp.path("/logout"):   {"logout", "GET POST", rp.serveLogout},
+		rp.path("/me"):       {"me", "GET", rp.serveMe},
+		rp.path("/initiate"): {"initiate", "GET POST", rp.serveInitiate},
 	}
 	if rp.hasClientKeys() {
 		routes[rp.path("/jwks")] = route{"jwks", "GET", rp.serveJWKS}
@@ -251,6 +252,7 @@ type Addresses struct {
 	Provider   string // Name
 	Redirect   string // redirect_uri
 	PostLogout string // post_logout_redirect_uri
+	Initiate   string // initiate_login_uri
 	JWKS       string // jwks_uri; "" without ClientKeys
 }
 
@@ -259,7 +261,10 @@ type Addresses struct {
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
 	for _, p := range rp.providers {
-		a := Addresses{Provider: p.name, Redirect: rp.site.url(p.callback), PostLogout: p.postLogout}
+		a := Addresses{
+			Provider: p.name, Redirect: rp.site.url(p.callback), PostLogout: p.postLogout,
+			Initiate: rp.site.url(rp.path("/initiate")),
+		}
 		if p.clientKeys {
 			a.JWKS = rp.site.url(rp.path("/jwks"))
 		}

@@ -201,7 +201,7 @@ func TestOwnPrefixAndRedirectPath(t *testing.T) {
 	b.Get(a.URL + "/")
 	a.shows(b.PostForm(a.URL+"/account/oidc/logout", nil), "You are signed out")
 	a.calls(oidcrptest.EndSessionEndpoint, 1)
-	want := []oidcrp.Addresses{{Provider: "test", Redirect: a.URL + "/signin-oidc", PostLogout: a.URL + "/account/oidc/logout"}}
+	want := []oidcrp.Addresses{{Provider: "test", Redirect: a.URL + "/signin-oidc", PostLogout: a.URL + "/account/oidc/logout", Initiate: a.URL + "/account/oidc/initiate"}}
 	if got := a.rp.RedirectURLs(); !slices.Equal(got, want) {
 		t.Errorf("to be registered: %+v", got)
 	}

@@ -1,0 +1,82 @@
+package oidcrp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+const (
+	maxInitiation = 16 << 10
+	maxHint       = 1000
+)
+
+// errUnknownIssuer is an invitation to sign in at a provider we do not have.
+var errUnknownIssuer = errors.New("no provider has this issuer")
+
+// serveInitiate begins a login that another site asks for (Core 4). It takes a
+// provider of ours, a page of ours and a hint, and nothing else; the login
+// address does the rest, so that a visitor who is signed in already is asked
+// first: the answer to a form of another site does not show the session.
+func (rp *RelyingParty) serveInitiate(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	if !navigates(r) && !formPosted(r) {
+		return errLoginRequired
+	}
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+		return fmt.Errorf("%w: in a frame", errCrossOrigin)
+	}
+	q, err := initiation(w, r)
+	if err != nil {
+		return err
+	}
+	p := rp.byIssuer(q.Get("iss"))
+	if p == nil {
+		return errUnknownIssuer
+	}
+	opts := LoginOptions{Provider: p.name, ReturnTo: rp.target(q.Get("target_link_uri"))}
+	if hint := q.Get("login_hint"); len(hint) <= maxHint {
+		opts.LoginHint = hint
+	}
+	return rp.redirect(w, r, rp.LoginURL(opts))
+}
+
+// initiation reads the parameters of a GET or of a form.
+func initiation(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	q := r.URL.Query()
+	if !isSafe(r.Method) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxInitiation)
+		if err := r.ParseForm(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errBadRequest, err)
+		}
+		q = r.PostForm
+	}
+	for _, name := range []string{"iss", "login_hint", "target_link_uri"} {
+		if len(q[name]) > 1 {
+			return nil, fmt.Errorf("%w: %s appears more than once", errBadRequest, name)
+		}
+	}
+	if q.Get("iss") == "" {
+		return nil, fmt.Errorf("%w: iss is missing", errBadRequest)
+	}
+	return q, nil
+}
+
+// byIssuer finds the first provider of an issuer; nil if there is none. One
+// that is there for this issuer alone goes before one that has many.
+func (rp *RelyingParty) byIssuer(iss string) *providerEntry {
+	for _, p := range rp.providers {
+		if p.issuer == iss {
+			return p
+		}
+	}
+	for _, p := range rp.providers {
+		if p.Accepts(iss) {
+			return p
+		}
+	}
+	return nil
+}
