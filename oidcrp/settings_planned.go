@@ -274,8 +274,9 @@ type Provider struct {
 	AuthParams map[string]string
 
 	// DynamicParams names parameters that the login address may pass on to
-	// the provider, besides prompt and login_hint; ui_locales is the language of our pages. All others are
-	// ignored, and parameters of the protocol itself refused by New.
+	// the provider, besides prompt and login_hint; ui_locales is the language
+	// of our pages. All others are ignored, and parameters of the protocol
+	// itself refused by New.
 	DynamicParams []string
 
 	// PAR says whether requests are pushed (RFC 9126). Zero: where advertised.
@@ -368,8 +369,12 @@ type Provider struct {
 
 // LoginOptions are choices for one login.
 type LoginOptions struct {
-	Provider  string            // Name; "": the only one, or the sign-in page
-	ReturnTo  string            // path below BaseURL, as browsers see it, at most 2,000 bytes; else BaseURL. "": BaseURL, and for Login the page it is called on
+	Provider string // Name; "": the only one, or the sign-in page
+	// ReturnTo is a path below BaseURL, as browsers see it, of at most 2,000
+	// bytes; anything else is BaseURL. "": BaseURL, and for Login the page it
+	// is called on.
+	ReturnTo string
+
 	Prompt    string            // see Provider.Prompt, which beats it
 	LoginHint string            // see Provider.LoginHint, which beats it
 	Params    map[string]string // those of Provider.DynamicParams
