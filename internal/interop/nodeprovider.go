@@ -47,6 +47,11 @@ type NodeClient struct {
 	GrantTypes             []string `json:"grant_types,omitempty"`
 	IDTokenAlg             string   `json:"id_token_signed_response_alg,omitempty"`
 	UserInfoAlg            string   `json:"userinfo_signed_response_alg,omitempty"`
+	JWKSURI                string   `json:"jwks_uri,omitempty"`
+	AuthAlg                string   `json:"token_endpoint_auth_signing_alg,omitempty"`
+	RequirePAR             bool     `json:"require_pushed_authorization_requests,omitempty"`
+	RequestObjectAlg       string   `json:"request_object_signing_alg,omitempty"`
+	RequireRequestObject   bool     `json:"require_signed_request_object,omitempty"`
 	DefaultMaxAge          int      `json:"default_max_age,omitempty"`
 }
 
