@@ -28,7 +28,8 @@ type ClientKey struct {
 	// is an [*ecdsa.PrivateKey].
 	Key crypto.Signer
 
-	// Func is asked for the key at each use.
+	// Func is asked for the key at each use, and whenever somebody fetches our
+	// JWK Set: it should keep what is far away.
 	Func func(context.Context) (crypto.Signer, error)
 
 	// File is read at each use, so that it can be replaced without a restart.

@@ -60,3 +60,18 @@ func TestLoginThatCannotBePushed(t *testing.T) {
 		})
 	}
 }
+
+// Visitors of a public page do not wait for the provider again and again.
+func TestSilentLoginThatCannotBePushed(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, nil)
+	op.SetFaults(oidcrptest.Fault{Name: "PAR is down", Endpoint: oidcrptest.PAREndpoint, Handler: func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}})
+	silent := newSilentApp(t, a)
+	b := a.browse()
+	for range 3 {
+		a.shows(b.Get(silent+"/"), "home of nobody")
+	}
+	a.calls(oidcrptest.PAREndpoint, 1)
+}

@@ -162,6 +162,9 @@ func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 		}
 		if err := rp.startSilent(w, r, rp.providers[0]); err != nil {
 			rp.log.WarnContext(r.Context(), "silent login not started", "provider", rp.providers[0].name, "err", err)
+			// A provider that is slow to take requests is not waited for at
+			// every page.
+			rp.desk.SilentFailed(w, r)
 			next.ServeHTTP(w, r)
 		}
 	}))
