@@ -288,7 +288,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		callback:       rp.site.path + path,
 		rolesClaim:     p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
-		formPost: p.ResponseMode == "form_post",
+		formPost: p.ResponseMode == "form_post" || p.ResponseMode == "form_post.jwt",
 		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0 || p.ClientAuth == "self_signed_tls_client_auth",
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",

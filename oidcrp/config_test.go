@@ -59,7 +59,7 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"metadata address as issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer += "/.well-known/openid-configuration" }, "give the issuer alone"},
 		{"http issuer", func(c *oidcrp.Config) { c.Providers[0].Issuer = "http://op.example" }, "Issuer"},
 		{"unknown response type", func(c *oidcrp.Config) { c.Providers[0].ResponseType = "token" }, "ResponseType"},
-		{"unknown response mode", func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "jwt" }, "ResponseMode"},
+		{"unknown response mode", func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "web_message" }, "ResponseMode"},
 		{"unknown client authentication", func(c *oidcrp.Config) { c.Providers[0].ClientAuth = "password" }, "ClientAuth"},
 		{"private_key_jwt without a key", func(c *oidcrp.Config) { c.Providers[0].ClientAuth = "private_key_jwt" }, "Providers[0] (acme).ClientAuth \"private_key_jwt\" needs ClientKeys"},
 		{"a client key from nowhere", func(c *oidcrp.Config) { c.Providers[0].ClientKeys = []oidcrp.ClientKey{{ID: "a"}} }, "Providers[0] (acme).ClientKeys[0]: give one of"},

@@ -239,6 +239,8 @@ type Provider struct {
 	// ResponseMode is "query", "form_post" or "fragment". Empty: the default
 	// of the response type, which is "query" for "code" and "fragment" for all
 	// others. A fragment needs JavaScript in the browser; form_post does not.
+	// Each with ".jwt" behind it, or "jwt" for the default, asks for a signed
+	// response (JARM), and refuses others, plain errors excepted.
 	ResponseMode string
 
 	// RedirectPath is the callback path below BaseURL. Default: Prefix +
@@ -290,9 +292,9 @@ type Provider struct {
 	// that the provider did not bind is refused.
 	DPoP bool
 
-	// Algorithms the ID token, and UserInfo, may be signed with. Nil: RS256,
-	// PS256, ES256, their 384 and 512 forms, and EdDSA, less what the metadata
-	// leaves out. HS256 is accepted only when it is named here. "none" never.
+	// Algorithms the ID token, UserInfo and responses may be signed with. Nil:
+	// RS256, PS256, ES256, their 384 and 512 forms, and EdDSA, less what the
+	// metadata leaves out. HS256 is accepted only when it is named here. "none" never.
 	Algorithms []string
 
 	// UserInfo says whether the UserInfo endpoint is asked at login, and what

@@ -170,7 +170,9 @@ func constantRequest(endpoint string, s *Settings) (request string, own int) {
 	b = appendParam(b, "scope", strings.Join(requestScopes(s.Scopes), " "))
 	// What is the default of the response type SHOULD not be sent (OAuth
 	// Multiple Response Types 2.1).
-	if mode := s.mode(); mode != f.defaultMode() {
+	if mode := s.mode(); s.jarm() {
+		b = appendParam(b, "response_mode", s.ResponseMode)
+	} else if mode != f.defaultMode() {
 		b = appendParam(b, "response_mode", mode)
 	}
 	if s.Prompt != "" {

@@ -219,15 +219,7 @@ func (s *Settings) checkRequest(m *mistakes) {
 	if !ok {
 		m.add("ResponseType %q: use %s", s.ResponseType, strings.Join(responseTypes, ", "))
 	}
-	switch s.ResponseMode {
-	case "", modeFormPost, modeFragment:
-	case modeQuery:
-		if f.front() {
-			m.add("ResponseMode %q: tokens must not be in a query, where logs keep them (OAuth Multiple Response Types 5): use %q or %q", s.ResponseMode, modeFormPost, modeFragment)
-		}
-	default:
-		m.add("ResponseMode %q: use %q, %q or %q", s.ResponseMode, modeQuery, modeFormPost, modeFragment)
-	}
+	s.checkResponseMode(m, f)
 	if u, err := url.Parse(s.RedirectURL); err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
 		m.add("RedirectURL %q: give an absolute https address without a fragment", s.RedirectURL)
 	}

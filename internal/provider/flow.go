@@ -74,8 +74,8 @@ func (s *Settings) flow() flow {
 
 // mode is how the answer has to come.
 func (s *Settings) mode() string {
-	if s.ResponseMode == "" {
+	if s.ResponseMode == "" || s.ResponseMode == modeJWT {
 		return s.flow().defaultMode()
 	}
-	return s.ResponseMode
+	return strings.TrimSuffix(s.ResponseMode, "."+modeJWT)
 }

@@ -193,7 +193,7 @@ func TestFrontChannelIDToken(t *testing.T) {
 		{"a wrong iss beside it", all, nil, func(v url.Values) { v.Set("iss", "https://evil.example") }, "iss"},
 		{"a code nobody asked for", all[:2], nil, func(v url.Values) { v.Set("code", theCode) }, "response_type"},
 		{"an access token nobody asked for", []string{all[0], all[2]}, nil, func(v url.Values) { v.Set("access_token", "canary") }, "response_type"},
-		{"a JWT response", all, nil, func(v url.Values) { v.Set("response", "canary") }, "response_type"},
+		{"a JWT response beside it", all, nil, func(v url.Values) { v.Set("response", "canary") }, "duplicate"},
 	} {
 		for _, responseType := range tt.types {
 			t.Run(responseType+": "+tt.name, func(t *testing.T) {

@@ -26,7 +26,8 @@ type metadata struct {
 	requestAlgorithms  []string // of request objects; nil: not listed
 	algorithms         []string
 	userInfoAlgorithms []string
-	issAdvertised      bool // RFC 9207 3
+	responseAlgorithms []string // JARM
+	issAdvertised      bool     // RFC 9207 3
 
 	request    string // the constant part of the authorization request
 	own        int    // where in it our parameters begin
@@ -155,6 +156,9 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	errs = append(errs, err)
 	algorithms, listed, err = doc.Strings("userinfo_signing_alg_values_supported")
 	m.userInfoAlgorithms = narrowed(s, algorithms, listed)
+	errs = append(errs, err)
+	algorithms, listed, err = doc.Strings("authorization_signing_alg_values_supported")
+	m.responseAlgorithms = narrowed(s, algorithms, listed)
 	errs = append(errs, err)
 	proofs, listed, err := doc.Strings("dpop_signing_alg_values_supported")
 	if s.DPoP && listed && err == nil && !slices.Contains(proofs, dpopAlgorithm) {

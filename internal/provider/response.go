@@ -46,7 +46,7 @@ type Response struct {
 
 	tokenType string // "" if not stated
 	scope     string // granted, "" if not stated
-	jwt       bool   // a JWT response, which nobody asked for
+	jwt       string // the response all this was in (JARM); "": it came plain
 }
 
 // InFragment reports whether the browser has the answer in the fragment, which
@@ -136,6 +136,9 @@ func parseResponse(v url.Values, mode string) (*Response, error) {
 			return nil, refused(authorizationResponse, "duplicate", name+" appears more than once")
 		}
 	}
+	if v.Has("response") {
+		return parseJWT(v, mode)
+	}
 	for _, limit := range []struct {
 		name string
 		size int
@@ -158,7 +161,7 @@ func parseResponse(v url.Values, mode string) (*Response, error) {
 		State: state, Code: code, IDToken: v.Get("id_token"), AccessToken: v.Get("access_token"),
 		Issuer: v.Get("iss"), HasIssuer: v.Has("iss"), Mode: mode,
 		Error: e.Code, ErrorDescription: e.Description, ErrorURI: e.URI,
-		tokenType: v.Get("token_type"), scope: v.Get("scope"), jwt: v.Has("response"),
+		tokenType: v.Get("token_type"), scope: v.Get("scope"),
 	}, nil
 }
 
@@ -168,9 +171,12 @@ func isVSCHAR(s string) bool {
 }
 
 // CheckResponse holds the response against what this provider was asked for,
-// before the transaction is spent: issuer (RFC 9207 2.4), response mode, and
-// exactly the members of the response type.
+// before the transaction is spent: signature (JARM), issuer (RFC 9207 2.4),
+// response mode, and exactly the members of the response type.
 func (p *Provider) CheckResponse(ctx context.Context, r *Response) error {
+	if err := p.checkJWT(ctx, r); err != nil {
+		return err
+	}
 	// A wrong iss is refused whoever sent it, error responses included.
 	if r.HasIssuer && !p.Accepts(r.Issuer) {
 		return refused(authorizationResponse, "iss", "is not the issuer this login was started at")
@@ -202,9 +208,6 @@ func (p *Provider) CheckResponse(ctx context.Context, r *Response) error {
 // checkMembers refuses what the response type does not have, and a response
 // that lacks what it has (Core 3.1.2.5, 3.2.2.5, 3.3.2.5).
 func (p *Provider) checkMembers(r *Response) error {
-	if r.jwt {
-		return refused(authorizationResponse, "response_type", "is a JWT, which was not asked for")
-	}
 	failed := r.Error != ""
 	for _, member := range []struct {
 		name, value string
@@ -241,6 +244,9 @@ func (p *Provider) checkMode(r *Response) error {
 	remedy := ""
 	if r.Mode != modeQuery || !p.flow.front() {
 		remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode)
+		if p.s.jarm() {
+			remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode+"."+modeJWT)
+		}
 	}
 	return refused(authorizationResponse, "response_mode", "came by "+r.Mode+", asked for was "+asked+remedy)
 }

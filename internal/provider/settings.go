@@ -52,7 +52,7 @@ type Settings struct {
 
 	Scopes        []string // openid is always added; nil: openid profile email
 	ResponseType  string   // one of responseTypes; "": code
-	ResponseMode  string   // "query", "fragment" or "form_post"; "": the default of the type
+	ResponseMode  string   // "query", "fragment" or "form_post"; "": the default of the type; "jwt" or with .jwt: JARM
 	RedirectURL   string
 	ACRValues     []string
 	Prompt        string

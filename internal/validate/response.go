@@ -1,0 +1,22 @@
+package validate
+
+// CheckResponseToken validates the header and claims of an authorization
+// response that is a JWT (JARM 2.4), both as [SplitJWS] returned them, after
+// the signature was verified. Of e it takes Issuer, ClientID, Now and Skew.
+func CheckResponseToken(header, payload []byte, e Expect) error {
+	return inToken("authorization response", checkResponseToken(header, payload, e))
+}
+
+func checkResponseToken(header, payload []byte, e Expect) error {
+	c, err := plainJWT(header, payload)
+	if err != nil {
+		return err
+	}
+	if err := checkFrom(c, e.Issuer, e.ClientID); err != nil {
+		return err
+	}
+	if _, present, err := c.Time("exp"); err != nil || !present {
+		return failed("exp", "missing or no time")
+	}
+	return checkWindow(c, e)
+}
