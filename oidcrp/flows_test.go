@@ -627,3 +627,67 @@ func TestAudiences(t *testing.T) {
 		})
 	}
 }
+
+// T020 and T005 at the development provider, which is written apart from this
+// package: tabs finished in reverse order, and Back over what they brought.
+func TestFlowsOfTheDevelopmentProvider(t *testing.T) {
+	for _, flow := range flows {
+		for _, mode := range []string{"fragment", "form_post"} {
+			t.Run(flow+" by "+mode, func(t *testing.T) {
+				a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+					c.Providers[0].ResponseType, c.Providers[0].ResponseMode = flow, mode
+				})
+				a.op.SignInAs("")
+				first := a.browse()
+				tabs := []*oidcrptest.Browser{first, first.Tab(), first.Tab()}
+				for i, tab := range tabs {
+					tab.Get(fmt.Sprint(a.URL, "/reports/", i))
+				}
+				for i := len(tabs) - 1; i >= 0; i-- {
+					a.shows(tabs[i].SubmitForm("alice", nil), fmt.Sprint("reports for alice at /reports/", i))
+				}
+				redeemed, sessions := a.op.Calls(oidcrptest.TokenEndpoint), len(a.events.of(oidcrp.LoginSucceeded))
+				if strings.Contains(flow, "code") != (redeemed == len(tabs)) || redeemed%len(tabs) != 0 {
+					t.Errorf("%d codes were redeemed", redeemed)
+				}
+				first.Back()
+				if page := first.Get(a.URL + "/reports"); page.Status != http.StatusOK || a.op.Calls(oidcrptest.TokenEndpoint) != redeemed || len(a.events.of(oidcrp.LoginSucceeded)) != sessions {
+					t.Errorf("after Back: %s", page)
+				}
+			})
+		}
+	}
+}
+
+// Its faults, one by one, in the token the browser brings.
+func TestFaultsInTheFrontChannel(t *testing.T) {
+	for _, tt := range []struct {
+		name, flow string
+		fault      oidcrptest.Fault
+		reason     string
+	}{
+		{"wrong nonce", "id_token", oidcrptest.WrongNonce, "nonce"},
+		{"wrong nonce", "code id_token", oidcrptest.WrongNonce, "nonce"},
+		{"wrong issuer", "code id_token", oidcrptest.WrongIssuer, "iss"},
+		{"wrong audience", "id_token token", oidcrptest.WrongAudience, "aud"},
+		{"no subject", "code id_token token", oidcrptest.MissingSubject, "sub"},
+		{"no issue time", "id_token", oidcrptest.MissingIssuedAt, "iat"},
+		{"wrong c_hash", "code id_token", oidcrptest.WrongCHash, "c_hash"},
+		{"no c_hash", "code id_token token", oidcrptest.MissingCHash, "c_hash"},
+		{"wrong at_hash", "id_token token", oidcrptest.WrongATHash, "at_hash"},
+		{"no at_hash", "id_token token", oidcrptest.MissingATHash, "at_hash"},
+		{"wrong s_hash", "id_token", oidcrptest.WrongSHash, "s_hash"},
+		{"wrong signature", "code id_token", oidcrptest.WrongSignature, "signature"},
+	} {
+		for _, mode := range []string{"fragment", "form_post"} {
+			t.Run(tt.flow+" by "+mode+": "+tt.name, func(t *testing.T) {
+				a := newApp(t, oidcrptest.NewProvider(t, tt.fault), func(c *oidcrp.Config) {
+					c.Providers[0].ResponseType, c.Providers[0].ResponseMode = tt.flow, mode
+				})
+				a.refused(a.browse().Get(a.URL+"/reports"), http.StatusBadRequest, tt.reason)
+				a.calls(oidcrptest.TokenEndpoint, 0)
+				a.calls(oidcrptest.UserInfoEndpoint, 0)
+			})
+		}
+	}
+}
