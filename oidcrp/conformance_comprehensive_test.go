@@ -1,8 +1,11 @@
 package oidcrp_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
@@ -38,6 +41,25 @@ var comprehensiveModules = map[string]module{
 			c.calls(oidcrptest.AuthorizeEndpoint, 1)
 			c.calls(oidcrptest.TokenEndpoint, 0)
 			c.calls(oidcrptest.UserInfoEndpoint, 0)
+		},
+	},
+
+	"oidcc-client-test-request-uri-signed-rs256": {
+		tls:      true,
+		change:   func(cfg *oidcrp.Config) { byReference(&cfg.Providers[0]) },
+		register: registerObjects("RS256"),
+	},
+	"oidcc-client-test-request-uri-signed-none": {
+		tls:      true,
+		change:   func(cfg *oidcrp.Config) { cfg.Providers[0].RequestObject = oidcrp.UnsignedRequestByReference },
+		register: registerObjects("none"),
+	},
+	"oidcc-client-test-userinfo-signed": {
+		register: func(c *conformance) { c.client.UserInfoAlgorithm = "RS256" },
+		check: func(c *conformance) {
+			if got := c.claims()["email"]; got != "alice@example.com" {
+				c.t.Errorf("email is %v", got)
+			}
 		},
 	},
 
@@ -78,4 +100,26 @@ var comprehensiveModules = map[string]module{
 			}
 		},
 	},
+}
+
+// requestKey signs request objects.
+var requestKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// byReference sends signed request objects, but authenticates by the secret.
+func byReference(p *oidcrp.Provider) {
+	key, err := requestKey()
+	if err != nil {
+		panic(err) // out of randomness
+	}
+	p.RequestObject, p.ClientAuth = oidcrp.RequestByReference, "client_secret_basic"
+	p.ClientKeys = []oidcrp.ClientKey{{Algorithm: "RS256", Key: key}}
+}
+
+// registerObjects lets the client send request objects by reference alone.
+func registerObjects(alg string) func(*conformance) {
+	return func(c *conformance) {
+		c.byReference = true
+		c.client.RequireRequestObject, c.client.RequestObjectAlgorithm = true, alg
+		c.client.JWKSURL = c.rp.RedirectURLs()[0].JWKS
+	}
 }

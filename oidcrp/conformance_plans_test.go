@@ -64,21 +64,24 @@ var (
 		"oidcc-client-test-form-post-error",
 		"oidcc-client-test-invalid-sig-hs256",
 		"oidcc-client-test-invalid-sig-es256",
+		"oidcc-client-test-request-uri-signed-rs256",
+		"oidcc-client-test-request-uri-signed-none",
 	}
 	userInfoComprehensive = []string{
 		"oidcc-client-test-userinfo-bearer-header",
 		"oidcc-client-test-userinfo-bearer-body",
 		"oidcc-client-test-aggregated-claims",
 		"oidcc-client-test-distributed-claims",
+		"oidcc-client-test-userinfo-signed",
 	}
 	withUserInfo       = slices.Concat(onlyComprehensive, userInfoComprehensive)
 	comprehensiveFlows = []planFlow{
-		{responseCode, 8, withUserInfo},
-		{responseIDToken, 4, onlyComprehensive},
-		{responseIDTokenToken, 8, withUserInfo},
-		{responseCodeIDToken, 8, withUserInfo},
-		{responseCodeToken, 8, withUserInfo},
-		{responseCodeIDTokenToken, 8, withUserInfo},
+		{responseCode, 11, withUserInfo},
+		{responseIDToken, 6, onlyComprehensive},
+		{responseIDTokenToken, 11, withUserInfo},
+		{responseCodeIDToken, 11, withUserInfo},
+		{responseCodeToken, 11, withUserInfo},
+		{responseCodeIDTokenToken, 11, withUserInfo},
 	}
 )
 

@@ -3,6 +3,9 @@ package oidcrp_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -31,20 +34,23 @@ type module struct {
 	reason   string
 	userInfo bool
 
-	check func(*conformance) // after a login, what only this module asks for
-	run   func(*conformance) // in place of a login
+	tls      bool               // the application is at https
+	register func(*conformance) // changes the client
+	check    func(*conformance) // after a login, what only this module asks for
+	run      func(*conformance) // in place of a login
 }
 
 // conformance is the run of a module.
 type conformance struct {
 	*app
 	*suite
-	t      *testing.T
-	client oidcrptest.Client
-	flow   string
-	mode   string
-	b      *oidcrptest.Browser
-	page   *oidcrptest.Page
+	t           *testing.T
+	client      oidcrptest.Client
+	flow        string
+	mode        string
+	byReference bool // the request is an object
+	b           *oidcrptest.Browser
+	page        *oidcrptest.Page
 }
 
 // has tells what the response type brings.
@@ -196,7 +202,11 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 		user.Sources = map[string]oidcrptest.ClaimSource{"src1": *m.source}
 	}
 	s.op.AddUser(user)
-	c.app = newApp(t, s.op, func(cfg *oidcrp.Config) {
+	start := newApp
+	if m.tls {
+		start = newTLSApp
+	}
+	c.app = start(t, s.op, func(cfg *oidcrp.Config) {
 		p := &cfg.Providers[0]
 		c.client = s.op.AddClient(oidcrptest.Client{
 			// Characters that have a meaning in a URL, a form or a header.
@@ -213,6 +223,10 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 			m.change(cfg)
 		}
 	})
+	if m.register != nil {
+		m.register(c)
+		s.op.AddClient(c.client)
+	}
 	s.op.ResetCalls()
 	c.b = c.browse()
 	if m.run != nil {
@@ -222,7 +236,7 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 	c.page = c.b.Get(c.URL + "/reports")
 	c.request()
 	if m.reason == "" {
-		c.accepted()
+		c.accepted("reports for alice")
 	} else {
 		c.rejected(m)
 	}
@@ -245,6 +259,16 @@ func (c *conformance) request() {
 		c.t.Fatalf("%d authorization requests\n%s\nlog: %s", len(all), c.page, c.log)
 	}
 	q := all[0].Query
+	if q.Has("request") || (q.Get("request_uri") != "") != c.byReference {
+		c.t.Errorf("a request object was sent, or none: %v", q)
+	}
+	if c.byReference {
+		// The query must have these as well.
+		if q.Get("client_id") != c.client.ID || q.Get("response_type") == "" || !slices.Contains(strings.Fields(q.Get("scope")), "openid") {
+			c.t.Errorf("query %v", q)
+		}
+		q = c.object(q.Get("request_uri"))
+	}
 	asked := slices.Sorted(slices.Values(strings.Fields(q.Get("response_type"))))
 	if want := slices.Sorted(slices.Values(strings.Fields(c.flow))); !slices.Equal(asked, want) {
 		c.t.Errorf("response_type is %v, want %v", asked, want)
@@ -266,16 +290,48 @@ func (c *conformance) request() {
 	if !nonceRule.MatchString(q.Get("nonce")) || !stateRule.MatchString(q.Get("state")) {
 		c.t.Errorf("nonce %q, state %q", q.Get("nonce"), q.Get("state"))
 	}
-	if q.Has("request") || q.Has("request_uri") {
-		c.t.Error("a request object was sent")
+}
+
+// object fetches a request object as the provider does, and reads what it says.
+func (c *conformance) object(address string) url.Values {
+	c.t.Helper()
+	if !strings.HasPrefix(address, "https://") {
+		c.t.Errorf("request_uri %s", address)
 	}
+	token := c.browse().Get(address).Body
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		c.t.Fatalf("request object %q", token)
+	}
+	var header struct{ Alg string }
+	var claims map[string]any
+	for i, v := range []any{&header, &claims} {
+		b, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err == nil {
+			err = json.Unmarshal(b, v)
+		}
+		if err != nil {
+			c.t.Fatalf("%v: %s", err, token)
+		}
+	}
+	if want := c.client.RequestObjectAlgorithm; header.Alg != want || (want == "none") != (parts[2] == "") {
+		c.t.Errorf("signed by %q, want %q", header.Alg, want)
+	}
+	if claims["iss"] != c.client.ID || claims["aud"] != c.suite.op.Issuer() {
+		c.t.Errorf("of %v, for %v", claims["iss"], claims["aud"])
+	}
+	q := url.Values{}
+	for name, value := range claims {
+		q.Set(name, fmt.Sprint(value))
+	}
+	return q
 }
 
 // accepted wants the login to succeed with each endpoint called as often as it
 // must be, and no more: to the suite a call after the end is a failure.
-func (c *conformance) accepted() {
+func (c *conformance) accepted(text string) {
 	c.t.Helper()
-	c.shows(c.page, "reports for alice")
+	c.shows(c.page, text)
 	c.calls(oidcrptest.DiscoveryEndpoint, 1)
 	c.calls(oidcrptest.AuthorizeEndpoint, 1)
 	c.calls(oidcrptest.JWKSEndpoint, 1)
