@@ -126,6 +126,19 @@ var modules = map[string]module{
 	},
 }
 
+// thirdPartyModules begin where another site says.
+var thirdPartyModules = map[string]module{
+	"oidcc-client-test-3rd-party-init-login": {
+		tls: true,
+		run: func(c *conformance) {
+			c.page = invite(c.b, c.app, http.MethodGet, url.Values{"iss": {c.suite.op.Issuer()}})
+			c.request()
+			c.accepted("home of alice")
+			c.delivered()
+		},
+	},
+}
+
 // claims are those the session keeps.
 func (c *conformance) claims() map[string]any {
 	c.t.Helper()

@@ -56,6 +56,15 @@ var (
 	}
 )
 
+// everyFlow has the same modules in each response type.
+func everyFlow(modules ...string) []planFlow {
+	var flows []planFlow
+	for _, responseType := range []string{responseCode, responseIDToken, responseIDTokenToken, responseCodeIDToken, responseCodeToken, responseCodeIDTokenToken} {
+		flows = append(flows, planFlow{responseType, len(modules), modules})
+	}
+	return flows
+}
+
 var (
 	// onlyComprehensive are what the comprehensive plan has beside the modules
 	// of the others.
@@ -95,5 +104,6 @@ var plans = []plan{
 	{"oidcc-client-formpost-implicit-certification-test-plan", "form_post", implicitFlows},
 	{"oidcc-client-formpost-hybrid-certification-test-plan", "form_post", hybridFlows},
 	{"oidcc-client-config-certification-test-plan", "", configFlows},
+	{"oidcc-client-test-3rd-party-init-login-test-plan", "", everyFlow("oidcc-client-test-3rd-party-init-login")},
 	{"oidcc-client-test-plan", "", comprehensiveFlows},
 }
