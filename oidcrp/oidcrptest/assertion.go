@@ -3,7 +3,6 @@ package oidcrptest
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -42,11 +41,11 @@ func (p *Provider) judgeAssertion(r *http.Request, c Client, claims map[string]a
 	if claims["iss"] != c.ID || claims["sub"] != c.ID {
 		return "iss and sub must be the client_id"
 	}
-	called := p.URL(strings.TrimPrefix(r.URL.Path, p.base))
+	allowed := append(p.calledAs(r), p.issuer, p.URL(TokenEndpoint))
 	switch {
 	case c.AssertionAudience != "" && claims["aud"] != c.AssertionAudience:
 		return "aud must be exactly " + c.AssertionAudience
-	case c.AssertionAudience == "" && !audienceHas(claims["aud"], p.issuer, p.URL(TokenEndpoint), called):
+	case c.AssertionAudience == "" && !audienceHas(claims["aud"], allowed...):
 		return "aud must be the issuer, the token endpoint or the endpoint called"
 	}
 	now := p.time()

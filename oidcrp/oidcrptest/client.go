@@ -25,8 +25,17 @@ type Client struct {
 
 	// AuthMethod is the one token_endpoint_auth_method allowed:
 	// "client_secret_basic", "client_secret_post", "client_secret_jwt",
-	// "private_key_jwt" or "none". "" allows the first two.
+	// "private_key_jwt", "none" or, after [Provider.StartTLS], "tls_client_auth"
+	// or "self_signed_tls_client_auth", whose certificate is an x5c of JWKS.
+	// "" allows the first two.
 	AuthMethod string
+
+	// CertificateSubject is for tls_client_auth.
+	CertificateSubject CertificateSubject
+
+	// BindCertificate binds access tokens to the certificate of the token
+	// request, and refuses one without (RFC 8705 3).
+	BindCertificate bool
 
 	// AuthAlgorithm is the one algorithm allowed for client assertions
 	// (token_endpoint_auth_signing_alg); "" is RS256, PS256, ES256, EdDSA or,
@@ -148,11 +157,15 @@ var authMethods = []string{"client_secret_basic", "client_secret_post", "client_
 
 // mustAuthenticate panics where a client could never be recognized.
 func mustAuthenticate(c Client) {
-	if c.AuthMethod != "" && !slices.Contains(authMethods, c.AuthMethod) {
-		panic(fmt.Sprintf("oidcrptest: no AuthMethod %q; there are %v", c.AuthMethod, authMethods))
+	if c.AuthMethod != "" && !slices.Contains(authMethods, c.AuthMethod) && !slices.Contains(tlsMethods, c.AuthMethod) {
+		panic(fmt.Sprintf("oidcrptest: no AuthMethod %q; there are %v and %v", c.AuthMethod, authMethods, tlsMethods))
 	}
-	if c.AuthMethod == "private_key_jwt" && len(c.JWKS) == 0 && c.JWKSURL == "" {
-		panic("oidcrptest: a client with private_key_jwt needs JWKS or JWKSURL")
+	byKey := c.AuthMethod == "private_key_jwt" || c.AuthMethod == "self_signed_tls_client_auth"
+	if byKey && len(c.JWKS) == 0 && c.JWKSURL == "" {
+		panic("oidcrptest: a client with " + c.AuthMethod + " needs JWKS or JWKSURL")
+	}
+	if c.AuthMethod == "tls_client_auth" && c.CertificateSubject.names() != 1 {
+		panic("oidcrptest: a client with tls_client_auth needs one name in CertificateSubject")
 	}
 	if alg := c.AuthAlgorithm; alg != "" && alg != "HS256" && !slices.Contains(clientAlgorithms, alg) {
 		panic(fmt.Sprintf("oidcrptest: no AuthAlgorithm %q; there are HS256 and %v", alg, clientAlgorithms))
@@ -200,6 +213,12 @@ func (p *Provider) authenticateClient(r *http.Request) (Client, error) {
 		if method, err = p.checkAssertion(r, c, form.Get("client_assertion")); err != nil {
 			return Client{}, err
 		}
+	}
+	if method == "none" && slices.Contains(tlsMethods, c.AuthMethod) {
+		if err := p.checkCertificate(r, c); err != nil {
+			return Client{}, err
+		}
+		method = c.AuthMethod
 	}
 	if !c.allows(method) {
 		return Client{}, invalidClient("this client may not authenticate by " + method)

@@ -40,6 +40,18 @@
 // that SameSite mistakes show. Two ports of one host share their cookies and
 // hide them.
 //
+// It speaks all response types and modes, PKCE, PAR, request objects, JARM,
+// DPoP, every client authentication (those by certificate after
+// [Provider.StartTLS]), signed and encrypted tokens and UserInfo, aggregated
+// and distributed claims, registration and WebFinger. What a client must do,
+// and gets, is said by [Client]:
+//
+//	client := p.AddClient(oidcrptest.Client{
+//		RedirectURLs: []string{"http://localhost:3000/auth/callback/main"},
+//		AuthMethod:   "private_key_jwt", JWKS: publicKeys,
+//		RequirePAR:   true, RequireDPoP: true,
+//	})
+//
 // # Faults
 //
 // A [Fault] makes the provider do one thing wrong, to see what the

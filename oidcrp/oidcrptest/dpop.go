@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -84,8 +83,7 @@ func (p *Provider) judgeProof(r *http.Request, claims map[string]any, token stri
 		return "htm is not the method"
 	}
 	htu, _ := claims["htu"].(string)
-	called := strings.TrimPrefix(r.URL.Path, p.base)
-	if htu != p.URL(called) {
+	if !slices.Contains(p.calledAs(r), htu) {
 		return "htu is not the address called"
 	}
 	now := p.time()

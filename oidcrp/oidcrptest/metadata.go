@@ -47,6 +47,7 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"request_uri_parameter_supported":                true,
 		"authorization_response_iss_parameter_supported": true,
 	}
+	p.addAliases(m)
 	for _, f := range p.activeFaults() {
 		if f.Metadata != nil {
 			f.Metadata(m)

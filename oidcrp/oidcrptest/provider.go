@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +91,11 @@ type Provider struct {
 
 	sourceTokens      map[string]sourceToken
 	registrationToken string
+
+	authority      *authority
+	tlsAddr        string // "": StartTLS was not called
+	tlsCertificate tls.Certificate
+	tlsServer      *http.Server
 
 	calls    map[string]int
 	requests map[string][]Request
@@ -219,21 +226,34 @@ func (p *Provider) Stop() {
 		p.server.Close()
 		p.server = nil
 	}
+	if p.tlsServer != nil {
+		p.tlsServer.Close()
+		p.tlsServer = nil
+	}
 }
 
 // Start brings a stopped provider back on the same address, with its keys,
 // users, clients and sessions as they were.
 func (p *Provider) Start() error {
 	p.mu.Lock()
-	stopped := p.stopped
+	stopped, tlsAddr := p.stopped, p.tlsAddr
 	p.mu.Unlock()
 	if !stopped {
 		return nil
 	}
-	var ln net.Listener
+	var ln, tlsLn net.Listener
+	if tlsAddr != "" {
+		var err error
+		if tlsLn, err = net.Listen("tcp", tlsAddr); err != nil {
+			return fmt.Errorf("oidcrptest: %w", err)
+		}
+	}
 	if p.addr != "" {
 		var err error
 		if ln, err = net.Listen("tcp", p.addr); err != nil {
+			if tlsLn != nil {
+				tlsLn.Close()
+			}
 			return fmt.Errorf("oidcrptest: %w", err)
 		}
 	}
@@ -243,6 +263,9 @@ func (p *Provider) Start() error {
 	p.mu.Unlock()
 	if ln != nil {
 		p.serve(ln)
+	}
+	if tlsLn != nil {
+		p.serveTLS(tlsLn)
 	}
 	return nil
 }
@@ -310,10 +333,13 @@ func (p *Provider) RevokeTokens() {
 // Request is one recorded request.
 type Request struct {
 	Method string
+	Host   string // with the port, which tells the TLS listener from the other
 	Query  url.Values
 	Form   url.Values // of the body
 	Body   string     // where it is no form
 	Header http.Header
+
+	Certificate *x509.Certificate // of the client; nil: none
 }
 
 // Calls returns how many requests an endpoint has received. It panics on an
@@ -486,10 +512,13 @@ func (p *Provider) record(endpoint string, r *http.Request, body string) {
 	}
 	p.requests[endpoint] = append(kept, Request{
 		Method: r.Method,
+		Host:   r.Host,
 		Query:  r.URL.Query(),
 		Form:   maps.Clone(r.PostForm),
 		Body:   body,
 		Header: r.Header.Clone(),
+
+		Certificate: certificateOf(r),
 	})
 }
 

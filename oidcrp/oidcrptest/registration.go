@@ -27,6 +27,12 @@ type clientMetadata struct {
 	AuthMethod    string `json:"token_endpoint_auth_method,omitempty"`
 	AuthAlgorithm string `json:"token_endpoint_auth_signing_alg,omitempty"`
 
+	SubjectDN    string `json:"tls_client_auth_subject_dn,omitempty"`
+	SubjectDNS   string `json:"tls_client_auth_san_dns,omitempty"`
+	SubjectURI   string `json:"tls_client_auth_san_uri,omitempty"`
+	SubjectIP    string `json:"tls_client_auth_san_ip,omitempty"`
+	SubjectEmail string `json:"tls_client_auth_san_email,omitempty"`
+
 	IDTokenAlgorithm  string `json:"id_token_signed_response_alg,omitempty"`
 	IDTokenKey        string `json:"id_token_encrypted_response_alg,omitempty"`
 	IDTokenContent    string `json:"id_token_encrypted_response_enc,omitempty"`
@@ -38,9 +44,10 @@ type clientMetadata struct {
 	ResponseContent   string `json:"authorization_encrypted_response_enc,omitempty"`
 	ObjectAlgorithm   string `json:"request_object_signing_alg,omitempty"`
 
-	RequireObject bool `json:"require_signed_request_object,omitempty"`
-	RequirePAR    bool `json:"require_pushed_authorization_requests,omitempty"`
-	RequireDPoP   bool `json:"dpop_bound_access_tokens,omitempty"`
+	RequireObject   bool `json:"require_signed_request_object,omitempty"`
+	RequirePAR      bool `json:"require_pushed_authorization_requests,omitempty"`
+	BindCertificate bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	RequireDPoP     bool `json:"dpop_bound_access_tokens,omitempty"`
 }
 
 // SetRegistrationToken closes the registration endpoint to all who have not
@@ -134,13 +141,16 @@ func (m *clientMetadata) judge() *oauthError {
 	if m.JWKS != nil && m.JWKSURI != "" {
 		return invalid("jwks and jwks_uri exclude each other")
 	}
+	if m.AuthMethod == "tls_client_auth" && m.subject().names() != 1 {
+		return invalid("tls_client_auth needs exactly one name of the certificate")
+	}
 	hasKeys := m.JWKS != nil || m.JWKSURI != ""
 	for _, check := range []struct {
 		name, value string
 		allowed     []string
 		needsKeys   bool
 	}{
-		{"token_endpoint_auth_method", m.AuthMethod, authMethods, m.AuthMethod == "private_key_jwt"},
+		{"token_endpoint_auth_method", m.AuthMethod, slices.Concat(authMethods, tlsMethods), m.AuthMethod == "private_key_jwt" || m.AuthMethod == "self_signed_tls_client_auth"},
 		{"token_endpoint_auth_signing_alg", m.AuthAlgorithm, append([]string{"HS256"}, clientAlgorithms...), false},
 		{"id_token_signed_response_alg", m.IDTokenAlgorithm, algorithms, false},
 		{"userinfo_signed_response_alg", m.UserInfoAlgorithm, algorithms, false},
@@ -168,6 +178,10 @@ func (m *clientMetadata) judge() *oauthError {
 	return nil
 }
 
+func (m *clientMetadata) subject() CertificateSubject {
+	return CertificateSubject{DN: m.SubjectDN, DNS: m.SubjectDNS, URI: m.SubjectURI, IP: m.SubjectIP, Email: m.SubjectEmail}
+}
+
 func (m *clientMetadata) client() Client {
 	c := Client{
 		ID:                     "client_" + awkward(25),
@@ -177,6 +191,8 @@ func (m *clientMetadata) client() Client {
 		ResponseTypes:          m.ResponseTypes,
 		AuthMethod:             m.AuthMethod,
 		AuthAlgorithm:          m.AuthAlgorithm,
+		CertificateSubject:     m.subject(),
+		BindCertificate:        m.BindCertificate,
 		JWKS:                   m.JWKS,
 		JWKSURL:                m.JWKSURI,
 		RequestObjectAlgorithm: m.ObjectAlgorithm,

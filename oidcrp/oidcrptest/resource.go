@@ -54,6 +54,9 @@ func (p *Provider) accessToken(w http.ResponseWriter, r *http.Request) (*issued,
 	if byProof != (t.thumbprint != "") {
 		return refuse("invalid_token", "a token bound to a key goes with the scheme DPoP, any other with Bearer")
 	}
+	if t.certificate != "" && t.certificate != certificateHash(r) {
+		return refuse("invalid_token", "the token is bound to a certificate, and it is not the one of the connection")
+	}
 	if byProof {
 		thumbprint, problem := p.proof(w, r, token)
 		if problem != nil {

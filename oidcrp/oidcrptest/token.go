@@ -1,7 +1,6 @@
 package oidcrptest
 
 import (
-	"context"
 	"crypto/sha256"
 	"maps"
 	"net/http"
@@ -17,7 +16,8 @@ type issued struct {
 	expires time.Time // zero: never
 	rotated bool
 
-	thumbprint string // of the key it is bound to by DPoP
+	thumbprint  string // of the key it is bound to by DPoP
+	certificate string // x5t#S256 of the one it is bound to
 }
 
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
@@ -44,6 +44,9 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) (map[string]any
 	if client.RequireDPoP && thumbprint == "" {
 		return nil, &oauthError{"invalid_dpop_proof", "this client must send DPoP proofs", 0}
 	}
+	if client.BindCertificate && certificateHash(r) == "" {
+		return nil, &oauthError{"invalid_request", "no client certificate to bind tokens to", 0}
+	}
 	var g *grant
 	scopes := []string(nil)
 	switch grantType := r.PostForm.Get("grant_type"); grantType {
@@ -61,7 +64,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) (map[string]any
 	}
 	refreshed := r.PostForm.Get("grant_type") == "refresh_token"
 	p.rotateProofNonce()
-	return p.tokens(r.Context(), client, g, scopes, thumbprint, refreshed)
+	return p.tokens(r, client, g, scopes, thumbprint, refreshed)
 }
 
 func invalidGrant(description string) error {
@@ -137,12 +140,16 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client, thumbprint stri
 }
 
 // tokens makes a token response (Core 3.1.3.3, 12.2).
-func (p *Provider) tokens(ctx context.Context, c Client, g *grant, scopes []string, thumbprint string, refreshed bool) (map[string]any, error) {
+func (p *Provider) tokens(r *http.Request, c Client, g *grant, scopes []string, thumbprint string, refreshed bool) (map[string]any, error) {
 	access, refresh := random(), ""
 	p.mu.Lock()
 	now, expiry := p.now(), p.expiry
 	p.prune(now)
-	p.access[access] = &issued{grant: g, scopes: scopes, expires: now.Add(expiry), thumbprint: thumbprint}
+	token := &issued{grant: g, scopes: scopes, expires: now.Add(expiry), thumbprint: thumbprint}
+	if c.BindCertificate {
+		token.certificate = certificateHash(r)
+	}
+	p.access[access] = token
 	if slices.Contains(g.scopes, "offline_access") {
 		refresh = random()
 		kept := &issued{grant: g, scopes: g.scopes}
@@ -166,7 +173,7 @@ func (p *Provider) tokens(ctx context.Context, c Client, g *grant, scopes []stri
 		body["refresh_token"] = refresh
 	}
 	if slices.Contains(scopes, "openid") {
-		token, err := p.idToken(ctx, c, g, tokenFor{accessToken: access, refreshed: refreshed})
+		token, err := p.idToken(r.Context(), c, g, tokenFor{accessToken: access, refreshed: refreshed})
 		if err != nil {
 			return nil, err
 		}
