@@ -187,8 +187,9 @@ type Provider struct {
 	// there are several.
 	Audiences []string
 
-	// MetadataURL is where the metadata is, when it is not at Issuer +
-	// "/.well-known/openid-configuration" (Discovery 4).
+	// MetadataURL is where the metadata is, when it is neither at Issuer +
+	// "/.well-known/openid-configuration" (Discovery 4) nor, that being missing,
+	// at the place of RFC 8414.
 	MetadataURL string
 
 	// Endpoints replaces single endpoints of the metadata. With Authorization,

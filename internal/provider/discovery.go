@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,7 +146,7 @@ func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, keep time.Du
 			err = &Unavailable{What: metadataEndpoint, Err: fmt.Errorf("panic in the HTTP transport: %T", v)}
 		}
 	}()
-	a, err := p.get(ctx, metadataEndpoint, p.s.metadataURL())
+	a, err := p.metadataDocument(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -161,6 +162,27 @@ func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, keep time.Du
 	}
 	m.fetched = p.now()
 	return m, jitter(keepFor(a.header.Get("Cache-Control"))), nil
+}
+
+// metadataDocument fetches the OpenID metadata or, where the provider says it
+// has none, that of its authorization server (RFC 8414). What either says is
+// held against the issuer in the same way.
+func (p *Provider) metadataDocument(ctx context.Context) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout) // for both
+	defer cancel()
+	a, err := p.ask(ctx, metadataEndpoint, p.s.metadataURL())
+	if err != nil {
+		return nil, err
+	}
+	if a.status == http.StatusNotFound && p.s.MetadataURL == "" && !p.s.TenantSupplied {
+		if other, err := p.ask(ctx, metadataEndpoint, p.s.serverMetadataURL()); err == nil && other.status == http.StatusOK {
+			return other, nil
+		}
+	}
+	if a.status != http.StatusOK {
+		return nil, a.unexpected()
+	}
+	return a, nil
 }
 
 // moved refuses a new version whose back channel is at another host: secrets

@@ -92,12 +92,7 @@ func (p *Provider) failed(what string, req *http.Request, err error) error {
 
 // get fetches a public document.
 func (p *Provider) get(ctx context.Context, what, address string) (*answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
-	}
-	req.Header.Set("Accept", "application/json")
-	a, err := p.call(ctx, what, req)
+	a, err := p.ask(ctx, what, address)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +100,16 @@ func (p *Provider) get(ctx context.Context, what, address string) (*answer, erro
 		return nil, a.unexpected()
 	}
 	return a, nil
+}
+
+// ask is get for those who want to know of any status.
+func (p *Provider) ask(ctx context.Context, what, address string) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
+	}
+	req.Header.Set("Accept", "application/json")
+	return p.call(ctx, what, req)
 }
 
 // unexpected is the error of a status that tells nothing more. 401 and 403 are

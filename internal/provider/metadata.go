@@ -43,6 +43,16 @@ func (s *Settings) metadataURL() string {
 	return strings.TrimSuffix(s.Issuer, "/") + "/.well-known/openid-configuration"
 }
 
+// serverMetadataURL is where the metadata of an OAuth authorization server is:
+// between host and path, not behind them (RFC 8414 3.1).
+func (s *Settings) serverMetadataURL() string {
+	path := ""
+	if u, err := url.Parse(s.Issuer); err == nil {
+		path = u.EscapedPath()
+	}
+	return origin(s.Issuer) + "/.well-known/oauth-authorization-server" + strings.TrimSuffix(path, "/")
+}
+
 // parseMetadata reads a metadata document. Nothing in it is trusted before it
 // has been checked here: every address that may be used later, and the issuer,
 // by simple comparison (Discovery 4.3). A provider of several issuers may
