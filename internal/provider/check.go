@@ -61,6 +61,10 @@ func (s *Settings) check() error {
 	if s.UserInfo == UserInfoRequired && s.Endpoints.UserInfo == noEndpoint {
 		m.add("UserInfo is required and Endpoints.UserInfo is %q: give the endpoint, or make UserInfo optional", noEndpoint)
 	}
+	// RFC 9449 5: the token endpoint binds, and no other.
+	if s.DPoP && !s.flow().code {
+		m.add("DPoP: ResponseType %q brings no access token that could be bound: turn it off, or use %q", s.ResponseType, "code")
+	}
 	if s.DPoP && s.UserInfoInBody {
 		m.add("UserInfoInBody: a token bound by DPoP goes into the header (RFC 9449 7.1): remove one of them")
 	}

@@ -211,6 +211,10 @@ func TestDPoPSettings(t *testing.T) {
 	if _, err := provider.New(s); err == nil || !strings.Contains(err.Error(), "UserInfoInBody") {
 		t.Errorf("got %v", err)
 	}
+	s.UserInfoInBody, s.ResponseType = false, "id_token token"
+	if _, err := provider.New(s); err == nil || !strings.Contains(err.Error(), "could be bound") {
+		t.Errorf("got %v", err)
+	}
 	f.metadata = map[string]any{"dpop_signing_alg_values_supported": []string{"RS256"}}
 	if err := f.new(t, withDPoP).Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "dpop_signing_alg_values_supported") {
 		t.Errorf("got %v", err)
