@@ -47,6 +47,11 @@
 // the login, add values to it, or pause it for a page of the application. Then
 // a new session starts, and the visitor arrives at /reports.
 //
+// Where the provider offers it, the response can be signed
+// ([Provider.ResponseMode]), tokens and UserInfo encrypted
+// ([Provider.ClientKeys]), access tokens bound to a key ([Provider.DPoP]), and
+// claims taken from third parties ([Provider.ClaimSources]).
+//
 // With [Provider.ResponseType] the browser brings an ID token too, or instead
 // of a code (the hybrid and implicit flows). It is checked first, together
 // with its hashes of what came beside it; the one that comes for the code must
