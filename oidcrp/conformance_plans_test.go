@@ -84,13 +84,14 @@ var (
 		"oidcc-client-test-userinfo-signed",
 	}
 	withUserInfo       = slices.Concat(onlyComprehensive, userInfoComprehensive)
+	withCode           = slices.Concat(withUserInfo, []string{"oidcc-client-test-mtls-endpoint-aliases"})
 	comprehensiveFlows = []planFlow{
-		{responseCode, 11, withUserInfo},
+		{responseCode, 12, withCode},
 		{responseIDToken, 6, onlyComprehensive},
 		{responseIDTokenToken, 11, withUserInfo},
-		{responseCodeIDToken, 11, withUserInfo},
-		{responseCodeToken, 11, withUserInfo},
-		{responseCodeIDTokenToken, 11, withUserInfo},
+		{responseCodeIDToken, 12, withCode},
+		{responseCodeToken, 12, withCode},
+		{responseCodeIDTokenToken, 12, withCode},
 	}
 )
 

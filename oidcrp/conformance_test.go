@@ -24,10 +24,10 @@ import (
 // that must lead to.
 type module struct {
 	faults []oidcrptest.Fault
-	change func(*oidcrp.Config)    // of the application
-	alg    string                  // of the ID tokens; "": RS256
-	mode   string                  // response mode; "": the plan's
-	source *oidcrptest.ClaimSource // of further claims
+	change func(*conformance, *oidcrp.Config) // of the application
+	alg    string                             // of the ID tokens; "": RS256
+	mode   string                             // response mode; "": the plan's
+	source *oidcrptest.ClaimSource            // of further claims
 
 	// reason is why the ID token is refused; "": the login succeeds. With
 	// userInfo it is UserInfo that is refused.
@@ -77,7 +77,10 @@ func newSuite(t *testing.T) *suite {
 		t.Fatal(err)
 	}
 	srv.Start()
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() {
+		srv.Close()
+		s.op.Close()
+	})
 	return s
 }
 
@@ -221,7 +224,7 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 			p.UserInfo = oidcrp.UserInfoRequired
 		}
 		if m.change != nil {
-			m.change(cfg)
+			m.change(c, cfg)
 		}
 	})
 	if m.register != nil {
