@@ -109,7 +109,6 @@ func (p *Provider) requestObject(ctx context.Context, m *metadata, params url.Va
 	for name, values := range params {
 		claims[name] = requestClaim(name, values)
 	}
-	delete(claims, "sub")
 	id := sha256.Sum256([]byte(params.Get("state"))) // one object for one login, however often it is fetched
 	claims["iss"], claims["aud"], claims["jti"] = p.s.ClientID, p.s.Issuer, base64.RawURLEncoding.EncodeToString(id[:16])
 	claims["iat"], claims["nbf"], claims["exp"] = issued.Unix(), issued.Unix(), issued.Add(requestLifetime).Unix()
