@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type app struct {
 	clock  *clock
 	log    *record
 	events *events
+	config oidcrp.Config // what rp was made of
 
 	reports *atomic.Int32 // how often the protected handler was entered
 }
@@ -115,6 +117,7 @@ func newApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) 
 	if change != nil {
 		change(&cfg)
 	}
+	a.config = cfg
 	a.rp, err = oidcrp.NewAt(cfg, a.clock.now)
 	if err != nil {
 		t.Fatal(err)
@@ -386,4 +389,18 @@ func newSilentApp(t *testing.T, a *app) string {
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return base
+}
+
+// later is the relying party of the same application after its configuration
+// was changed.
+func (a *app) later(change func(*oidcrp.Config)) *oidcrp.RelyingParty {
+	a.t.Helper()
+	cfg := a.config
+	cfg.Providers = slices.Clone(cfg.Providers)
+	change(&cfg)
+	rp, err := oidcrp.NewAt(cfg, a.clock.now)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return rp
 }

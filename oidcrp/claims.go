@@ -185,7 +185,7 @@ func (rp *RelyingParty) keep(l *Login) session.Draft {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.values)) {
-		if value := l.values[key]; value != "" {
+		if value := l.values[key]; value != "" && !isInternal(key) {
 			d.Values = append(d.Values, session.Value{Key: key, Value: value})
 		}
 	}

@@ -149,6 +149,29 @@ func TestNewAccepts(t *testing.T) {
 	}
 }
 
+// Among several tenants' providers one could pass on another's answer (RFC
+// 9700 4.4); for providers of the operator's choice the metadata decides.
+func TestTenantsProvidersMustNameThemselves(t *testing.T) {
+	for _, tenants := range []int{0, 1, 2} {
+		cfg := goodConfig()
+		second, third := cfg.Providers[0], cfg.Providers[0]
+		second.Name, third.Name = "second", "third"
+		cfg.Providers = append(cfg.Providers, second, third)
+		for i := range tenants {
+			cfg.Providers[i].TenantSupplied = true
+		}
+		rp, err := oidcrp.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range cfg.Providers {
+			if got, want := oidcrp.WantsIss(rp, p.Name), tenants > 1 && i < tenants; got != want {
+				t.Errorf("%d tenants, provider %d: %v", tenants, i, got)
+			}
+		}
+	}
+}
+
 func TestNewReportsAllMistakesAtOnce(t *testing.T) {
 	_, err := oidcrp.New(oidcrp.Config{
 		CookieKeys: [][]byte{key(1)[:8]},

@@ -1,8 +1,14 @@
 package oidcrp
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // NewAt is New with a clock.
@@ -15,6 +21,20 @@ func ReturnTo(base, raw string) (string, bool) {
 		panic(err)
 	}
 	return newSite(u).returnTo(raw)
+}
+
+// WantsIss reports whether a provider's answers need an iss though its metadata
+// does not say so.
+func WantsIss(rp *RelyingParty, name string) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // the metadata is not asked for
+	answer, err := provider.ParseResponse(&http.Request{Method: http.MethodGet, URL: &url.URL{RawQuery: "code=c&state=s"}})
+	if err != nil {
+		panic(err)
+	}
+	err = rp.byName[name].CheckResponse(ctx, answer)
+	var missing *validate.Error
+	return errors.As(err, &missing) && missing.Check == "iss"
 }
 
 // MarkTenant marks a provider as tenant-supplied without the address rules.

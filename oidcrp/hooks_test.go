@@ -400,6 +400,49 @@ func TestAnswersToResume(t *testing.T) {
 	}
 }
 
+// Whatever the application makes of the return URL, it stays a page of ours.
+func TestResumeLeadsNowhereElse(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	p.update.set(func(l *oidcrp.Login) error { l.ReturnTo = "https://evil.example/"; return nil })
+	b := p.browse()
+	b.Get(p.URL + "/reports")
+	p.shows(p.accept(b), "page of alice at /")
+}
+
+// The address under which form_post logins go on is no way around the page.
+func TestPauseCannotBeSkipped(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	b := p.browse()
+	callback := p.stopAtCallback(b, "/reports")
+	b.Get(callback)
+	q := url.Values{"go-on": {p.pauseCookie(b).Value}, "state": {mustParse(t, callback).Query().Get("state")}}
+	p.shows(b.Get(p.URL+"/auth/callback/test?"+q.Encode()), "terms for alice")
+	p.shows(b.Get(p.URL+"/"), "page of nobody")
+}
+
+// What the pause needs to know and what the application keeps do not mix.
+func TestPauseKeepsItsOwnValues(t *testing.T) {
+	const ours = "\x00return_to"
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	p.onLogin.set(func(l *oidcrp.Login) error {
+		l.Set(ours, "/stolen")
+		l.Set("uid", "17")
+		return &oidcrp.Pause{Path: "/terms"}
+	})
+	p.update.set(func(l *oidcrp.Login) error {
+		if l.Value(ours) != "" || l.Value("\x00path") != "" || l.Value("uid") != "17" {
+			t.Errorf("values %q %q %q", l.Value(ours), l.Value("\x00path"), l.Value("uid"))
+		}
+		return nil
+	})
+	b := p.browse()
+	p.shows(b.Get(p.URL+"/reports"), "terms for alice")
+	p.shows(p.accept(b), "page of alice at /reports")
+	if s := p.session; s.Value(ours) != "" || s.Value("\x00path") != "" || s.Value("uid") != "17" {
+		t.Errorf("in the session %q %q %q", s.Value(ours), s.Value("\x00path"), s.Value("uid"))
+	}
+}
+
 func TestPauseOverASession(t *testing.T) {
 	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
 	p.onLogin.set(func(*oidcrp.Login) error { return nil })

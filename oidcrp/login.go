@@ -34,10 +34,11 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 		return rp.signInPage(w, r, opts)
 	}
 	// Anybody can send a browser here. Without this question a page elsewhere
-	// could exchange the visitor's session for another.
+	// could exchange the visitor's session for another; beginLogin has one for
+	// visitors without.
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		if signedIn := rp.signedIn(w, r); signedIn || p.tenantSupplied {
-			return rp.askToConfirm(w, r, p, opts, signedIn)
+		if rp.signedIn(w, r) {
+			return rp.askToConfirm(w, r, p, opts, true)
 		}
 	}
 	if q.Get(paramFresh) != "" {

@@ -3,6 +3,8 @@ package oidcrp_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -345,6 +348,70 @@ func TestLostCookieRestarts(t *testing.T) {
 	a.calls(oidcrptest.AuthorizeEndpoint, 2)
 }
 
+// What cannot be finished restarts only where the visitor wanted a login, here,
+// and the provider did not refuse it.
+func TestWhatDoesNotRestart(t *testing.T) {
+	other := oidcrptest.NewProvider(t)
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers = append(c.Providers, other.Config("other", c.BaseURL)) })
+	callback := a.stopAtCallback(a.browse(), "/auth/login?provider=test&return_to=/reports")
+	answer := mustParse(t, callback).Query()
+	failed := url.Values{"state": answer["state"], "iss": answer["iss"], "error": {"login_required"}}
+	only := a.later(func(c *oidcrp.Config) { c.Providers = c.Providers[:1] })
+	silent := ask(only, only.TryLogin(http.NotFoundHandler()), nil, "GET", "/", append(navigate, "Sec-Fetch-Dest", "document")...)
+	if silent.Code != http.StatusFound {
+		t.Fatalf("no silent login: %d", silent.Code)
+	}
+	pushed := a.op.Requests(oidcrptest.PAREndpoint)
+	quiet := url.Values{"state": {pushed[len(pushed)-1].Form.Get("state")}, "iss": answer["iss"], "code": {"x"}}
+	for name, address := range map[string]string{
+		"an error of the provider":       a.URL + "/auth/callback/test?" + failed.Encode(),
+		"at another provider's callback": strings.Replace(callback, "/callback/test", "/callback/other", 1),
+		"a silent login":                 a.URL + "/auth/callback/test?" + quiet.Encode(),
+	} {
+		started := len(a.events.of(oidcrp.LoginStarted))
+		page := a.browse().Get(address)
+		a.refused(page, http.StatusBadRequest, "no_binding")
+		if n := len(a.events.of(oidcrp.LoginStarted)) - started; n != 0 {
+			t.Errorf("%s: %d logins started", name, n)
+		}
+	}
+}
+
+// An answer that was refused is used up: whoever saw it cannot mend it.
+func TestRefusedAnswerIsSpent(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/reports")
+	wrong := mustParse(t, callback)
+	q := wrong.Query()
+	q.Set("iss", "https://evil.example")
+	wrong.RawQuery = q.Encode()
+	a.refused(b.Get(wrong.String()), http.StatusBadRequest, "iss")
+	a.op.SignInAs("")
+	if page := b.Get(callback); page.Form("alice") == nil {
+		t.Errorf("no new login: %s", page)
+	}
+	a.calls(oidcrptest.TokenEndpoint, 0)
+}
+
+// A configuration may change between the two halves of a login or sign-out:
+// where the visitor comes back to is judged by the new one.
+func TestReturnURLIsJudgedAgain(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	callback := a.stopAtCallback(a.browse(), "/auth/login?return_to=/welcome")
+	a.logout(a.signIn(), "/welcome")
+	session := cookieHeader(a.sessionCookie(a.signIn()))
+	later := a.later(func(c *oidcrp.Config) { c.SignInPath = "/welcome" })
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"signed in already": ask(later, later, nil, "GET", callback, append(navigate, "Cookie", session)...),
+		"signed out":        ask(later, later, nil, "GET", a.URL+"/auth/logout?state="+a.asked().Get("state"), navigate...),
+	} {
+		if to := w.Header().Get("Location"); to != a.URL+"/" {
+			t.Errorf("%s: %d %q", name, w.Code, to)
+		}
+	}
+}
+
 // A browser without cookies never gets through, and is told so.
 func TestNoCookiesAtAll(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
@@ -431,6 +498,84 @@ func TestReloadedCallback(t *testing.T) {
 		if n := len(a.events.of(oidcrp.LoginSucceeded)); n != 1 {
 			t.Errorf("%s: %d sessions started", mode, n)
 		}
+	}
+}
+
+// handing is an application whose logins come by form_post, stopped between
+// the provider's form and the request that starts the session.
+type handing struct {
+	*app
+	stop atomic.Bool
+}
+
+func newHanding(t *testing.T, store func(*oidcrp.Config)) *handing {
+	h := &handing{}
+	serving(t, oidcrptest.NewProvider(t), "", func(c *oidcrp.Config) {
+		formPost(c)
+		other := c.Providers[0]
+		other.Name = "other"
+		c.Providers = append(c.Providers, other)
+		store(c)
+	}, func(a *app) http.Handler {
+		h.app = a
+		next := a.pages(map[string]http.HandlerFunc{
+			"/terms": func(w http.ResponseWriter, r *http.Request) {
+				_, err := a.rp.Paused(r)
+				fmt.Fprint(w, "expired ", errors.Is(err, oidcrp.ErrLoginExpired))
+			},
+			"/accept": func(w http.ResponseWriter, r *http.Request) {
+				a.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
+			},
+		})
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if h.stop.Load() && r.URL.Query().Has("go-on") {
+				fmt.Fprint(w, "stopped")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	return h
+}
+
+// handedOver opens a browser with a login of alice that only has to go on, and
+// says where.
+func (h *handing) handedOver() (b *oidcrptest.Browser, at string) {
+	h.t.Helper()
+	b = h.browse()
+	h.stop.Store(true)
+	page := b.Get(h.URL + "/auth/login?provider=test&return_to=/reports")
+	h.stop.Store(false)
+	h.shows(page, "stopped")
+	return b, page.URL.String()
+}
+
+func TestHandedOverLoginGoesOnInOnePlaceOnly(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			h := newHanding(t, store)
+			b, at := h.handedOver()
+			h.shows(b.Get(h.URL+"/"), "home of nobody")
+			h.refused(b.Get(strings.Replace(at, "/callback/test", "/callback/other", 1)), http.StatusBadRequest, "provider")
+			h.plant(b, strings.Replace(strings.TrimPrefix(h.bindingName(b), "__Host-"), "_login_", "_paused_", 1), mustParse(t, at).Query().Get("go-on"))
+			h.shows(b.Get(h.URL+"/terms"), "expired true")
+			h.refused(b.PostForm(h.URL+"/accept", nil), http.StatusBadRequest, "expired")
+			h.shows(b.Get(at), "reports for alice") // where it belongs
+
+			b, at = h.handedOver()
+			b.PostForm(h.URL+"/auth/logout", nil)
+			h.refused(b.Get(at), http.StatusBadRequest, "binding")
+			h.shows(b.Get(h.URL+"/"), "home of nobody")
+
+			b, at = h.handedOver()
+			b.SetNow(time.Now) // the browser keeps the cookie
+			h.clock.advance(10*time.Minute + time.Second)
+			started := len(h.events.of(oidcrp.LoginStarted))
+			page := b.Get(at)
+			if n := len(h.events.of(oidcrp.LoginStarted)) - started; n != 1 {
+				t.Errorf("too late, and %d new logins: %s", n, page)
+			}
+		})
 	}
 }
 
@@ -618,7 +763,7 @@ func TestEndpointFaults(t *testing.T) {
 		{oidcrptest.MetadataRedirect("http://127.0.0.1:1/"), 503, 0}, {oidcrptest.MetadataHuge, 503, 0},
 		{oidcrptest.JWKSStatus(500), 503, 1}, {oidcrptest.JWKSRubbish, 503, 1}, {oidcrptest.RedirectJWKS("http://127.0.0.1:1/"), 503, 1},
 		{oidcrptest.TokenError("invalid_grant"), 400, 1}, {oidcrptest.TokenError("invalid_client"), 500, 1},
-		{oidcrptest.TokenStatus(500), 503, 1}, {oidcrptest.TokenStatus(401), 500, 1}, {oidcrptest.TokenHTML, 400, 1}, {oidcrptest.TokenTextPlain, 400, 1},
+		{oidcrptest.TokenStatus(500), 503, 1}, {oidcrptest.TokenHTML, 400, 1}, {oidcrptest.TokenTextPlain, 400, 1},
 		{oidcrptest.TokenRedirect("http://127.0.0.1:1/"), 503, 1}, {oidcrptest.TokenHuge, 503, 1},
 	}
 	for _, tt := range tests {
@@ -631,6 +776,18 @@ func TestEndpointFaults(t *testing.T) {
 				t.Errorf("Retry-After %q", retry)
 			}
 		})
+	}
+}
+
+// A provider that does not know the client need not say so in JSON.
+func TestRefusedClientIsMisconfigured(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.TokenStatus(status)), nil)
+		a.refused(a.browse().Get(a.URL+"/reports"), http.StatusInternalServerError, "misconfigured")
+		failed := append(a.events.of(oidcrp.LoginFailed), a.events.of(oidcrp.ProviderFailed)...)
+		if err := failed[0].Err; !errors.Is(err, oidcrp.ErrMisconfigured) || errors.Is(err, oidcrp.ErrProviderUnavailable) {
+			t.Errorf("%d: %v", status, err)
+		}
 	}
 }
 

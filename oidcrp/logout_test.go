@@ -182,6 +182,7 @@ func TestLogoutPage(t *testing.T) {
 
 func TestWhereALogoutEnds(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	local := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].LocalLogoutOnly = true })
 	for to, want := range map[string]string{
 		"": "/auth/logout", "/": "/", "/bye?a=b": "/bye?a=b", a.URL + "/bye": "/bye",
 		"//evil.example": "/", "https://evil.example/": "/", `/\evil.example`: "/", "javascript:alert(1)": "/", "/auth/login": "/", "/auth/logout": "/",
@@ -195,6 +196,11 @@ func TestWhereALogoutEnds(t *testing.T) {
 		}
 		if page.Status != 200 || got != want || !strings.HasPrefix(page.URL.String(), a.URL+"/") {
 			t.Errorf("%q led to %s: %d", to, page.URL, page.Status)
+		}
+		// Without the provider's detour there is nothing that judges it later.
+		to = strings.ReplaceAll(to, a.URL, local.URL)
+		if page := local.logout(local.signIn(), to); page.Status != 200 || page.URL.String() != local.URL+want {
+			t.Errorf("%q led to %s without the provider: %d", to, page.URL, page.Status)
 		}
 	}
 }

@@ -18,11 +18,17 @@ const pauseTime = 10 * time.Minute
 
 // Values of a paused login that are not the application's.
 const (
-	pausedReturnTo = "\x00return_to"
-	pausedCeiling  = "\x00ceiling"
-	pausedPath     = "\x00path"
-	pausedLogin    = "\x00login" // the transaction's id
+	pausedReturnTo = internal + "return_to"
+	pausedCeiling  = internal + "ceiling"
+	pausedPath     = internal + "path"
+	pausedLogin    = internal + "login" // the transaction's id
 )
+
+// internal begins the keys of such values: none of the application's is kept
+// that could be taken for one.
+const internal = "\x00"
+
+func isInternal(key string) bool { return strings.HasPrefix(key, internal) }
 
 // errNoPause says that OnLogin asked for no pause.
 var errNoPause = errors.New("no pause")
@@ -58,7 +64,7 @@ func (rp *RelyingParty) keepPaused(w http.ResponseWriter, r *http.Request, d ses
 // unpaused is what was kept, as it was.
 func unpaused(rec session.Record) session.Draft {
 	d := rec.Draft()
-	d.Values = slices.DeleteFunc(d.Values, func(v session.Value) bool { return strings.HasPrefix(v.Key, "\x00") })
+	d.Values = slices.DeleteFunc(d.Values, func(v session.Value) bool { return isInternal(v.Key) })
 	if at, err := time.Parse(time.RFC3339, rec.Value(pausedCeiling)); err == nil {
 		d.Ceiling = at
 	}

@@ -429,6 +429,15 @@ func TestGuardOfOneBehindLoadOfAnother(t *testing.T) {
 	}
 }
 
+func TestSessionOfAnotherRelyingPartyIsNone(t *testing.T) {
+	one := offline(t, nil)
+	two := offline(t, func(c *oidcrp.Config) { c.Prefix, c.CookieKeys = "/two", [][]byte{key(2)} })
+	h := one.Load(two.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello ", name(r)) })))
+	if w := ask(one, h, &oidcrptest.User{Subject: "alice"}, "GET", "/", "Sec-Fetch-Mode", "cors"); w.Code != http.StatusUnauthorized {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // counting counts what a store is asked.
 type counting struct {
 	oidcrp.Store

@@ -523,6 +523,18 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
+// No group has a role here, which is not the same as every group being one.
+func TestEmptyRolesLetNoGroupThrough(t *testing.T) {
+	for name, roles := range map[string]map[string]string{"[]": {}, "[admin]": nil} {
+		rp := offline(t, func(c *oidcrp.Config) { c.Providers[0].Roles = roles })
+		h := rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, oidcrp.FromContext(r.Context()).Roles()) }))
+		user := oidcrptest.User{Subject: "alice", Claims: map[string]any{"roles": []string{"admin"}}}
+		if w := ask(rp, h, &user, "GET", "/"); w.Body.String() != name {
+			t.Errorf("Roles %v: %s", roles, w.Body)
+		}
+	}
+}
+
 // updating is an application with a page that changes the session's values.
 func updating(t *testing.T, change func(*oidcrp.Config)) *app {
 	return serving(t, oidcrptest.NewProvider(t), "", change, func(a *app) http.Handler {

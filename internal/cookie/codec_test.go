@@ -103,6 +103,32 @@ func TestCodecRefusesTampering(t *testing.T) {
 	refused("too long a value", strings.Repeat("A", cookie.MaxSize+4))
 }
 
+// The last character before the padding has bits that stand for nothing.
+func TestCodecValueHasOneSpelling(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	c := newKeys(t, 1).Codec("return", "site", time.Hour)
+	padded := 0
+	for n := range 3 {
+		value, err := c.Encode("name", []byte(strings.Repeat("x", n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.TrimRight(value, "=")
+		if text == value {
+			continue
+		}
+		padded++
+		last := strings.IndexByte(alphabet, text[len(text)-1])
+		other := text[:len(text)-1] + alphabet[last+1:last+2] + value[len(text):]
+		if plain, err := c.Decode("name", other); err != cookie.ErrSealed || plain != nil {
+			t.Errorf("%d bytes: %q, %v", n, plain, err)
+		}
+	}
+	if padded == 0 {
+		t.Error("no value had padding")
+	}
+}
+
 func TestCodecAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := newKeys(t, 1)

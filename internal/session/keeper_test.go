@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -214,10 +215,22 @@ func TestCookieOfAnotherKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	noName, _, err := h.config.Keys.Box("session cookie", h.config.Site.ID()).Seal(session.Encode(typical(), epoch, 43200), nil, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _, err := h.config.Keys.Box("session cookie", h.config.Site.ID()).Seal(session.Encode(typical(), epoch, 43200), []byte(name), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.load(&browser{[]string{name + "=" + own}}, true); err != nil {
+		t.Fatalf("the one thing that is a session: %v", err)
+	}
 	for what, try := range map[string]struct {
 		h     *house
 		value string
 	}{
+		"a cookie of no name":                 {h, noName},
 		"a store-mode id in cookie mode":      {h, id},
 		"a cookie-mode session in store mode": {stored, value},
 		"one of another site, same key":       {h, foreign},
@@ -255,6 +268,15 @@ func TestKindsAreApart(t *testing.T) {
 				t.Errorf("loaded: %v", err)
 			}
 			if !stored {
+				// The name in the seal is not all that parts them.
+				purpose := map[*house]string{h: "paused cookie", waiting: "session cookie"}[to]
+				value, _, err := h.config.Keys.Box(purpose, h.config.Site.ID()).Seal(session.Encode(typical(), epoch, 43200), []byte(name), epoch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := to.load(&browser{[]string{name + "=" + value}}, true); !errors.Is(err, session.ErrUnreadable) {
+					t.Errorf("a cookie of the other kind: %v", err)
+				}
 				continue
 			}
 			// Not even for somebody who can move records in the store.
@@ -369,6 +391,29 @@ func TestForeignRecordInStore(t *testing.T) {
 	}
 	h.store.records[key] = good
 	h.mustLoad(b, true)
+}
+
+// A huge value in the store is not even opened.
+func TestHugeRecordCostsNothing(t *testing.T) {
+	h, b := newHouse(t, true, nil), new(browser)
+	h.start(b, typical())
+	key := h.store.sessions()[0]
+	id, _ := base64.RawURLEncoding.DecodeString(b.cookies[0][strings.Index(b.cookies[0], "=")+1:])
+	const size = 8 << 20
+	sealed, _, err := h.config.Keys.BoxFor("session record", h.config.Site.ID(), id).SealBytes(nil, make([]byte, size), nil, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.store.records[key] = kept{sealed, h.store.records[key].expiry}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := h.load(b, true); !errors.Is(err, session.ErrUnreadable) {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > size+size/2 { // the store may copy it
+		t.Errorf("%d bytes allocated", n)
+	}
 }
 
 // R18: new key added, moved first, old one dropped.
@@ -880,6 +925,23 @@ func TestStoreDownAtLogout(t *testing.T) {
 				t.Errorf("another node: %v", err)
 			}
 		}
+	}
+}
+
+// Ended here is ended, though the store was not told.
+func TestRenewAfterALogoutTheStoreDoesNotKnow(t *testing.T) {
+	h, b := newHouse(t, true, nil), new(browser)
+	h.start(b, typical())
+	thief := b.copy()
+	rec := h.mustLoad(b, true)
+	h.store.before = func(op, _ string) error { return errDown }
+	if err := h.end(b, rec); !errors.Is(err, session.ErrStore) {
+		t.Fatal(err)
+	}
+	h.store.before = nil
+	w := httptest.NewRecorder()
+	if _, err := h.Renew(context.Background(), w, thief.request(), rec, nil); !errors.Is(err, session.ErrEnded) || len(w.Header()) != 0 {
+		t.Errorf("renewed: %v, %v", err, w.Header())
 	}
 }
 
