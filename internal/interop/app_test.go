@@ -125,7 +125,7 @@ func serveWhoami(w http.ResponseWriter, r *http.Request) {
 // form_post goes on there without one.
 func (a *app) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/auth/callback/node" && (r.Method == http.MethodPost || r.URL.Query().Has("state")) {
+		if r.URL.Path == "/auth/callback/node" && (r.Method == http.MethodPost || r.URL.Query().Has("state") && !r.URL.Query().Has("go-on")) {
 			body, err := io.ReadAll(r.Body)
 			params, formErr := url.ParseQuery(string(body))
 			if err = errors.Join(err, formErr); err != nil {
