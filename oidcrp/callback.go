@@ -135,6 +135,10 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	if rp.signedIn(w, r) {
 		return rp.redirect(w, r, returnTo)
 	}
+	if tx.Purpose == transaction.Silent && !errors.Is(err, transaction.ErrNoBinding) {
+		rp.desk.SilentFailed(w, r) // nobody asked for this login
+		return rp.redirect(w, r, returnTo)
+	}
 	if tx.Purpose != transaction.Login || tx.Attempt >= maxAttempts {
 		return rp.because(p, returnTo, err)
 	}

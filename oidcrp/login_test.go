@@ -971,6 +971,20 @@ func TestRefusedSilentLoginShowsThePage(t *testing.T) {
 	}
 }
 
+// A silent login that took too long leaves the page it was tried for open.
+func TestSilentLoginThatExpired(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newApp(t, op, nil)
+	op.SetFaults(oidcrptest.Fault{Name: "late", Response: func(*oidcrptest.Response) { a.clock.advance(11 * time.Minute) }})
+	b := a.browse()
+	b.SetNow(time.Now) // the browser keeps its cookies longer than it should
+	guarded := httptest.NewServer(a.rp.TryLogin(http.NotFoundHandler()))
+	defer guarded.Close()
+	page := b.Get(strings.Replace(guarded.URL, "127.0.0.1", "localhost", 1) + "/page")
+	a.shows(page, "home of nobody")
+	a.calls(oidcrptest.TokenEndpoint, 0)
+}
+
 // A fixed prompt beats prompt=none, so such an attempt would not be silent.
 func TestNoSilentLoginWhereThePromptIsFixed(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
