@@ -46,7 +46,7 @@ func (s *Session) nested() map[string]any {
 		}
 		at, path := root, strings.Split(name[1:], "/")
 		for i, token := range path {
-			token = unescapePointer(token)
+			token = validate.UnescapePointer(token)
 			if i == len(path)-1 {
 				at[token] = json.RawMessage(value)
 				break
@@ -60,11 +60,6 @@ func (s *Session) nested() map[string]any {
 		}
 	}
 	return root
-}
-
-// unescapePointer decodes one reference token (RFC 6901 4).
-func unescapePointer(token string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
 }
 
 // Strings decodes a claim that is a string with some providers and an array of

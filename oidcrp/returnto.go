@@ -5,10 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
-)
 
-// maxReturnTo bounds a return URL, so that what carries it fits a cookie.
-const maxReturnTo = 2000
+	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
+)
 
 // site is the application's base URL, the only truth about where we live.
 type site struct {
@@ -35,7 +34,7 @@ func (s site) url(path string) string { return s.origin + path }
 // origin. It accepts a path or an address of ours; everything that browsers
 // and net/url might read differently is refused, not repaired.
 func (s site) returnTo(raw string) (path string, ok bool) {
-	if len(raw) > maxReturnTo || !utf8.ValidString(raw) {
+	if len(raw) > transaction.MaxReturnTo || !utf8.ValidString(raw) {
 		return "", false
 	}
 	raw = strings.TrimPrefix(raw, s.origin)
@@ -53,7 +52,7 @@ func (s site) returnTo(raw string) (path string, ok bool) {
 	if u.RawQuery != "" || u.ForceQuery {
 		path += "?" + escapeQuery(u.RawQuery)
 	}
-	return path, len(path) <= maxReturnTo
+	return path, len(path) <= transaction.MaxReturnTo
 }
 
 // contains reports whether an escaped path is at or below the base URL's.

@@ -105,15 +105,15 @@ func (c Claims) Lookup(nameOrPointer string) (json.RawMessage, bool) {
 		return raw, ok
 	}
 	token, rest, more := strings.Cut(rest, "/")
-	raw, ok := c[unescapePointer(token)]
+	raw, ok := c[UnescapePointer(token)]
 	for ok && more {
 		token, rest, more = strings.Cut(rest, "/")
-		raw, ok = member(raw, unescapePointer(token))
+		raw, ok = member(raw, UnescapePointer(token))
 	}
 	return raw, ok
 }
 
-func unescapePointer(token string) string {
+func UnescapePointer(token string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
 }
 
