@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
@@ -171,50 +175,63 @@ func TestLanguageLinksStayOnThisSite(t *testing.T) {
 	}
 }
 
+// A proxy in front keeps the address while the portal behind it comes back at
+// another port: its old one might be taken by then.
 func TestSessionsOutliveARestart(t *testing.T) {
-	db := filepath.Join(t.TempDir(), "portal ü?.db")
-	ctx := context.Background()
-	o := options{addr: "localhost:0", providerAddr: "127.0.0.1:0", db: db}
-	b := oidcrptest.NewBrowser(t)
-
-	run := func(o options, use func(*portal)) options {
+	var behind atomic.Pointer[url.URL]
+	baseURL := oidcrptest.Serve(t, func(string) http.Handler {
+		return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind.Load()) }}
+	})
+	provider := oidcrptest.NewProvider(t)
+	client := provider.AddClient(oidcrptest.Client{
+		RedirectURLs:           []string{baseURL + "/auth/callback/acme"},
+		PostLogoutRedirectURLs: []string{baseURL + "/auth/logout"},
+	})
+	folder := t.TempDir()
+	o := options{
+		addr: "127.0.0.1:0", baseURL: baseURL,
+		db:        filepath.Join(folder, "portal ü?.db"),
+		providers: filepath.Join(folder, "providers.json"),
+	}
+	text := `[{"name": "acme", "display_name": "Acme", "issuer": "` + provider.Issuer() + `",
+		"client_id": "` + client.ID + `", "client_secret": "` + client.Secret + `"}]`
+	if err := os.WriteFile(o.providers, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(use func()) {
 		t.Helper()
 		p, err := open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(ctx)
+		behind.Store(&url.URL{Scheme: "http", Host: p.listener.Addr().String()})
+		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- p.serve(ctx, o) }()
-		use(p)
+		use()
 		cancel()
-		if err := <-ended; err != nil {
+		if err := errors.Join(<-ended, p.close()); err != nil {
 			t.Error(err)
 		}
-		o.addr = p.listener.Addr().String()
-		o.addr = "localhost" + o.addr[strings.LastIndex(o.addr, ":"):]
-		o.providerAddr = strings.TrimPrefix(p.dev[0].Issuer(), "http://")
-		if err := p.close(); err != nil {
-			t.Error(err)
-		}
-		return o
 	}
-	o = run(o, func(p *portal) {
-		at(t, signIn(b, p, "/profile", "Continue with Aster", "alice"), http.StatusOK, "/profile")
-	})
-	// The second development provider may find its port taken; then this test
-	// has nothing to say.
-	run(o, func(p *portal) {
-		page := b.Get(p.baseURL + "/profile")
+	provider.SignInAs("alice")
+	b := oidcrptest.NewBrowser(t)
+	run(func() { at(t, b.Get(baseURL+"/profile"), http.StatusOK, "/profile") })
+	asked := provider.Calls(oidcrptest.AuthorizeEndpoint)
+	run(func() {
+		page := b.Get(baseURL + "/profile")
 		at(t, page, http.StatusOK, "/profile")
 		contains(t, page, "Alice Archer")
+		if provider.Calls(oidcrptest.AuthorizeEndpoint) != asked {
+			t.Error("the restart ended the session: the provider was asked again")
+		}
 		// This process has not talked to the provider yet, and still the page
 		// lets its sign-out form lead there.
-		if page := b.SubmitForm("Sign out here and at Aster", nil); page.Blocked != "" {
+		if page := b.SubmitForm("Sign out here and at Acme", nil); page.Blocked != "" {
 			t.Errorf("signing out: %v", page)
 		}
 	})
-	info, err := os.Stat(db + ".key")
+	info, err := os.Stat(o.db + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}
