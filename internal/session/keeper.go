@@ -44,10 +44,15 @@ type Config struct {
 
 	Keys     *cookie.Keys
 	Site     cookie.Site
-	Store    Store         // nil: cookie mode
+	Store    Store         // of the records; nil: cookie mode
+	Marks    Store         // of what ended, in cookie mode; nil: this process knows it alone
 	Lifetime time.Duration // not positive: DefaultLifetime
 	Idle     time.Duration // not positive: off
 	Now      func() time.Time
+
+	// Client gives the client id at a provider, by its name, and whether that
+	// provider tells of logouts. Nil where sessions end one by one only.
+	Client func(provider string) (id string, logouts bool)
 
 	// Warn is told of store failures that fail no request. May be nil.
 	Warn func(ctx context.Context, err error)
@@ -61,22 +66,27 @@ type Keeper struct {
 	lifetime time.Duration
 	idle     int64 // milliseconds, 0: off
 	now      func() time.Time
+	client   func(provider string) (id string, logouts bool)
 	warn     func(ctx context.Context, err error)
 
-	// ended are the sessions that ended here, by mark key.
-	ended *shelf[mark, struct{}]
+	// ended are the sessions that ended here.
+	ended *shelf[handle, struct{}]
+
+	marking sync.Mutex
+	markers *shelf[[32]byte, marker] // without a store
 
 	box *cookie.Box // cookie mode
 	aad []byte      // the cookie's name
 
 	store         *backend // nil in cookie mode
+	marks         *backend // nil without any store
+	handlePurpose string
 	recordPurpose string
 	endedPurpose  string
 }
 
-// mark names a session among the ended: its handle in cookie mode, the hash of
-// its id in store mode.
-type mark [32]byte
+// handle names a session in logs and among the ended. It grants nothing.
+type handle [handleSize]byte
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
@@ -88,8 +98,10 @@ func New(c Config) *Keeper {
 		keys: c.Keys, site: c.Site.ID(),
 		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
-		now: c.Now, warn: c.Warn,
-		ended: newShelf[mark, struct{}](maxEnded),
+		now: c.Now, client: c.Client, warn: c.Warn,
+		ended:         newShelf[handle, struct{}](maxEnded),
+		markers:       newShelf[[32]byte, marker](maxEnded),
+		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
 	}
 	if k.lifetime <= 0 {
 		k.lifetime = DefaultLifetime
@@ -101,11 +113,15 @@ func New(c Config) *Keeper {
 		k.warn = func(context.Context, error) {}
 	}
 	k.aad = []byte(k.cookie.Name())
-	if c.Store == nil {
-		k.box = c.Keys.Box(kind+" cookie", k.site)
-	} else {
+	switch {
+	case c.Store != nil:
 		k.store = newBackend(c.Store)
-		k.recordPurpose, k.endedPurpose = kind+" record", kind+" ended"
+		k.marks = k.store
+	case c.Marks != nil:
+		k.marks = newBackend(c.Marks)
+	}
+	if k.store == nil {
+		k.box = c.Keys.Box(kind+" cookie", k.site)
 	}
 	return k
 }
@@ -136,8 +152,8 @@ func (k *Keeper) Load(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if rec.expires <= now.UnixMilli() {
 		return Record{}, ErrExpired
 	}
-	if _, ended := k.ended.find(rec.mark(), now.UnixMilli()); ended {
-		return Record{}, ErrEnded
+	if err := k.alive(ctx, rec, now); err != nil {
+		return Record{}, err
 	}
 	if active && k.forgot(rec, now) {
 		return k.use(ctx, w, rec, now)
@@ -273,7 +289,7 @@ func (k *Keeper) Renew(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return Record{}, err
 	}
 	rec = rec.stamped(atChecked, old.stamp(atChecked))
-	return k.replace(ctx, w, &ending{mark: old.mark(), token: old.token, until: old.ends()}, rec, now, true)
+	return k.replace(ctx, w, &ending{handle: old.handle(), until: old.ends()}, rec, now, true)
 }
 
 // Checked stamps the session: it was asked now whether it may go on.
@@ -282,7 +298,7 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return Record{}, ErrNone
 	}
 	now := k.now()
-	if _, ended := k.ended.find(rec.mark(), now.UnixMilli()); ended {
+	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
 		return Record{}, ErrEnded
 	}
 	rec = k.stampNow(rec, atChecked, now)
@@ -300,13 +316,28 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 	k.cookie.Clear(w)
 	e, err := k.presented(r)
 	if !rec.IsZero() {
-		e = &ending{mark: rec.mark(), token: rec.token, until: rec.ends()}
+		e = &ending{handle: rec.handle(), until: rec.ends()}
 	} else if err != nil {
 		return nil // nothing readable, nothing to end
 	}
+	return k.end(ctx, e)
+}
+
+// EndByHandle ends the session that has this [Record.Handle]. One that does not
+// exist is no error.
+func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
+	e := new(ending)
+	if n, err := idEncoding.Decode(e.handle[:], []byte(name)); err != nil || n != handleSize || len(name) != idEncoding.EncodedLen(handleSize) {
+		return nil
+	}
+	return k.end(ctx, e)
+}
+
+// end ends a session here, and in the store.
+func (k *Keeper) end(ctx context.Context, e *ending) error {
 	now := k.now()
-	k.ended.put(e.mark, struct{}{}, k.remember(e, now), now.UnixMilli())
-	if k.store == nil {
+	k.ended.put(e.handle, struct{}{}, k.remember(e, now), now.UnixMilli())
+	if k.marks == nil {
 		return nil
 	}
 	ctx, cancel := detached(ctx)
@@ -316,9 +347,8 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 
 // ending is a session that is to end.
 type ending struct {
-	mark  mark
-	token *token // store mode
-	until int64  // how long somebody could come with it; 0: not known
+	handle handle
+	until  int64 // how long somebody could come with it; 0: not known
 }
 
 // remember is how long an ended session must not come back.
@@ -343,29 +373,27 @@ func (k *Keeper) presented(r *http.Request) (*ending, error) {
 		if !ok {
 			return nil, ErrUnreadable
 		}
-		return &ending{mark: t.mark, token: t}, nil
+		return &ending{handle: t.handle}, nil
 	}
 	rec, err := k.unseal(value)
 	if err != nil {
 		return nil, err
 	}
-	return &ending{mark: rec.mark(), until: rec.ends()}, nil
-}
-
-// mark names the record among the ended.
-func (r Record) mark() (m mark) {
-	if r.token != nil {
-		return r.token.mark
-	}
-	if r.raw != "" {
-		copy(m[:], r.raw[atHandle:atStarted])
-	}
-	return m
+	return &ending{handle: rec.handle(), until: rec.ends()}, nil
 }
 
 // make builds a new record. Its end counts from started, its use from now.
 func (k *Keeper) make(d *Draft, started, now time.Time) (Record, error) {
-	if err := cookie.Random(d.Handle[:]); err != nil {
+	var t *token
+	var err error
+	if k.store != nil {
+		if t, err = k.newToken(); err == nil {
+			d.Handle = t.handle
+		}
+	} else {
+		err = cookie.Random(d.Handle[:])
+	}
+	if err != nil {
 		return Record{}, err
 	}
 	end := started.Add(k.lifetime)
@@ -383,6 +411,7 @@ func (k *Keeper) make(d *Draft, started, now time.Time) (Record, error) {
 	if !ok {
 		return Record{}, k.tooLarge(d, len(raw))
 	}
+	rec.token = t
 	if seen := now.UnixMilli(); seen > rec.started() {
 		rec = rec.stamped(atSeen, seen)
 	}
@@ -404,19 +433,16 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 		d := rec.Draft()
 		return Record{}, k.tooLarge(&d, len(rec.raw))
 	}
-	if !k.claim(old, now) && claim {
-		return Record{}, ErrEnded
+	if err := k.alive(ctx, rec, now); err != nil {
+		return Record{}, err
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := k.supersede(ctx, old, now, claim); err != nil {
+		return Record{}, err
 	}
 	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {
 		return Record{}, err
 	}
 	return rec, nil
-}
-
-// claim ends old in this process. It reports false if that was done before.
-func (k *Keeper) claim(old *ending, now time.Time) bool {
-	if old == nil {
-		return true
-	}
-	return k.ended.add(old.mark, struct{}{}, k.remember(old, now), now.UnixMilli())
 }

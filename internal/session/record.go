@@ -13,7 +13,7 @@ import (
 type Draft struct {
 	// Handle names the session in logs and marks. It is drawn by this package
 	// and grants nothing.
-	Handle [handleSize]byte
+	Handle handle
 
 	Provider, Issuer, Subject string
 	SID, ACR                  string
@@ -21,6 +21,7 @@ type Draft struct {
 	Claims                    []Claim
 	Values                    []Value
 
+	Began    time.Time // when the login was begun, by our clock; zero: when the session started
 	AuthTime time.Time // when the user authenticated at the provider; zero: not said
 	IssuedAt time.Time // of the ID token that started the session
 
@@ -48,10 +49,10 @@ const version = 1
 
 // The record begins with fields of fixed length, so that those which change
 // within a session's life can be stamped without changing its size. Then come
-// the seconds from start to end, the times that are present, the strings and
-// the lists, each number and length a uvarint in its shortest form. Every byte
-// counts: the record travels with every request, and net/http takes longer for
-// a byte of it than we do.
+// the seconds from start to end, the milliseconds the login took, the times that
+// are present, the strings and the lists, each number and length a uvarint in
+// its shortest form. Every byte counts: the record travels with every request,
+// and net/http takes longer for a byte of it than we do.
 const (
 	atHead    = 0 // version in the upper half, in the lower which times are present
 	atHandle  = 1
@@ -101,6 +102,7 @@ type Record struct {
 	at      [partCount]uint16
 	atTimes uint8  // where the times that are present begin
 	end     uint32 // seconds from start to end, without the idle time
+	took    uint32 // milliseconds from the login's beginning to the start
 	expires int64  // milliseconds since 1970, the earliest of all ends
 	token   *token // in store mode. A pointer, so that printing shows no secret
 }
@@ -114,6 +116,11 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 	binary.BigEndian.PutUint16(b[atStarted:], uint16(ms>>32))
 	binary.BigEndian.PutUint32(b[atStarted+2:], uint32(ms))
 	b = binary.AppendUvarint(b, uint64(end))
+	took := int64(0)
+	if !d.Began.IsZero() {
+		took = min(max(ms-d.Began.UnixMilli(), 0), math.MaxUint32)
+	}
+	b = binary.AppendUvarint(b, uint64(took))
 
 	b[atHead] = version << 4
 	for i, t := range [timeCount]time.Time{
@@ -167,11 +174,11 @@ func decode(raw string) (Record, bool) {
 	}
 	rec := Record{raw: raw}
 	c := cursor{s: raw, i: atEnd}
-	end := c.uvarint()
-	if end > math.MaxUint32 {
+	end, took := c.uvarint(), c.uvarint()
+	if end > math.MaxUint32 || took > math.MaxUint32 {
 		return Record{}, false
 	}
-	rec.end, rec.atTimes = uint32(end), uint8(c.i)
+	rec.end, rec.took, rec.atTimes = uint32(end), uint32(took), uint8(c.i)
 	for present := raw[atHead] & 0x0f; present != 0; present &= present - 1 {
 		if c.uvarint() > 2*farthest {
 			return Record{}, false
@@ -403,9 +410,22 @@ func (r Record) Handle() string {
 	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
-func (r Record) handle() (h [handleSize]byte) {
-	copy(h[:], r.raw[atHandle:])
+func (r Record) handle() (h handle) {
+	if r.raw != "" {
+		copy(h[:], r.raw[atHandle:])
+	}
 	return h
+}
+
+// began is when the login was begun, in milliseconds since 1970.
+func (r Record) began() int64 { return r.started() - int64(r.took) }
+
+// Began returns when the login that started the session was begun.
+func (r Record) Began() time.Time {
+	if r.raw == "" {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.began())
 }
 
 // Started returns when the session started.
@@ -463,7 +483,7 @@ func (r Record) Draft() Draft {
 	d := Draft{
 		Handle:   r.handle(),
 		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),
-		AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
+		Began: r.Began(), AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
 		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling),
 	}
 	for s := range r.AMR() {

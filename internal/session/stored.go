@@ -21,9 +21,19 @@ var idEncoding = base64.RawURLEncoding.Strict()
 
 // token is a session id and what follows from it.
 type token struct {
-	id   [idSize]byte
-	mark mark
-	key  string // of the record in the store
+	id     [idSize]byte
+	handle handle
+	key    string // of the record in the store
+}
+
+// newToken draws an id.
+func (k *Keeper) newToken() (*token, error) {
+	t := new(token)
+	if err := cookie.Random(t.id[:]); err != nil {
+		return nil, err
+	}
+	k.name(t)
+	return t, nil
 }
 
 // token reads the value of a session cookie.
@@ -41,24 +51,30 @@ func (k *Keeper) token(value string) (*token, bool) {
 	return t, true
 }
 
-// name derives what follows from the id.
+// name derives what follows from the id. The record lies under a hash of the
+// handle, so that whoever may end sessions can end this one, and is sealed under
+// the id, which a handle does not give.
 func (k *Keeper) name(t *token) {
-	t.mark = k.hash(k.recordPurpose, t)
-	t.key = keyText(t.mark)
+	sum := k.hash(k.handlePurpose, t.id[:])
+	copy(t.handle[:], sum[:])
+	t.key = k.recordKey(t.handle)
 }
 
-// markKey is where the store keeps the session's ended mark.
-func (k *Keeper) markKey(t *token) string { return keyText(k.hash(k.endedPurpose, t)) }
+// recordKey is where the store keeps a session's record.
+func (k *Keeper) recordKey(h handle) string { return keyText(k.hash(k.recordPurpose, h[:])) }
+
+// endedKey is where the store keeps a session's ended mark.
+func (k *Keeper) endedKey(h handle) string { return keyText(k.hash(k.endedPurpose, h[:])) }
 
 // hash sets the keys of one purpose, kind and site apart from all others.
-func (k *Keeper) hash(purpose string, t *token) [sha256.Size]byte {
+func (k *Keeper) hash(purpose string, of []byte) [sha256.Size]byte {
 	var buf [128]byte
 	b := append(buf[:0], "oidcrp "...)
 	b = append(b, purpose...)
 	b = append(b, 0)
 	b = append(b, k.site...)
 	b = append(b, 0)
-	b = append(b, t.id[:]...)
+	b = append(b, of...)
 	return sha256.Sum256(b)
 }
 
@@ -129,7 +145,7 @@ func (k *Keeper) rewrite(ctx context.Context, rec Record, now time.Time) error {
 	if err := k.commit(ctx, rec, now); err != nil {
 		return err
 	}
-	ended, err := k.isEnded(ctx, rec.token, now)
+	ended, err := k.isEnded(ctx, rec.handle(), now)
 	if err != nil {
 		return err
 	}
@@ -143,35 +159,34 @@ func (k *Keeper) rewrite(ctx context.Context, rec Record, now time.Time) error {
 }
 
 // isEnded reports whether the session has an ended mark, here or in the store.
-func (k *Keeper) isEnded(ctx context.Context, t *token, now time.Time) (bool, error) {
-	if _, ended := k.ended.find(t.mark, now.UnixMilli()); ended {
+func (k *Keeper) isEnded(ctx context.Context, h handle, now time.Time) (bool, error) {
+	if _, ended := k.ended.find(h, now.UnixMilli()); ended {
 		return true, nil
 	}
-	_, found, err := k.store.Find(ctx, k.markKey(t))
+	_, found, err := k.marks.Find(ctx, k.endedKey(h))
 	return found, err
 }
 
 // replaceStored commits the new record, ends the old one, and then sets the
 // cookie.
 func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *ending, rec Record, now time.Time, claim bool) (Record, error) {
-	t := new(token)
-	if err := cookie.Random(t.id[:]); err != nil {
-		return Record{}, err
-	}
-	k.name(t)
-	rec.token = t
 	if err := k.commit(ctx, rec, now); err != nil {
 		return Record{}, err
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	err := k.supersede(ctx, old, now, claim)
+	// Whoever ends all sessions of the user from now on is seen at the next
+	// request; until now, here.
+	err := k.alive(ctx, rec, now)
 	if err == nil {
-		err = k.cookie.Set(w, idEncoding.EncodeToString(t.id[:]), k.left(rec, now))
+		err = k.supersede(ctx, old, now, claim)
+	}
+	if err == nil {
+		err = k.cookie.Set(w, idEncoding.EncodeToString(rec.token.id[:]), k.left(rec, now))
 	}
 	if err != nil {
 		// Nobody will ever come with the new id. It would expire by itself.
-		if err := k.store.Delete(ctx, t.key); err != nil {
+		if err := k.store.Delete(ctx, rec.token.key); err != nil {
 			k.warn(ctx, err)
 		}
 		return Record{}, err
@@ -184,15 +199,18 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, clai
 	if old == nil {
 		return nil
 	}
-	first := k.claim(old, now)
+	first := k.ended.add(old.handle, struct{}{}, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
+	}
+	if k.marks == nil {
+		return nil
 	}
 	err := k.supersedeStored(ctx, old, now, claim)
 	if errors.Is(err, ErrStore) && first {
 		// The visitor goes on with it: take back what was written of its end.
-		k.ended.drop(old.mark)
-		if err := k.store.Delete(ctx, k.markKey(old.token)); err != nil {
+		k.ended.drop(old.handle)
+		if err := k.marks.Delete(ctx, k.endedKey(old.handle)); err != nil {
 			k.warn(ctx, err)
 		}
 	}
@@ -201,7 +219,7 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, clai
 
 func (k *Keeper) supersedeStored(ctx context.Context, old *ending, now time.Time, claim bool) error {
 	if claim {
-		_, found, err := k.store.Find(ctx, k.markKey(old.token))
+		_, found, err := k.marks.Find(ctx, k.endedKey(old.handle))
 		if err != nil {
 			return err
 		}
@@ -215,8 +233,9 @@ func (k *Keeper) supersedeStored(ctx context.Context, old *ending, now time.Time
 // bury marks a session as ended in the store, and then deletes its record. It
 // tries both whatever happens.
 func (k *Keeper) bury(ctx context.Context, e *ending, now time.Time) error {
-	return errors.Join(
-		k.store.Commit(ctx, k.markKey(e.token), []byte{1}, time.UnixMilli(k.remember(e, now))),
-		k.store.Delete(ctx, e.token.key),
-	)
+	err := k.marks.Commit(ctx, k.endedKey(e.handle), []byte{1}, time.UnixMilli(k.remember(e, now)))
+	if k.store != nil {
+		err = errors.Join(err, k.store.Delete(ctx, k.recordKey(e.handle)))
+	}
+	return err
 }

@@ -1,0 +1,264 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// User is somebody at a provider's client: whose sessions can be ended without
+// knowing any of them.
+type User struct{ Issuer, Client, Subject string }
+
+// Logout is what a provider says of a user who signed out there (Back-Channel
+// Logout 2.4). Subject or SID may be empty.
+type Logout struct {
+	User
+	SID      string
+	IssuedAt time.Time // by the provider's clock, in whole seconds
+}
+
+// There is no index of sessions. What ends several leaves a marker, and each
+// session looks for those that could mean it whenever it is loaded. A store
+// knows no compare-and-swap, so every kind lies by itself: one written late
+// takes nothing back of another. What remains: of two logout tokens for one
+// user that two nodes get in the same instant, the older may be the one that
+// stays.
+const (
+	bySID    = "sid"        // sessions with this sid, whenever they were started
+	bySub    = "sub"        // all of the user's, by the provider's word
+	byBoth   = "sub no sid" // those of the user's that have no sid, likewise
+	byUs     = "user"       // all of the user's, by ours
+	knownSID = "sid known"  // there has been a session with this sid; ends none
+)
+
+// markerKey names a marker of a kind. It depends on no key of ours, so that
+// markers outlive their rotation: who can read the store and knows the name of
+// a user can see that such a marker is there.
+func (k *Keeper) markerKey(kind string, u User, sid string) [32]byte {
+	if sid != "" {
+		u.Subject = "" // a sid is the issuer's, and names no user
+	}
+	b := make([]byte, 0, 256)
+	for _, part := range [...]string{kind, u.Issuer, u.Client, u.Subject, sid} {
+		b = appendString(b, part)
+	}
+	return k.hash("marker", b)
+}
+
+// marker says when it was heard that sessions have ended. All fields are of
+// fixed size.
+type marker struct {
+	Version byte
+	Issued  int64 // of the logout token, by the provider's clock in seconds; 0: there is none
+	Came    int64 // by our clock, in milliseconds
+}
+
+// markerVersion is the form of a marker. One that cannot be read ends sessions:
+// it is there, and a later version may have written it.
+const markerVersion = 1
+
+func (m marker) encode() []byte {
+	m.Version = markerVersion
+	b, err := binary.Append(nil, binary.BigEndian, m)
+	if err != nil {
+		panic(err) // all fields are of fixed size
+	}
+	return b
+}
+
+func decodeMarker(b []byte) (m marker, ok bool) {
+	err := binary.Read(bytes.NewReader(b), binary.BigEndian, &m)
+	return m, err == nil && len(b) == binary.Size(m) && m.Version == markerVersion
+}
+
+// newer reports whether m says more than what is there. The same logout token
+// again does not, however late.
+func (m marker) newer(than marker) bool {
+	if m.Issued != than.Issued {
+		return m.Issued > than.Issued
+	}
+	return m.Issued == 0 && m.Came > than.Came
+}
+
+// ends reports whether a session is among those that the marker ends.
+func (m marker) ends(kind string, rec Record) bool {
+	switch kind {
+	case bySID:
+		return true
+	case byUs:
+		return rec.began() <= m.Came
+	}
+	// The logout token's time and the ID token's are of one clock, in seconds.
+	// Of the same second, what was begun after the word came is a new login.
+	issued := rec.IssuedAt().Unix()
+	return issued < m.Issued || issued == m.Issued && rec.began() <= m.Came
+}
+
+// question is a key that ends a session if something lies there: a marker of
+// its kind or, without one, the session's own ended mark.
+type question struct {
+	kind string
+	key  [32]byte
+}
+
+// questions are what has to be asked before a session may be believed.
+func (k *Keeper) questions(rec Record) (all [4]question, n int) {
+	if k.store == nil && k.marks != nil { // in a store the record is gone with it
+		h := rec.handle()
+		all[n].key = k.hash(k.endedPurpose, h[:])
+		n++
+	}
+	if k.client == nil {
+		return all, n
+	}
+	client, byProvider := k.client(rec.Provider())
+	u, sid := User{rec.Issuer(), client, rec.Subject()}, rec.SID()
+	ask := func(kind, sid string) {
+		all[n] = question{kind, k.markerKey(kind, u, sid)}
+		n++
+	}
+	ask(byUs, "")
+	if byProvider {
+		ask(bySub, "")
+		if sid != "" {
+			ask(bySID, sid)
+		} else {
+			ask(byBoth, "")
+		}
+	}
+	return all, n
+}
+
+// alive reports ErrEnded for a session that was ended, by itself or with
+// others. ErrStore if that cannot be found out.
+func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
+	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
+		return ErrEnded
+	}
+	all, n := k.questions(rec)
+	if k.marks != nil && !k.marks.prompt && n > 1 {
+		return k.askAtOnce(ctx, all, n, rec)
+	}
+	for _, q := range all[:n] {
+		if err := k.ask(ctx, q, rec, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askAtOnce waits for the slowest answer, not for the sum.
+func (k *Keeper) askAtOnce(ctx context.Context, all [4]question, n int, rec Record) error {
+	var errs [4]error
+	var answers sync.WaitGroup
+	for i, q := range all[:n] {
+		answers.Go(func() { errs[i] = k.ask(ctx, q, rec, time.Time{}) })
+	}
+	answers.Wait()
+	return errors.Join(errs[:]...)
+}
+
+func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time) error {
+	if k.marks == nil {
+		if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.kind, rec) {
+			return ErrEnded
+		}
+		return nil
+	}
+	b, found, err := k.marks.Find(ctx, keyText(q.key))
+	if err != nil || !found {
+		return err
+	}
+	if m, ok := decodeMarker(b); q.kind != "" && ok && !m.ends(q.kind, rec) {
+		return nil
+	}
+	return ErrEnded
+}
+
+// EndUser ends all sessions of a user whose login has been begun by now, at the
+// next request of each.
+func (k *Keeper) EndUser(ctx context.Context, u User) error {
+	return k.mark(ctx, k.markerKey(byUs, u, ""), marker{Came: k.now().UnixMilli()})
+}
+
+// EndByLogout ends what a provider says: the sessions with its sid, whenever
+// they were started; those of the subject whose ID token is not newer, or
+// with both only those of them that have no sid. To say it again changes
+// nothing.
+func (k *Keeper) EndByLogout(ctx context.Context, l Logout) error {
+	m := marker{Issued: l.IssuedAt.Unix(), Came: k.now().UnixMilli()}
+	var errs []error
+	kind := bySub
+	if l.SID != "" {
+		errs = append(errs, k.mark(ctx, k.markerKey(bySID, l.User, l.SID), m))
+		kind = byBoth
+	}
+	if l.Subject != "" {
+		errs = append(errs, k.mark(ctx, k.markerKey(kind, l.User, ""), m))
+	}
+	return errors.Join(errs...)
+}
+
+// Know remembers that a session with this sid is about to be started, so that
+// EndKnown can tell it from a stranger's.
+func (k *Keeper) Know(ctx context.Context, u User, sid string) error {
+	return k.mark(ctx, k.markerKey(knownSID, u, sid), marker{Came: k.now().UnixMilli()})
+}
+
+// EndKnown ends the sessions with a sid, if there has been one. A stranger's
+// sid leaves no trace.
+func (k *Keeper) EndKnown(ctx context.Context, u User, sid string) (known bool, err error) {
+	now := k.now().UnixMilli()
+	key := k.markerKey(knownSID, u, sid)
+	if k.marks == nil {
+		_, known = k.markers.find(key, now)
+	} else {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		_, known, err = k.marks.Find(ctx, keyText(key))
+	}
+	if err != nil || !known {
+		return false, err
+	}
+	return true, k.mark(ctx, k.markerKey(bySID, u, sid), marker{Came: now})
+}
+
+// maxMarking is how often a marker is written that others are writing too.
+const maxMarking = 8
+
+// mark writes a marker, unless what is there says as much: so it is read again
+// after it was written. It goes on when nobody waits for it.
+func (k *Keeper) mark(ctx context.Context, key [32]byte, m marker) error {
+	now := k.now()
+	until := now.Add(k.lifetime + time.Minute) // other nodes' clocks may be behind
+	if k.marks == nil || k.marks.prompt {
+		k.marking.Lock()
+		defer k.marking.Unlock()
+	}
+	if k.marks == nil {
+		if old, found := k.markers.find(key, now.UnixMilli()); !found || m.newer(old) {
+			k.markers.put(key, m, until.UnixMilli(), now.UnixMilli())
+		}
+		return nil
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	for range maxMarking {
+		b, found, err := k.marks.Find(ctx, keyText(key))
+		if err != nil {
+			return err
+		}
+		if old, ok := decodeMarker(b); found && (!ok || !m.newer(old)) {
+			return nil
+		}
+		if err := k.marks.Commit(ctx, keyText(key), m.encode(), until); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: a marker does not stay as it was written", ErrStore)
+}

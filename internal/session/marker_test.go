@@ -1,0 +1,401 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+// clientOf is the client at each provider.
+func clientOf(provider string) (string, bool) { return "client of " + provider, provider != "silent" }
+
+// everyMode runs f with sessions in cookies, in cookies with a store for marks,
+// and in a store.
+func everyMode(t *testing.T, f func(t *testing.T, h *house)) {
+	for _, mode := range []string{"cookie", "cookie and marks", "store"} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHouse(t, mode == "store", func(c *session.Config) { c.Client = clientOf })
+			if mode == "cookie and marks" {
+				h.store = newPlainStore(h.clock)
+				h = h.other(func(c *session.Config) { c.Marks = h.store })
+			}
+			f(t, h)
+		})
+	}
+}
+
+// at is a user's draft whose login was begun and whose ID token was issued now.
+func (h *house) at(subject, sid string) session.Draft {
+	d := person(subject)
+	d.SID, d.Began, d.IssuedAt = sid, h.clock.now(), h.clock.now()
+	return d
+}
+
+func user(d session.Draft) session.User {
+	client, _ := clientOf(d.Provider)
+	return session.User{Issuer: d.Issuer, Client: client, Subject: d.Subject}
+}
+
+func (h *house) logout(l session.Logout) {
+	h.t.Helper()
+	if err := h.EndByLogout(context.Background(), l); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) lives(b *browser, want bool) {
+	h.t.Helper()
+	if _, err := h.load(b, true); want && err != nil || !want && !errors.Is(err, session.ErrEnded) && !errors.Is(err, session.ErrMissing) {
+		h.t.Errorf("lives: %v, want %v", err, want)
+	}
+}
+
+func TestLogoutEndsWhatItNames(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		for name, test := range map[string]struct {
+			logout func(*session.Logout)
+			lives  [6]bool // s1, s2, without sid, newer, other user, other client
+		}{
+			"sid": {func(l *session.Logout) { l.Subject, l.SID = "", "s1" },
+				[6]bool{false, true, true, true, true, true}},
+			"subject": {func(*session.Logout) {},
+				[6]bool{false, false, false, true, true, true}},
+			"both": {func(l *session.Logout) { l.SID = "s1" },
+				[6]bool{false, true, false, true, true, true}},
+			"unknown sid":      {func(l *session.Logout) { l.Subject, l.SID = "", "s9" }, [6]bool{true, true, true, true, true, true}},
+			"unknown subject":  {func(l *session.Logout) { l.Subject = "nobody" }, [6]bool{true, true, true, true, true, true}},
+			"at other issuer":  {func(l *session.Logout) { l.Issuer += "/" }, [6]bool{true, true, true, true, true, true}},
+			"before they were": {func(l *session.Logout) { l.IssuedAt = l.IssuedAt.Add(-time.Hour) }, [6]bool{true, true, true, true, true, true}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				h := h.other(nil)
+				h.t = t
+				who := fmt.Sprintf("bob %s", name) // the modes' stores are shared
+				one, two, bare, newer := h.at(who, "s1"), h.at(who, "s2"), h.at(who, ""), h.at(who, "")
+				stranger, elsewhere := h.at("not "+who, ""), h.at(who, "")
+				elsewhere.Provider = "other"
+				newer.IssuedAt = newer.IssuedAt.Add(2 * time.Second)
+				for _, d := range []*session.Draft{&one, &two} {
+					d.SID += name
+				}
+				var browsers [6]browser
+				for i, d := range []session.Draft{one, two, bare, newer, stranger, elsewhere} {
+					h.start(&browsers[i], d)
+				}
+				l := session.Logout{User: user(one), IssuedAt: h.clock.now().Add(time.Second)}
+				test.logout(&l)
+				if l.SID != "" {
+					l.SID += name
+				}
+				for range 2 { // a replay changes nothing
+					h.logout(l)
+					for i := range browsers {
+						h.lives(browsers[i].copy(), test.lives[i])
+					}
+				}
+			})
+		}
+	})
+}
+
+// Of one second of the provider's clock, what was begun after the logout came
+// is a new login, and a replay does not make it old.
+func TestLogoutWithinTheSecond(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var before, after, late browser
+		h.start(&before, h.at("bob", ""))
+		under := h.at("bob", "") // under way when the logout comes
+		h.clock.add(10 * time.Millisecond)
+		l := session.Logout{User: user(under), IssuedAt: epoch}
+		h.logout(l)
+		h.clock.add(10 * time.Millisecond)
+		h.start(&after, h.at("bob", ""))
+		h.logout(l)
+		h.lives(&before, false)
+		h.lives(&after, true)
+
+		w := httptest.NewRecorder()
+		if _, err := h.Start(context.Background(), w, after.request(), under); !errors.Is(err, session.ErrEnded) || len(w.Header()) != 0 {
+			t.Errorf("a login that raced the logout: %v, %v", err, w.Header())
+		}
+		h.lives(&after, true)
+
+		// A token that was issued earlier and comes later changes nothing.
+		h.clock.add(time.Hour)
+		h.logout(session.Logout{User: user(under), IssuedAt: epoch.Add(time.Hour - time.Second)})
+		h.start(&late, h.at("bob", ""))
+		h.logout(session.Logout{User: user(under), IssuedAt: epoch.Add(time.Minute)})
+		h.lives(&after, false)
+		h.lives(&late, true)
+	})
+}
+
+func TestEndUser(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var one, renewed, other, again browser
+		h.start(&one, h.at("bob", "s1"))
+		rec := h.start(&renewed, h.at("bob", ""))
+		h.start(&other, h.at("carol", ""))
+		under := h.at("bob", "")
+		h.clock.add(time.Second)
+		if err := h.EndUser(context.Background(), user(under)); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range []*browser{&one, &renewed} {
+			h.lives(b.copy(), false)
+		}
+		h.lives(&other, true)
+		w := httptest.NewRecorder()
+		if _, err := h.Renew(context.Background(), w, renewed.request(), rec, nil); !errors.Is(err, session.ErrNone) {
+			t.Errorf("renewed: %v", err)
+		}
+		if _, err := h.Start(context.Background(), w, again.request(), under); !errors.Is(err, session.ErrEnded) || len(w.Header()) != 0 {
+			t.Errorf("a login under way: %v, %v", err, w.Header())
+		}
+		h.clock.add(time.Millisecond)
+		h.start(&again, h.at("bob", "s1"))
+		h.lives(&again, true)
+	})
+}
+
+// A renewed session is as old as it was.
+func TestRenewedSessionEndsWithTheRest(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var b browser
+		d := h.at("bob", "")
+		rec := h.start(&b, d)
+		h.clock.add(time.Second)
+		w := httptest.NewRecorder()
+		if _, err := h.Renew(context.Background(), w, b.request(), rec, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.take(w)
+		h.lives(&b, true)
+		h.logout(session.Logout{User: user(d), IssuedAt: epoch})
+		h.lives(&b, false)
+	})
+}
+
+func TestEndByHandle(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var one, two browser
+		rec := h.start(&one, h.at("bob", ""))
+		h.start(&two, h.at("bob", ""))
+		for _, name := range []string{"", "no handle", rec.Handle()[:15], rec.Handle() + "A", "AQIDBAUGBwgJCgsM", "AQIDBAUGBwgJCgs\n"} {
+			if err := h.EndByHandle(context.Background(), name); err != nil {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		h.lives(&one, true)
+		node := h
+		if h.store != nil {
+			node = h.other(nil)
+		}
+		if err := node.EndByHandle(context.Background(), rec.Handle()); err != nil {
+			t.Fatal(err)
+		}
+		h.lives(&one, false)
+		h.lives(&two, true)
+	})
+}
+
+func TestEndKnown(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		ctx := context.Background()
+		var b browser
+		d := h.at("bob", "s1")
+		if err := h.Know(ctx, user(d), d.SID); err != nil {
+			t.Fatal(err)
+		}
+		h.start(&b, d)
+		h.lives(&b, true)
+		count := func() int {
+			if h.store == nil {
+				return 0
+			}
+			return len(h.store.records)
+		}
+		before := count()
+		if known, err := h.EndKnown(ctx, user(d), "s2"); known || err != nil {
+			t.Errorf("a stranger's sid: %v, %v", known, err)
+		}
+		if count() != before {
+			t.Error("a stranger's sid left a trace")
+		}
+		h.lives(&b, true)
+		if known, err := h.EndKnown(ctx, user(d), "s1"); !known || err != nil {
+			t.Errorf("a sid of ours: %v, %v", known, err)
+		}
+		h.lives(&b, false)
+		// Another login with it is too late, whatever Know says.
+		if err := h.Know(ctx, user(d), d.SID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Start(ctx, httptest.NewRecorder(), b.request(), h.at("bob", "s1")); !errors.Is(err, session.ErrEnded) {
+			t.Errorf("a login with an ended sid: %v", err)
+		}
+	})
+}
+
+// A marker lives as long as the sessions it ends.
+func TestMarkersOutliveSessions(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var b browser
+		d := h.at("bob", "s1")
+		h.start(&b, d)
+		h.logout(session.Logout{User: user(d), SID: "s1", IssuedAt: h.clock.now()})
+		kept := b.copy()
+		for range 12 {
+			h.clock.add(time.Hour - time.Second)
+			h.lives(kept.copy(), false)
+		}
+		if _, err := h.load(kept, true); errors.Is(err, session.ErrExpired) {
+			t.Error("the clock has gone too far to show anything")
+		}
+	})
+}
+
+// Nodes that write at the same time take nothing back of each other, in
+// whatever order the store sees it.
+func TestMarkersOfTwoNodes(t *testing.T) {
+	d := person("bob")
+	words := map[string]func(*house) error{
+		"user": func(h *house) error { return h.EndUser(context.Background(), user(d)) },
+		"sub": func(h *house) error {
+			return h.EndByLogout(context.Background(), session.Logout{User: user(d), IssuedAt: epoch})
+		},
+		"both": func(h *house) error {
+			return h.EndByLogout(context.Background(), session.Logout{User: user(d), SID: "s1", IssuedAt: epoch})
+		},
+		"newer": func(h *house) error {
+			return h.EndByLogout(context.Background(), session.Logout{User: user(d), IssuedAt: epoch.Add(time.Minute)})
+		},
+		"known": func(h *house) error { return h.Know(context.Background(), user(d), "s1") },
+	}
+	ends := map[string]string{"user": "named, bare, next", "sub": "named, bare", "both": "named, bare", "newer": "named, bare, next", "known": ""}
+	for first, say := range words {
+		for second, interrupt := range words {
+			if first == "sub" && second == "newer" {
+				continue // of one kind, the last writer wins
+			}
+			t.Run(first+" with "+second, func(t *testing.T) {
+				h := newHouse(t, true, func(c *session.Config) { c.Client = clientOf })
+				browsers := map[string]*browser{"named": {}, "bare": {}, "next": {}}
+				next := h.at("bob", "")
+				next.IssuedAt = epoch.Add(time.Second)
+				h.start(browsers["named"], h.at("bob", "s1"))
+				h.start(browsers["bare"], h.at("bob", ""))
+				h.start(browsers["next"], next)
+				there, done := h.other(nil), false
+				h.store.before = func(op, _ string) error {
+					if op == "commit" && !done { // between the other's read and write
+						done = true
+						return interrupt(there)
+					}
+					return nil
+				}
+				if err := say(h); err != nil {
+					t.Fatal(err)
+				}
+				h.store.before = nil
+				for name, b := range browsers {
+					want := !strings.Contains(ends[first], name) && !strings.Contains(ends[second], name)
+					h.lives(b.copy(), want)
+				}
+			})
+		}
+	}
+}
+
+// Providers that tell of no logouts cost no questions about them.
+func TestQuestionsPerRequest(t *testing.T) {
+	for provider, want := range map[string]int{"acme": 4, "silent": 2} {
+		h := newHouse(t, true, func(c *session.Config) { c.Client = clientOf })
+		var b browser
+		d := h.at("bob", "s1")
+		d.Provider = provider
+		h.start(&b, d)
+		before := h.store.count("find")
+		h.mustLoad(&b, true)
+		if n := h.store.count("find") - before; n != want {
+			t.Errorf("%s: %d questions to the store, want %d", provider, n, want)
+		}
+	}
+}
+
+func TestMarkerThatCannotBeRead(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		if h.store == nil {
+			return
+		}
+		var b browser
+		d := h.at("bob", "")
+		h.start(&b, d)
+		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(-time.Hour)})
+		h.lives(&b, true)
+		before := len(h.store.records)
+		for key, r := range h.store.records {
+			if len(r.b) == 17 { // the marker
+				r.b[0]++
+				h.store.records[key] = r
+			}
+		}
+		h.lives(b.copy(), false)
+		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(time.Hour)})
+		if len(h.store.records) != before {
+			t.Error("it was overwritten")
+		}
+		h.lives(b.copy(), false)
+	})
+}
+
+// With the store down nobody knows whether a session was ended: 503, and the
+// cookie stays.
+func TestMarkersCannotBeAsked(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		if h.store == nil {
+			return
+		}
+		var b browser
+		d := h.at("bob", "s1")
+		h.start(&b, d)
+		h.store.before = func(op, _ string) error { return errors.New("gone") }
+		if _, err := h.load(&b, true); !errors.Is(err, session.ErrStore) || errors.Is(err, session.ErrNone) {
+			t.Errorf("load: %v", err)
+		}
+		if err := h.EndByLogout(context.Background(), session.Logout{User: user(d), SID: "s1", IssuedAt: epoch}); !errors.Is(err, session.ErrStore) {
+			t.Errorf("logout: %v", err)
+		}
+		if err := h.EndUser(context.Background(), user(d)); !errors.Is(err, session.ErrStore) {
+			t.Errorf("end: %v", err)
+		}
+		if _, err := h.EndKnown(context.Background(), user(d), "s1"); !errors.Is(err, session.ErrStore) {
+			t.Errorf("end known: %v", err)
+		}
+		h.store.before = nil
+		h.lives(&b, true)
+	})
+}
+
+// A copied cookie of a session that was signed out of dies on every node.
+func TestEndedOnOtherNodes(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		if h.store == nil {
+			return
+		}
+		var b browser
+		rec := h.start(&b, h.at("bob", ""))
+		thief := b.copy()
+		if err := h.end(&b, rec); err != nil {
+			t.Fatal(err)
+		}
+		there := h.other(nil)
+		there.lives(thief, false)
+	})
+}
