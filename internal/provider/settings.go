@@ -75,6 +75,8 @@ type Settings struct {
 	Audiences  []string
 	UserInfo   int
 
+	LogoutTokenWithoutExp bool // is accepted while it is fresh
+
 	UserInfoInBody bool // the access token goes into a form
 	ClaimSources   []ClaimSource
 
