@@ -189,7 +189,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	err = rp.askOnLogin(r, login)
 	returnTo := rp.target(login.ReturnTo)
 	d := rp.keep(login)
-	d.SID, d.IssuedAt, d.Ceiling = v.SID, v.IssuedAt, v.SessionExpiry
+	d.SID, d.Began, d.IssuedAt, d.Ceiling = v.SID, tx.Started, v.IssuedAt, v.SessionExpiry
 	if p.tokenLifetime {
 		d.Ceiling = earliest(d.Ceiling, v.Expiry)
 	}
@@ -311,7 +311,15 @@ func (rp *RelyingParty) askOnLogin(r *http.Request, login *Login) error {
 // startSession starts the session of d in place of the one there was.
 func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
 	ctx := r.Context()
+	if p := rp.byName[d.Provider]; p.frontchannel && d.SID != "" {
+		if err := rp.sessions.Know(ctx, session.User{Issuer: d.Issuer, Client: p.clientID}, d.SID); err != nil {
+			return err
+		}
+	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)
+	if errors.Is(err, session.ErrEnded) {
+		return fmt.Errorf("%w: the user was signed out meanwhile", ErrLoginExpired)
+	}
 	if err != nil {
 		return tooLarge(err)
 	}

@@ -220,6 +220,7 @@ var providerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 type providerEntry struct {
 	*provider.Provider
 	name, display  string
+	clientID       string
 	hidden         bool
 	tenantSupplied bool
 	callback       string // path, escaped, with the base URL's
@@ -233,6 +234,8 @@ type providerEntry struct {
 	clientKeys     bool
 	byReference    bool // requests, so they are served
 	asks           bool // a fixed prompt, which beats a silent login's
+	backchannel    bool // it tells of logouts
+	frontchannel   bool // likewise, through the browser
 }
 
 // providers checks all of them together and each by itself.
@@ -284,9 +287,11 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	}
 	e := &providerEntry{
 		name: p.Name, display: orDefault(p.DisplayName, p.Name), hidden: p.Hidden,
+		clientID:       p.ClientID,
 		tenantSupplied: p.TenantSupplied,
-		callback:       rp.site.path + path,
-		rolesClaim:     p.RolesClaim, roles: maps.Clone(p.Roles),
+		backchannel:    p.BackchannelLogout, frontchannel: p.FrontchannelLogout,
+		callback:   rp.site.path + path,
+		rolesClaim: p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
 		formPost: p.ResponseMode == "form_post" || p.ResponseMode == "form_post.jwt",
 		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0 || p.ClientAuth == "self_signed_tls_client_auth",
@@ -302,6 +307,14 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	}
 	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
+	}
+	for _, need := range []struct {
+		field string
+		set   bool
+	}{{"BackchannelLogout", p.BackchannelLogout}, {"FrontchannelLogout", p.FrontchannelLogout}} {
+		if need.set && cfg.Store == nil {
+			c.add("%s.%s: needs Config.Store, where all nodes find what has ended; NewMemoryStore() serves one node, with CookieSessions where sessions are to stay in cookies", field, need.field)
+		}
 	}
 	if badPointer.MatchString(p.RolesClaim) {
 		c.add("%s.RolesClaim: %q: ~ is written ~0 in a JSON Pointer, and / inside a name ~1", field, p.RolesClaim)
@@ -334,10 +347,12 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		RequestObject: string(p.RequestObject), Reference: rp.reference(p.Name),
 		Issuers: p.Issuers, IssuerTemplate: p.IssuerTemplate, Tenants: p.Tenants, Audiences: p.Audiences,
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
-		DPoP:           p.DPoP,
-		ClaimSources:   claimSources(p.ClaimSources),
-		HTTPClient:     p.HTTPClient,
-		TenantSupplied: p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,
+		DPoP: p.DPoP,
+
+		LogoutTokenWithoutExp: p.AcceptLogoutTokenWithoutExp,
+		ClaimSources:          claimSources(p.ClaimSources),
+		HTTPClient:            p.HTTPClient,
+		TenantSupplied:        p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,
 		RequireIss: p.TenantSupplied && requireIss,
 		Skew:       clockSkew, Logger: rp.log, Now: rp.now,
 	}
@@ -372,6 +387,9 @@ func (rp *RelyingParty) check(cfg *Config) error {
 	c.span("StillAllowedEvery", rp.stillAllowedEvery, time.Second, 400*24*time.Hour)
 	if cfg.IdleTimeout != 0 {
 		c.span("IdleTimeout", cfg.IdleTimeout, time.Minute, max(rp.lifetime, time.Minute))
+	}
+	if cfg.CookieSessions && cfg.Store == nil {
+		c.add("CookieSessions: needs Store, for what has ended; without one sessions are in cookies anyway: remove it")
 	}
 	c.claimNames(rp.claims)
 	if err := rp.crossOrigin.AddTrustedOrigin(rp.site.origin); err != nil {

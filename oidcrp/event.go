@@ -51,7 +51,7 @@ const (
 	LoginStarted   EventKind = "login started"
 	LoginSucceeded EventKind = "login succeeded"
 	LoginFailed    EventKind = "login failed"    // Reason and Err say why
-	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced" or "refused"
+	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced", "refused", "ended", "everywhere", "backchannel" or "frontchannel"
 	AccessDenied   EventKind = "access denied"   // to somebody signed in
 	StoreFailed    EventKind = "store failed"    // the Store could not be asked
 	ProviderFailed EventKind = "provider failed" // a provider could not be asked

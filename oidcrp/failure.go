@@ -34,6 +34,8 @@ var failures = []failure{
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
+	{errMediaType, http.StatusUnsupportedMediaType, "media_type", "error.bad_request"},
+	{errTooLong, http.StatusRequestEntityTooLarge, "too_long", "error.bad_request"},
 	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
 	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},
 	{ErrForbidden, http.StatusForbidden, "forbidden", "denied.message"},
@@ -115,6 +117,9 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 			e.Status, e.reason, e.message = f.status, f.reason, f.message
 			break
 		}
+	}
+	if at != nil && at.Status != 0 {
+		e.Status = at.Status
 	}
 	var invalid *validate.Error
 	if errors.As(err, &invalid) {

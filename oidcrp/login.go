@@ -16,9 +16,10 @@ import (
 // loginParams are the parameters of the login address that are not passed on
 // to the provider as they are.
 const (
-	paramProvider = "provider"
-	paramReturnTo = "return_to"
-	paramFresh    = "fresh" // the visitor wants to try again after a loop
+	paramProvider   = "provider"
+	paramReturnTo   = "return_to"
+	paramFresh      = "fresh"      // the visitor wants to try again after a loop
+	paramEverywhere = "everywhere" // of a sign-out: all of the user's sessions
 )
 
 // serveLogin is the login address. Without a provider it is the sign-in page;

@@ -123,7 +123,7 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 	if err := r.ParseForm(); err != nil {
 		return fmt.Errorf("%w: %w", errBadRequest, err)
 	}
-	step := rp.endLocally(w, r)
+	step := rp.endLocally(w, r, r.PostForm.Get(paramEverywhere) != "")
 	if raw := r.PostForm.Get(paramReturnTo); raw != "" {
 		step.ReturnTo = rp.target(raw)
 	}
@@ -135,7 +135,7 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 // log-off address, and so must not be called from there. The caller has
 // checked that the request is the user's own wish: a guard does, for a POST.
 func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts LogoutOptions) {
-	step := rp.endLocally(w, r)
+	step := rp.endLocally(w, r, opts.Everywhere)
 	step.LocalOnly = opts.LocalOnly
 	if opts.ReturnTo != "" {
 		step.ReturnTo = rp.target(opts.ReturnTo)
@@ -150,7 +150,7 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 
 // endLocally ends the session first, whatever the provider does afterwards. A
 // store that cannot be asked does not keep anybody signed in at this browser.
-func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logoutStep {
+func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, everywhere bool) logoutStep {
 	var step logoutStep
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)
 	if c := loadedIn(r.Context()); c != nil && c.renewed.Load() != nil {
@@ -160,7 +160,14 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request) logou
 	case err == nil:
 		s := &Session{rec: rec}
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
-		rp.endSession(w, r, s, "logout")
+		reason := "logout"
+		if everywhere {
+			reason = "everywhere"
+			if err := rp.endUser(r.Context(), s.Identity()); err != nil {
+				rp.storeFailed(r.Context(), "logout", err)
+			}
+		}
+		rp.endSession(w, r, s, reason)
 	case !errors.Is(err, session.ErrNone):
 		rp.storeFailed(r.Context(), "logout", err)
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above

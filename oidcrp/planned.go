@@ -42,16 +42,6 @@ func SiteFromContext(ctx context.Context) (Site, bool) { panic("planned") }
 // Site returns the Name of the site the session was started on.
 func (s *Session) Site() string { panic("planned") }
 
-// Identity is a user at a provider. Issuer and Subject, and nothing else,
-// identify (Core 5.7).
-type Identity struct{ Provider, Issuer, Subject string }
-
-// Identity returns whose session it is.
-func (s *Session) Identity() Identity { panic("planned") }
-
-// Identity returns whose login it is.
-func (l *Login) Identity() Identity { panic("planned") }
-
 // Locker is a lock shared by several nodes.
 type Locker interface {
 	// Lock blocks until the lock is held or ctx is done. The lock is renewed
@@ -136,12 +126,6 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) { 
 
 // Forget removes all kept tokens of a user.
 func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error { panic("planned") }
-
-// EndSession ends one session by its handle, [Session.Handle].
-func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error { panic("planned") }
-
-// EndSessions ends all sessions of a user.
-func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error { panic("planned") }
 
 // Check fetches a provider's metadata and names every problem with it and
 // with p, each with its remedy. Secrets are never shown.

@@ -99,18 +99,32 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 		Keys: keys, Site: at, Timeout: rp.loginTimeout, CrossSite: crossSite,
 		Add: adder(cfg.Store), Now: rp.now,
 	})
+	var records, marks session.Store = cfg.Store, nil
+	if cfg.CookieSessions {
+		records, marks = nil, cfg.Store
+	}
 	rp.sessions = session.New(session.Config{
-		Keys: keys, Site: at, Store: cfg.Store,
+		Keys: keys, Site: at, Store: records, Marks: marks, Client: rp.client,
 		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: func(ctx context.Context, err error) { rp.storeFailed(ctx, "session", err) },
 	})
 	rp.paused = session.New(session.Config{
-		Kind: "paused", Keys: keys, Site: at, Store: cfg.Store,
+		Kind: "paused", Keys: keys, Site: at, Store: records, Marks: marks,
 		Lifetime: pauseTime, Now: rp.now,
 	})
 	rp.pausedName = at.Cookie("paused", cookie.Options{}).Name()
 	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
 	rp.tickets = keys.Box("logout", at.ID())
 	rp.requests = keys.Box("request", at.ID())
+}
+
+// client tells the session room what its markers go by. Sessions of a provider
+// that was removed end anyway.
+func (rp *RelyingParty) client(name string) (id string, logouts bool) {
+	p := rp.byName[name]
+	if p == nil {
+		return "", false
+	}
+	return p.clientID, p.backchannel || p.frontchannel
 }
 
 // adder is the store's optional Add (SET NX).
@@ -147,7 +161,7 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 func (rp *RelyingParty) fixedPaths() []string {
 	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/jwks")}
 	for _, p := range rp.providers {
-		paths = append(paths, rp.requestPath(p.name))
+		paths = append(paths, rp.requestPath(p.name), rp.path("/backchannel-logout/"+p.name), rp.path("/frontchannel-logout/"+p.name))
 	}
 	return paths
 }
@@ -166,6 +180,16 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
 			return rp.serveCallback(w, r, p)
 		}}
+		if p.backchannel {
+			routes[rp.path("/backchannel-logout/"+p.name)] = route{"backchannel-logout", "POST", func(w http.ResponseWriter, r *http.Request) error {
+				return rp.serveBackchannelLogout(w, r, p)
+			}}
+		}
+		if p.frontchannel {
+			routes[rp.path("/frontchannel-logout/"+p.name)] = route{"frontchannel-logout", "GET", func(w http.ResponseWriter, r *http.Request) error {
+				return rp.serveFrontchannelLogout(w, r, p)
+			}}
+		}
 		if p.byReference {
 			routes[rp.requestPath(p.name)] = route{"request", "GET", func(w http.ResponseWriter, r *http.Request) error {
 				return rp.serveRequest(w, r, p)
@@ -253,7 +277,11 @@ type Addresses struct {
 	Redirect   string // redirect_uri
 	PostLogout string // post_logout_redirect_uri
 	Initiate   string // initiate_login_uri
-	JWKS       string // jwks_uri; "" without ClientKeys
+
+	BackchannelLogout  string // backchannel_logout_uri; "" unless Provider.BackchannelLogout
+	FrontchannelLogout string // frontchannel_logout_uri, with frontchannel_logout_session_required; "" unless Provider.FrontchannelLogout
+
+	JWKS string // jwks_uri; "" without ClientKeys
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
@@ -264,6 +292,12 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 		a := Addresses{
 			Provider: p.name, Redirect: rp.site.url(p.callback), PostLogout: p.postLogout,
 			Initiate: rp.site.url(rp.path("/initiate")),
+		}
+		if p.backchannel {
+			a.BackchannelLogout = rp.site.url(rp.path("/backchannel-logout/" + p.name))
+		}
+		if p.frontchannel {
+			a.FrontchannelLogout = rp.site.url(rp.path("/frontchannel-logout/" + p.name))
 		}
 		if p.clientKeys {
 			a.JWKS = rp.site.url(rp.path("/jwks"))

@@ -39,6 +39,10 @@ type Config struct {
 	// Any alexedwards/scs store fits; see [Store].
 	Store Store
 
+	// CookieSessions keeps sessions in the cookie although a Store is set,
+	// which then holds only what has ended, and logins under way.
+	CookieSessions bool
+
 	// Claims names what a session keeps: exact top-level claims, or JSON
 	// Pointers (RFC 6901) such as "/realm_access/roles". Policies and [Claims]
 	// see only these. Nil: name, email, email_verified, preferred_username.
@@ -313,6 +317,22 @@ type Provider struct {
 	// [RelyingParty.RedirectURLs] lists it.
 	PostLogoutRedirectURL string
 
+	// BackchannelLogout answers logout tokens at Prefix + "/backchannel-logout/" +
+	// Name (Back-Channel Logout 1.0): a sid ends that session, a sub all of the
+	// user's whose ID token is not newer, each at its next request. It needs a
+	// Store.
+	BackchannelLogout bool
+
+	// AcceptLogoutTokenWithoutExp accepts a logout token without exp while its
+	// iat is at most two minutes old, for Ory Hydra and Glewlwyd.
+	AcceptLogoutTokenWithoutExp bool
+
+	// FrontchannelLogout answers frames of the provider's at Prefix +
+	// "/frontchannel-logout/" + Name (Front-Channel Logout 1.0). It ends the
+	// session that iss and sid name, both of which the provider must send, and
+	// needs a Store: no cookie arrives there.
+	FrontchannelLogout bool
+
 	// HTTPClient is used for this provider instead of Config.HTTPClient.
 	HTTPClient *http.Client
 
@@ -341,8 +361,9 @@ type LoginOptions struct {
 
 // LogoutOptions are choices for one sign-out.
 type LogoutOptions struct {
-	ReturnTo  string // path below BaseURL, of a page open to all; "": the signed-out page
-	LocalOnly bool   // leave the provider's session alone
+	ReturnTo   string // path below BaseURL, of a page open to all; "": the signed-out page
+	LocalOnly  bool   // leave the provider's session alone
+	Everywhere bool   // end all sessions of this user
 }
 
 // Login is a verified login before it becomes a session. It is valid only

@@ -48,7 +48,7 @@ type Config struct {
 	Store Store
 
 	// CookieSessions keeps sessions in the cookie although a Store is set,
-	// which then holds tokens and logout markers only.
+	// which then holds only what has ended, and logins under way.
 	CookieSessions bool
 
 	// Locker makes refreshes single across several nodes.
@@ -342,12 +342,21 @@ type Provider struct {
 	// [RelyingParty.RedirectURLs] lists it.
 	PostLogoutRedirectURL string
 
-	// BackchannelLogout answers logout tokens. It needs a Store.
+	// BackchannelLogout answers logout tokens at Prefix + "/backchannel-logout/" +
+	// Name (Back-Channel Logout 1.0): a sid ends that session, a sub all of the
+	// user's whose ID token is not newer, each at its next request. It needs a
+	// Store.
 	BackchannelLogout bool
 
 	// AcceptLogoutTokenWithoutExp accepts a logout token without exp while its
-	// iat is recent, for Ory Hydra and Glewlwyd.
+	// iat is at most two minutes old, for Ory Hydra and Glewlwyd.
 	AcceptLogoutTokenWithoutExp bool
+
+	// FrontchannelLogout answers frames of the provider's at Prefix +
+	// "/frontchannel-logout/" + Name (Front-Channel Logout 1.0). It ends the
+	// session that iss and sid name, both of which the provider must send, and
+	// needs a Store: no cookie arrives there.
+	FrontchannelLogout bool
 
 	// EmailDomains are the mail domains this provider alone may assert, and
 	// which sign in through it.

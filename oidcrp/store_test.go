@@ -504,9 +504,11 @@ func (s slow) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
 
 // A visitor who goes away does not keep the store busy, and loses nothing.
 func TestSlowStore(t *testing.T) {
-	store := slow{newPlain(), make(chan struct{})}
+	store := &slow{newPlain(), make(chan struct{})}
+	close(store.wait)
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store = store })
 	c := oidcrptest.Cookie(a.rp, "", oidcrptest.User{Subject: "alice"})
+	store.wait = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "GET", a.URL+"/reports", nil)
 	if err != nil {

@@ -37,7 +37,7 @@ type backend struct {
 }
 
 func newBackend(s Store) *backend {
-	_, prompt := s.(*MemoryStore)
+	memory, prompt := s.(*MemoryStore)
 	b := &backend{
 		prompt: prompt,
 		find: func(ctx context.Context, key string) ([]byte, bool, error) {
@@ -63,6 +63,12 @@ func newBackend(s Store) *backend {
 		FindCtx(ctx context.Context, token string) (b []byte, found bool, err error)
 	}); ok {
 		b.find = s.FindCtx
+	}
+	if prompt { // nothing is changed here, so that no copy is needed
+		b.find = func(_ context.Context, key string) ([]byte, bool, error) {
+			value, found := memory.records.find(key, time.Now().UnixMilli())
+			return value, found, nil
+		}
 	}
 	if s, ok := s.(interface {
 		CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error

@@ -1,0 +1,60 @@
+package oidcrp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+)
+
+// Identity is a user at a provider. Issuer and Subject, and nothing else,
+// identify (Core 5.7).
+type Identity struct{ Provider, Issuer, Subject string }
+
+// Identity returns whose session it is.
+func (s *Session) Identity() Identity {
+	return Identity{s.Provider(), s.Issuer(), s.Subject()}
+}
+
+// Identity returns whose login it is.
+func (l *Login) Identity() Identity { return Identity{l.Provider, l.Issuer, l.Subject} }
+
+// EndSession ends one session by its handle, [Session.Handle]: at once on this
+// node and, with a [Store], at the next request on every other. A handle of no
+// session is no error; [ErrStoreUnavailable] says that other nodes could not be
+// told. The provider's session is left alone.
+func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
+	if err := rp.sessions.EndByHandle(ctx, handle); err != nil {
+		return err
+	}
+	rp.ended(ctx, Event{Session: handle, Reason: "ended"})
+	return nil
+}
+
+// EndSessions ends all sessions of a user, and logins under way, as EndSession
+// ends one; the user can sign in anew, unless OnLogin refuses. Without a Store
+// other nodes, and this one after a restart, do not know. It returns
+// [ErrMisconfigured] for a provider that is not configured, and
+// [ErrStoreUnavailable].
+func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
+	if err := rp.endUser(ctx, u); err != nil {
+		return err
+	}
+	rp.ended(ctx, Event{Provider: u.Provider, Issuer: u.Issuer, Subject: u.Subject, Reason: "ended"})
+	return nil
+}
+
+func (rp *RelyingParty) endUser(ctx context.Context, u Identity) error {
+	p := rp.byName[u.Provider]
+	if p == nil {
+		return fmt.Errorf("%w: no provider is called %q", ErrMisconfigured, u.Provider)
+	}
+	return rp.sessions.EndUser(ctx, session.User{Issuer: u.Issuer, Client: p.clientID, Subject: u.Subject})
+}
+
+// ended says that sessions have ended which nobody here has at hand.
+func (rp *RelyingParty) ended(ctx context.Context, e Event) {
+	e.Kind = SessionEnded
+	rp.log.InfoContext(ctx, "signed out", "provider", e.Provider, "reason", e.Reason)
+	rp.emit(ctx, e)
+}
