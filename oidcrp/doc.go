@@ -80,6 +80,8 @@
 //	initiate               begins a login that another site asks for: ?iss=&login_hint=&target_link_uri= (Core 4)
 //	me                     who is signed in, as JSON, for front ends
 //	request/{provider}     signed authorization requests, for providers to fetch
+//	backchannel-logout/{provider}   a provider ends sessions, by a logout token
+//	frontchannel-logout/{provider}  a provider ends a session, in a frame
 //	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
 //
 // login with the name of no provider is the sign-in page, or the only provider.
@@ -124,7 +126,30 @@
 // While the Store cannot be asked, a sign-out holds for this browser and this
 // process, and the event [StoreFailed] says so. Besides sessions a Store holds
 // marks of ended ones and logins under way, so its records are no count of
-// visitors. A call to a Store may take three seconds.
+// visitors. A call to a Store may take three seconds. [Config.CookieSessions]
+// leaves sessions in cookies although there is a Store, which then holds what
+// has ended.
+//
+// # Leaving
+//
+// A sign-out here ends the session first and then visits the provider's
+// end-session endpoint (RP-Initiated Logout), unless [Provider.LocalLogoutOnly].
+// With everywhere=1 in the form, or [LogoutOptions], all sessions of the user
+// end. [RelyingParty.EndSession] and [RelyingParty.EndSessions] are for
+// administrators.
+//
+// A provider that signs a user out by itself tells us with
+// [Provider.BackchannelLogout], server to server, or, less reliably, with
+// [Provider.FrontchannelLogout], in a frame to which browsers send no cookies.
+// Both need a Store. Nothing is looked up then: a marker says from when on a sid
+// or a subject has ended, and each session looks for its markers when it is
+// loaded, on every node. A sid ends its session whenever it was started; a
+// subject ends the sessions whose ID token is not newer than the logout token,
+// so that who has signed in again stays; a token with both ends the sid, and
+// the subject's sessions that have none. To send the token again changes
+// nothing, and a login under way when it comes is refused at the callback. With
+// either setting a request asks the Store for the session and three markers,
+// the markers at once.
 //
 // # Errors
 //
