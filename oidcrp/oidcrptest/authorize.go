@@ -19,6 +19,7 @@ type session struct {
 	sid      string
 	acr      string
 	authTime time.Time
+	clients  []string // IDs of those that took part
 }
 
 // grant is what a user let a client have: a code, then tokens, name one.
@@ -338,7 +339,7 @@ func (p *Provider) startSession(w http.ResponseWriter, r *http.Request, subject 
 	defer p.mu.Unlock()
 	if old, err := r.Cookie(p.cookieName()); err == nil {
 		if was := p.sessions[old.Value]; was != nil && was.subject == subject {
-			s.sid = was.sid // signing in again continues the session
+			s.sid, s.clients = was.sid, was.clients // signing in again continues the session
 		}
 		delete(p.sessions, old.Value)
 	}
@@ -386,6 +387,9 @@ func (p *Provider) grant(w http.ResponseWriter, r *http.Request, req *authReques
 	p.mu.Lock()
 	now, expiry := p.now(), p.expiry
 	delete(p.pushed, req.params.Get("request_uri")) // single use (RFC 9126 4)
+	if !slices.Contains(s.clients, g.clientID) {
+		s.clients = append(slices.Clip(s.clients), g.clientID)
+	}
 	if req.asksFor("code") {
 		for code, old := range p.codes {
 			if now.After(old.expires.Add(time.Hour)) {

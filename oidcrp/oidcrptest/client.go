@@ -91,6 +91,20 @@ type Client struct {
 
 	// RequirePAR refuses authorization requests that were not pushed (RFC 9126).
 	RequirePAR bool
+
+	// BackchannelLogoutURL takes a logout token by POST when a session ends in
+	// which the client took part (Back-Channel Logout 1.0). It names the subject
+	// and the session; that of [Provider.SignOut] names the subject alone unless
+	// BackchannelLogoutSessionRequired.
+	BackchannelLogoutURL             string
+	BackchannelLogoutSessionRequired bool
+
+	// FrontchannelLogoutURL is loaded in a frame of the provider's sign-out page
+	// when a session ends in which the client took part (Front-Channel Logout
+	// 1.0), with "iss" and "sid" if FrontchannelLogoutSessionRequired. It must
+	// have the origin of a redirect URL.
+	FrontchannelLogoutURL             string
+	FrontchannelLogoutSessionRequired bool
 }
 
 // AddClient registers a client, or replaces the one with its ID. It returns
@@ -112,6 +126,9 @@ func (p *Provider) AddClient(c Client) Client {
 		e.check(c)
 	}
 	mustAuthenticate(c)
+	if problem := logoutURLProblem(c.BackchannelLogoutURL, c.FrontchannelLogoutURL, c.RedirectURLs); problem != "" {
+		panic("oidcrptest: " + problem)
+	}
 	c.RedirectURLs = slices.Clone(c.RedirectURLs)
 	c.ResponseTypes = slices.Clone(c.ResponseTypes)
 	c.PostLogoutRedirectURLs = slices.Clone(c.PostLogoutRedirectURLs)

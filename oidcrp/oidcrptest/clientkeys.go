@@ -22,9 +22,9 @@ var clientAlgorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
 const fetchTimeout = 5 * time.Second
 
-// SetHTTPClient replaces the client that fetches what clients host: JWKSURL
-// and request objects. The usual one reaches this machine only, and takes any
-// certificate.
+// SetHTTPClient replaces the client that fetches what clients host, JWKSURL
+// and request objects, and sends them logout tokens. The usual one reaches
+// this machine only, and takes any certificate.
 func (p *Provider) SetHTTPClient(c *http.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

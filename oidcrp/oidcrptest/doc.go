@@ -64,6 +64,27 @@
 // [Provider.Calls] and [Provider.Requests] tell which endpoints were used: a
 // refused login that still redeemed its code is half refused.
 //
+// # Logout
+//
+// When a session ends at the provider, the clients that took part in it hear
+// of it, if they say where ([Client].BackchannelLogoutURL). A session ends at
+// the end-session endpoint, and by [Provider.SignOut], as an administrator
+// would end it:
+//
+//	p.SignOut("alice")
+//	for _, sent := range p.BackchannelLogouts() {
+//		t.Log(sent.ClientID, sent.Status)
+//	}
+//
+// [Provider.LogoutToken] and [Provider.SendLogoutToken] send one at any time,
+// twice, or one of the faults:
+//
+//	p.SetFaults(oidcrptest.LogoutWithNonce)
+//	sent := p.SendLogoutToken(client.ID, p.LogoutToken(client.ID, "alice", ""))
+//	if sent.Status != http.StatusBadRequest {
+//		t.Error("a logout token with a nonce was taken")
+//	}
+//
 // # A browser
 //
 // [NewBrowser] stores and sends cookies as Chromium does (Secure, SameSite,

@@ -3,14 +3,15 @@ package oidcrptest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// serveEndSession ends the browser's session (RP-Initiated Logout 1.0). It
-// asks first where nothing proves whose wish it is: without an id_token_hint,
+// serveEndSession ends the browser's session (RP-Initiated Logout 1.0), and
+// tells the clients that took part (Back-Channel Logout 1.0). It asks first where nothing proves whose wish it is: without an id_token_hint,
 // or with one of another user.
 func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 	params := r.URL.Query()
@@ -41,7 +42,12 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 			p.writeSignOut(w, r, params, out.client, s)
 			return
 		}
-		p.endSession(w, r, s)
+		p.endSession(w, s)
+		var notices []logoutNotice
+		for _, c := range p.participants(s) {
+			notices = append(notices, logoutNotice{c, s.subject, s.sid})
+		}
+		p.tell(r.Context(), notices)
 	}
 	if out.redirectURL == "" {
 		p.writeSignedOut(w, r, locales)
@@ -102,20 +108,23 @@ func (p *Provider) readLogout(v url.Values) (out logoutRequest, problem string) 
 	return out, ""
 }
 
-// endSession forgets the session and its tokens, but not those that were
-// asked for to outlive it (Core 11).
-func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, s *session) {
+func (p *Provider) endSession(w http.ResponseWriter, s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c, err := r.Cookie(p.cookieName()); err == nil {
-		delete(p.sessions, c.Value)
-	}
+	p.forget(s)
+	p.setCookie(w, "", -1)
+}
+
+// forget ends sessions with their tokens, but not those that were asked for to
+// outlive them (Core 11). p.mu is held.
+func (p *Provider) forget(ended ...*session) {
+	maps.DeleteFunc(p.sessions, func(_ string, s *session) bool { return slices.Contains(ended, s) })
 	for _, t := range p.access {
-		if t.sid == s.sid && !slices.Contains(t.grant.scopes, "offline_access") {
+		of := func(s *session) bool { return s.sid == t.sid }
+		if slices.ContainsFunc(ended, of) && !slices.Contains(t.grant.scopes, "offline_access") {
 			t.revoked = true
 		}
 	}
-	p.setCookie(w, "", -1)
 }
 
 // hintAudience reads for which client an ID token is, before it is known to

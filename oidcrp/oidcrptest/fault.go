@@ -32,6 +32,7 @@ type Fault struct {
 	UserInfo      func(claims map[string]any)
 	UserInfoJWT   func(t *JWT)            // signed UserInfo, before it is signed
 	ResponseJWT   func(t *JWT)            // an authorization response by JARM, before it is signed
+	LogoutToken   func(t *JWT)            // of back-channel logout, before it is signed
 	EndSession    func(params url.Values) // what goes back to the post-logout redirect URI
 
 	// Handler answers requests to Endpoint, such as [TokenEndpoint], or passes
@@ -223,10 +224,6 @@ var (
 		delete(t.Claims, "nonce")
 	})
 )
-
-func logoutEvents() map[string]any {
-	return map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
-}
 
 // IDTokenClaim sets one claim of ID tokens; nil leaves it out.
 func IDTokenClaim(name string, value any) Fault { return claim("IDTokenClaim "+name, name, value) }

@@ -21,10 +21,7 @@ import (
 )
 
 // faultTests shows for each fault what it does on the wire.
-var faultTests = map[string]struct {
-	fault oidcrptest.Fault
-	check func(t *testing.T, w *wire)
-}{
+var faultTests = map[string]faultTest{
 	"WrongIssuer":     {oidcrptest.WrongIssuer, claimIs("iss", "https://other.example")},
 	"IssuerWithSlash": {oidcrptest.IssuerWithSlash, claimIs("iss", func(w *wire) any { return w.p.Issuer() + "/" })},
 	"MissingIssuer":   {oidcrptest.MissingIssuer, claimIs("iss", nil)},
@@ -410,6 +407,11 @@ var faultTests = map[string]struct {
 		getAnswer(oidcrptest.JWKSEndpoint, 418, "")},
 }
 
+type faultTest struct {
+	fault oidcrptest.Fault
+	check func(t *testing.T, w *wire)
+}
+
 func TestFaults(t *testing.T) {
 	for name, test := range faultTests {
 		t.Run(name, func(t *testing.T) {
@@ -423,9 +425,13 @@ func TestFaults(t *testing.T) {
 
 // A fault without a test above would be a promise nobody checked.
 func TestEveryFaultIsTested(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "fault.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	var decls []ast.Decl
+	for _, name := range []string{"fault.go", "logoutfault.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
 	}
 	found := 0
 	expect := func(name string) {
@@ -437,7 +443,7 @@ func TestEveryFaultIsTested(t *testing.T) {
 			t.Errorf("no test for fault %s", name)
 		}
 	}
-	for _, decl := range file.Decls {
+	for _, decl := range decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
 			if d.Recv == nil {

@@ -46,6 +46,10 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"request_parameter_supported":                    true,
 		"request_uri_parameter_supported":                true,
 		"authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
+		"frontchannel_logout_supported":                  true,
+		"frontchannel_logout_session_supported":          true,
 	}
 	p.addAliases(m)
 	for _, f := range p.activeFaults() {

@@ -99,6 +99,7 @@ type Provider struct {
 
 	calls    map[string]int
 	requests map[string][]Request
+	logouts  []BackchannelLogout
 }
 
 // NewProvider starts a provider on a free port of 127.0.0.1 that lives as
@@ -315,7 +316,7 @@ func (p *Provider) SignInAs(subject string) {
 }
 
 // EndSessions forgets every provider session, as if all had expired. Tokens
-// stay valid.
+// stay valid, and no client is told: see [Provider.SignOut].
 func (p *Provider) EndSessions() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -360,12 +361,13 @@ func (p *Provider) Requests(endpoint string) []Request {
 	return slices.Clone(p.requests[endpoint])
 }
 
-// ResetCalls forgets the requests received so far.
+// ResetCalls forgets the requests received and the logout tokens sent so far.
 func (p *Provider) ResetCalls() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.calls)
 	clear(p.requests)
+	p.logouts = nil
 }
 
 func mustKnow(endpoint string) {

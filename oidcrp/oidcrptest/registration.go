@@ -48,6 +48,11 @@ type clientMetadata struct {
 	RequirePAR      bool `json:"require_pushed_authorization_requests,omitempty"`
 	BindCertificate bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	RequireDPoP     bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	BackchannelURI      string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelURI     string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession bool   `json:"frontchannel_logout_session_required,omitempty"`
 }
 
 // SetRegistrationToken closes the registration endpoint to all who have not
@@ -138,6 +143,9 @@ func (m *clientMetadata) judge() *oauthError {
 			}
 		}
 	}
+	if problem := logoutURLProblem(m.BackchannelURI, m.FrontchannelURI, m.RedirectURIs); problem != "" {
+		return invalid(problem)
+	}
 	if m.JWKS != nil && m.JWKSURI != "" {
 		return invalid("jwks and jwks_uri exclude each other")
 	}
@@ -206,6 +214,11 @@ func (m *clientMetadata) client() Client {
 		ResponseEncryption:     Encryption{m.ResponseKey, m.ResponseContent},
 		RequireDPoP:            m.RequireDPoP,
 		RequirePAR:             m.RequirePAR,
+
+		BackchannelLogoutURL:              m.BackchannelURI,
+		BackchannelLogoutSessionRequired:  m.BackchannelSession,
+		FrontchannelLogoutURL:             m.FrontchannelURI,
+		FrontchannelLogoutSessionRequired: m.FrontchannelSession,
 	}
 	if strings.HasPrefix(m.AuthMethod, "client_secret_") {
 		c.Secret = awkward(72)

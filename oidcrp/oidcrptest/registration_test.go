@@ -79,7 +79,9 @@ func TestRegistrationOfEverything(t *testing.T) {
 		"userinfo_signed_response_alg":"PS256","userinfo_encrypted_response_alg":"RSA-OAEP-256",
 		"authorization_signed_response_alg":"EdDSA","authorization_encrypted_response_alg":"RSA-OAEP",
 		"request_object_signing_alg":"RS256","require_signed_request_object":true,
-		"require_pushed_authorization_requests":true,"dpop_bound_access_tokens":true,"of_my_own":1}`).json(t)
+		"require_pushed_authorization_requests":true,"dpop_bound_access_tokens":true,"of_my_own":1,
+		"backchannel_logout_uri":"http://localhost:3000/bc?x=1","backchannel_logout_session_required":true,
+		"frontchannel_logout_uri":"http://localhost:3000/fc","frontchannel_logout_session_required":true}`).json(t)
 	if m["client_secret"] != nil || m["client_secret_expires_at"] != nil || m["of_my_own"] != nil || m["client_name"] != "Reports" {
 		t.Errorf("answered %v", m)
 	}
@@ -91,7 +93,9 @@ func TestRegistrationOfEverything(t *testing.T) {
 		Algorithm: "ES256", ResponseAlgorithm: "EdDSA", UserInfoAlgorithm: "PS256",
 		IDTokenEncryption:  oidcrptest.Encryption{Algorithm: "RSA-OAEP", Content: "A256GCM"},
 		UserInfoEncryption: oidcrptest.Encryption{Algorithm: "RSA-OAEP-256"}, ResponseEncryption: oidcrptest.Encryption{Algorithm: "RSA-OAEP"},
-		RequirePAR: true, RequireDPoP: true}
+		RequirePAR: true, RequireDPoP: true,
+		BackchannelLogoutURL: "http://localhost:3000/bc?x=1", BackchannelLogoutSessionRequired: true,
+		FrontchannelLogoutURL: "http://localhost:3000/fc", FrontchannelLogoutSessionRequired: true}
 	got, _ := json.Marshal(c)
 	if b, _ := json.Marshal(want); string(got) != string(b) || string(c.JWKS) != keys {
 		t.Errorf("registered %s,\nwant %s", got, b)
@@ -120,6 +124,10 @@ func TestRegistrationsRefused(t *testing.T) {
 		"unsigned ID tokens":          {uris + `"id_token_signed_response_alg":"none"}`, "invalid_client_metadata"},
 		"request objects unsigned HS": {uris + `"request_object_signing_alg":"HS256"}`, "invalid_client_metadata"},
 		"encryption without keys":     {uris + `"userinfo_encrypted_response_alg":"RSA-OAEP"}`, "invalid_client_metadata"},
+		"logout URL without scheme":   {uris + `"backchannel_logout_uri":"/logout"}`, "invalid_client_metadata"},
+		"logout URL with fragment":    {uris + `"backchannel_logout_uri":"http://localhost:3000/logout#x"}`, "invalid_client_metadata"},
+		"frame with fragment":         {uris + `"frontchannel_logout_uri":"http://localhost:3000/logout#x"}`, "invalid_client_metadata"},
+		"frame of another origin":     {uris + `"frontchannel_logout_uri":"http://localhost:3001/logout"}`, "invalid_client_metadata"},
 		"enc without alg":             {uris + `"id_token_encrypted_response_enc":"A128GCM"}`, "invalid_client_metadata"},
 	} {
 		before := len(w.p.Clients())
