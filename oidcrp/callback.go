@@ -318,7 +318,7 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)
 	if errors.Is(err, session.ErrEnded) {
-		return fmt.Errorf("%w: the user was signed out meanwhile", ErrLoginExpired)
+		return fmt.Errorf("%w: %w", ErrLoginExpired, err)
 	}
 	if err != nil {
 		return tooLarge(err)

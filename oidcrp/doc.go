@@ -160,10 +160,10 @@
 // existing session and the logins of other tabs stay as they were.
 //
 // The reason of a problem document and of an [Event] is a stable code:
-// bad_request, binding, cancelled, cross_origin, expired, forbidden, hook,
-// internal, invalid_response, lifetime, login_required, loop, method,
+// bad_request, binding, cancelled, cross_origin, ended, expired, forbidden, hook,
+// internal, invalid_response, lifetime, login_required, loop, media_type, method,
 // misconfigured, not_found, provider_unavailable, refused, state,
-// store_unavailable; or the check of a token or response that failed, such as
+// store_unavailable, too_long; or the check of a token or response that failed, such as
 // aud, exp, iss, nonce, signature or sub.
 //
 // # What remains yours

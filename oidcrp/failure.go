@@ -44,6 +44,7 @@ var failures = []failure{
 	{transaction.ErrBinding, http.StatusBadRequest, "binding", "error.login_binding"},
 	{transaction.ErrState, http.StatusBadRequest, "state", "error.login_binding"},
 	{transaction.ErrNoBinding, http.StatusBadRequest, "no_binding", "error.login_binding"},
+	{session.ErrEnded, http.StatusBadRequest, "ended", "error.ended"},
 	{session.ErrPast, http.StatusBadRequest, "lifetime", "error.login_expired"},
 	{ErrLoginExpired, http.StatusBadRequest, "expired", "error.login_expired"},
 	{ErrStoreUnavailable, http.StatusServiceUnavailable, "store_unavailable", "error.store_unavailable"},
@@ -228,6 +229,9 @@ func (rp *RelyingParty) because(p *providerEntry, returnTo string, err error) er
 	e := &Error{Err: err}
 	if errors.As(err, new(*Refusal)) {
 		retry.Prompt = "select_account" // or the provider answers with the same one
+	}
+	if errors.Is(err, session.ErrEnded) {
+		retry.Prompt = "login" // the provider's session may be the one that ended
 	}
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name

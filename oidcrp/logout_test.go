@@ -268,7 +268,7 @@ func TestLogoutWithoutTheProvider(t *testing.T) {
 
 // A process that never reached the provider signs out here all the same, soon.
 func TestLogoutWhileTheProviderIsDown(t *testing.T) {
-	n := newNodes(t, func(*oidcrp.Config) {})
+	n := newNodes(t, oidcrptest.NewProvider(t), func(*oidcrp.Config) {})
 	b := n.signIn()
 	c := n.sessionCookie(b)
 	n.op.Stop()

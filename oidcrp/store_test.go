@@ -371,10 +371,10 @@ type nodes struct {
 	now      int
 }
 
-func newNodes(t *testing.T, change func(*oidcrp.Config)) *nodes {
+func newNodes(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) *nodes {
 	n := &nodes{}
 	var cfg oidcrp.Config
-	n.app = serving(t, oidcrptest.NewProvider(t), "", func(c *oidcrp.Config) { change(c); cfg = *c }, func(a *app) http.Handler {
+	n.app = serving(t, op, "", func(c *oidcrp.Config) { change(c); cfg = *c }, func(a *app) http.Handler {
 		for i := range n.handlers {
 			rp, err := oidcrp.NewAt(cfg, a.clock.now)
 			if err != nil {
@@ -403,7 +403,7 @@ func TestSeveralNodes(t *testing.T) {
 	store := newPlain()
 	for mode, keep := range map[string]func(*oidcrp.Config){"cookie": func(*oidcrp.Config) {}, "store": func(c *oidcrp.Config) { c.Store = store }} {
 		t.Run(mode, func(t *testing.T) {
-			n := newNodes(t, keep)
+			n := newNodes(t, oidcrptest.NewProvider(t), keep)
 			b := n.browse()
 			callback := n.stopAtCallback(b, "/reports")
 			n.use(1)
@@ -439,7 +439,7 @@ func TestTransactionsAreSpentOnce(t *testing.T) {
 		"with Add": {adding{newPlain()}, 1}, "in memory": {oidcrp.NewMemoryStore(), 1}, "without Add": {newPlain(), 2}, "without a store": {nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNodes(t, func(c *oidcrp.Config) { c.Store = tt.store })
+			n := newNodes(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store = tt.store })
 			b := n.browse()
 			callback := n.stopAtCallback(b, "/reports")
 			n.shows(b.Get(callback), "reports for alice")

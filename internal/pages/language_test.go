@@ -53,7 +53,7 @@ func TestEveryErrorHasATitleOfItsOwn(t *testing.T) {
 func TestKeysThatCallersName(t *testing.T) {
 	en := pages.Defaults()["en"]
 	for key := range strings.FieldsSeq(`
-		error.generic error.login_expired error.login_binding error.cancelled error.loop error.invalid_response
+		error.generic error.ended error.login_expired error.login_binding error.cancelled error.loop error.invalid_response
 		error.provider_unavailable error.store_unavailable error.misconfigured error.refused error.not_found
 		error.method error.cross_origin error.login_required error.bad_request
 		denied.message denied.ended signin.message signin.single signin.none signin.button signin.with

@@ -39,6 +39,8 @@ var texts = []message{
 	{"error.title", "Something went wrong", "เกิดข้อผิดพลาด"},
 	{"error.retry", "Try again", "ลองอีกครั้ง"},
 	{"error.generic", "We could not complete your request. Please try again in a moment.", "ไม่สามารถดำเนินการตามคำขอของคุณได้ โปรดลองอีกครั้งในอีกสักครู่"},
+	{"error.ended.title", "You were signed out", "คุณถูกออกจากระบบ"},
+	{"error.ended", "Your sign-in ended while you were still signing in: you signed out elsewhere, or somebody ended it for you. Please sign in again.", "การลงชื่อเข้าใช้สิ้นสุดลงขณะที่คุณกำลังลงชื่อเข้าใช้ เพราะมีการออกจากระบบจากที่อื่นหรือมีผู้ยุติให้ โปรดลงชื่อเข้าใช้อีกครั้ง"},
 	{"error.login_expired.title", "This sign-in has expired", "การลงชื่อเข้าใช้ครั้งนี้หมดอายุแล้ว"},
 	{"error.login_expired", "It took too long, or it was finished already. Please start again.", "ใช้เวลานานเกินไป หรือดำเนินการเสร็จไปก่อนหน้านี้แล้ว โปรดเริ่มใหม่อีกครั้ง"},
 	{"error.login_binding.title", "Please start signing in again", "โปรดเริ่มลงชื่อเข้าใช้ใหม่"},

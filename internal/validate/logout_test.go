@@ -186,3 +186,37 @@ func TestLogoutTokenIsNoIDToken(t *testing.T) {
 		t.Error("a logout token passes for an ID token")
 	}
 }
+
+// Whatever is accepted is of the provider, for this client, about somebody, and
+// would be refused with a nonce.
+func FuzzCheckLogoutToken(f *testing.F) {
+	f.Add([]byte(plainHeader), logoutClaims(nil))
+	f.Add([]byte(`{"alg":"RS256","typ":"logout+jwt"}`), logoutClaims(map[string]string{"sid": ""}))
+	f.Add([]byte(plainHeader), logoutClaims(map[string]string{"events": `[]`}))
+	f.Add([]byte(plainHeader), logoutClaims(map[string]string{"exp": "", "sub": `null`}))
+	f.Add([]byte(`{}`), []byte(`{"iss":1}`))
+	f.Fuzz(func(t *testing.T, header, claims []byte) {
+		token, err := checkLogout(string(header), claims, true)
+		if err != nil {
+			if token != nil {
+				t.Error("a token that was refused is returned")
+			}
+			return
+		}
+		var c map[string]any
+		if err := json.Unmarshal(claims, &c); err != nil {
+			t.Fatalf("accepted what encoding/json does not: %v", err)
+		}
+		if token.Issuer != "https://op.example" || c["iss"] != token.Issuer || token.Subject == "" && token.SID == "" || c["jti"] == "" {
+			t.Errorf("accepted %+v of %s", token, claims)
+		}
+		c["nonce"] = nil
+		with, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := checkLogout(string(header), with, true); err == nil {
+			t.Error("accepted with a nonce")
+		}
+	})
+}
