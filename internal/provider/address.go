@@ -12,6 +12,7 @@ type urlRule struct {
 	http     bool // plain http on any host
 	loopback bool // this machine, by http too
 	public   bool // nothing but public addresses
+	tls      bool // https, on this machine too
 }
 
 // urlRule is the rule for addresses the provider's metadata names, whose
@@ -21,6 +22,7 @@ func (s *Settings) urlRule(issuer *url.URL) urlRule {
 		http:     s.InsecureAllowHTTP && !s.TenantSupplied,
 		loopback: !s.TenantSupplied && (issuer == nil || isLoopback(issuer.Hostname())),
 		public:   s.TenantSupplied,
+		tls:      s.fapi(),
 	}
 }
 
@@ -46,6 +48,8 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 		return nil, errors.New("the address must not have a fragment")
 	case isLoopback(host) && !rule.loopback:
 		return nil, errors.New("the address is on this machine, the issuer's is not")
+	case u.Scheme == "http" && rule.tls:
+		return nil, errors.New("the address must begin with https://")
 	case u.Scheme == "http" && !rule.http && !isLoopback(host):
 		return nil, errors.New("the address must begin with https:// (InsecureAllowHTTP admits http)")
 	}

@@ -198,7 +198,7 @@ func (p *Provider) verifyClaims(ctx context.Context, m *metadata, token string, 
 		payload, err = p.verify(ctx, token, joseAlgorithms(m.algorithms), false)
 	} else {
 		e.Issuer = source.Issuer
-		payload, _, err = source.keys.verify(ctx, token, joseAlgorithms(asymmetric), false)
+		payload, _, err = source.keys.verify(ctx, token, joseAlgorithms(p.s.acceptable()), false)
 	}
 	if err != nil {
 		return nil, nil, err

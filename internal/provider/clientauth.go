@@ -129,6 +129,9 @@ func (p *Provider) assertion(ctx context.Context, m *metadata) (string, error) {
 	// A file may hold an assertion that the platform signed for this workload.
 	if first := p.clientKeys[0]; first.File != "" {
 		held, err := first.load(ctx)
+		if err == nil && held.assertion != "" && p.s.fapi() {
+			err = fmt.Errorf("client key: %w: Profile FAPI2 wants a new assertion for each request, and %s holds a ready one: put a private key there", ErrMisconfigured, first.File)
+		}
 		if err != nil || held.assertion != "" {
 			return held.assertion, err
 		}

@@ -322,6 +322,7 @@ func fixedSize(signature []byte, public crypto.PublicKey) ([]byte, error) {
 
 // signingKey is the first of the keys that fits the provider.
 func (p *Provider) signingKey(ctx context.Context, supported []string) (*signingKey, error) {
+	supported = p.s.signable(supported)
 	for _, k := range p.clientKeys {
 		m, err := k.load(ctx)
 		if err != nil {
@@ -335,7 +336,7 @@ func (p *Provider) signingKey(ctx context.Context, supported []string) (*signing
 			return key, err
 		}
 	}
-	return nil, fmt.Errorf("%w: none of ClientKeys can sign as the provider wants it: it lists %s", ErrMisconfigured, strings.Join(supported, ", "))
+	return nil, fmt.Errorf("%w: none of ClientKeys can sign as is wanted here: with one of %s", ErrMisconfigured, strings.Join(supported, ", "))
 }
 
 // PublicKeys returns the public halves of ClientKeys, and a self-signed

@@ -30,6 +30,7 @@ type Metadata struct {
 }
 
 func ParseMetadata(document []byte, s Settings) (*Metadata, error) {
+	s = s.hardened()
 	m, err := parseMetadata(document, &s)
 	if err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 	}
 	rule := s.urlRule(issuer)
 	var errs []error
-	if s.mutualTLS() {
+	if s.showsCertificate() {
 		if doc, err = withAliases(doc); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 		}
@@ -113,7 +113,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s))
+	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s), m.checkFAPI2(doc, s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}
@@ -171,7 +171,7 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	m.responseAlgorithms = narrowed(s, algorithms, listed)
 	errs = append(errs, err)
 	proofs, listed, err := doc.Strings("dpop_signing_alg_values_supported")
-	if s.DPoP && listed && err == nil && !slices.Contains(proofs, dpopAlgorithm) {
+	if s.DPoP && !s.fapi() && listed && err == nil && !slices.Contains(proofs, dpopAlgorithm) {
 		err = errors.New("the provider does not list ES256 in dpop_signing_alg_values_supported: turn DPoP off")
 	}
 	return errors.Join(append(errs, err)...)
@@ -180,7 +180,7 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 // chooseAlgorithms lets the metadata narrow the list, never widen it.
 func chooseAlgorithms(s *Settings, supported []string, listed bool) ([]string, error) {
 	out := narrowed(s, supported, listed)
-	if len(out) == 0 {
+	if len(out) == 0 && !s.fapi() { // else [metadata.checkFAPI2] tells
 		return nil, errors.New("the provider lists no public-key algorithm for ID tokens: if it is HMAC with the client secret you want, name it in Algorithms")
 	}
 	return out, nil
@@ -192,14 +192,5 @@ func narrowed(s *Settings, supported []string, listed bool) []string {
 	if len(s.Algorithms) > 0 {
 		return s.Algorithms
 	}
-	if !listed {
-		return asymmetric
-	}
-	var out []string
-	for _, alg := range asymmetric {
-		if slices.Contains(supported, alg) {
-			out = append(out, alg)
-		}
-	}
-	return out
+	return among(s.acceptable(), supported, listed)
 }

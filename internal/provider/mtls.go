@@ -40,12 +40,16 @@ func clientTLS(c *http.Client) (config *tls.Config, seen bool) {
 	return t.TLSClientConfig, true
 }
 
+func hasCertificate(c *tls.Config) bool {
+	return len(c.Certificates) > 0 || c.GetClientCertificate != nil
+}
+
 func (s *Settings) checkMutualTLS(m *mistakes) {
 	if s.TenantSupplied {
 		m.add("ClientAuth %q: a TenantSupplied provider never uses HTTPClient, which has the certificate: use %q", s.ClientAuth, authPrivateKey)
 		return
 	}
-	if c, seen := clientTLS(s.HTTPClient); seen && len(c.Certificates) == 0 && c.GetClientCertificate == nil {
+	if c, seen := clientTLS(s.HTTPClient); seen && !hasCertificate(c) {
 		m.add("ClientAuth %q: HTTPClient has no client certificate: give its transport one in TLSClientConfig", s.ClientAuth)
 	}
 }

@@ -52,6 +52,7 @@ type Provider struct {
 // New checks s, reporting all mistakes at once, each with what to change. It
 // makes no network call and starts nothing.
 func New(s Settings) (*Provider, error) {
+	s = s.hardened()
 	if err := s.check(); err != nil {
 		return nil, err
 	}

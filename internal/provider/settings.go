@@ -48,6 +48,8 @@ type Settings struct {
 	ClientAuth string                                // "": from the metadata
 	ClientKeys []ClientKey                           // newest first
 
+	Profile string // FAPI2, or ""
+
 	AssertionAudience string // of client assertions; "": the issuer
 
 	Scopes        []string // openid is always added; nil: openid profile email
