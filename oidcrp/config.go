@@ -305,7 +305,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
 		c.add("%s: ClientSecret and ClientSecretFunc are both set: keep one", field)
 	}
-	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" {
+	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" && p.Profile == "" {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
 	}
 	for _, need := range []struct {
@@ -337,7 +337,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Name: p.Name, Issuer: p.Issuer, MetadataURL: p.MetadataURL,
 		Endpoints: provider.Endpoints(p.Endpoints),
 		ClientID:  p.ClientID, ClientAuth: p.ClientAuth,
-		ClientKeys: clientKeys(p.ClientKeys), AssertionAudience: p.AssertionAudience,
+		ClientKeys: clientKeys(p.ClientKeys), AssertionAudience: p.AssertionAudience, Profile: string(p.Profile),
 		Scopes: p.Scopes, ResponseType: p.ResponseType, ResponseMode: p.ResponseMode,
 		RedirectURL: redirectURL,
 		ACRValues:   p.ACRValues, RequireACR: p.RequireACR,

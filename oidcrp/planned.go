@@ -56,13 +56,6 @@ type API struct {
 	Resource string // RFC 8707
 }
 
-// Profile is a set of requirements known by one name.
-type Profile string
-
-// FAPI2 is the FAPI 2.0 Security Profile: pushed requests, private_key_jwt or
-// mTLS, sender-constrained tokens, PS256, ES256 or EdDSA, and iss required.
-const FAPI2 Profile = "FAPI2"
-
 // LoginNeeded is the answer of a [Policy] that a new sign-in at the provider
 // can satisfy. The guard starts it, returns to the same page, checks the
 // answer and stops with a page when the provider ignored what was asked.

@@ -211,6 +211,9 @@ type Provider struct {
 	// Some providers, such as Ory Hydra, want their token endpoint.
 	AssertionAudience string
 
+	// Profile turns on a hardening profile as a whole. See [FAPI2].
+	Profile Profile
+
 	// Scopes to ask for, in entries or within one, between spaces or commas;
 	// openid is always added. Nil: openid profile email.
 	Scopes []string
