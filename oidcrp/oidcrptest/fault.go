@@ -2,11 +2,13 @@ package oidcrptest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Fault makes a [Provider] do one thing wrong. The package has one for each
@@ -311,6 +313,17 @@ func TokenSlow(d time.Duration) Fault {
 	return f
 }
 
+// OddTokenType spells token_type with the other case, dpOp or bEARER. It is
+// allowed (RFC 6749 5.1).
+var OddTokenType = Fault{Name: "OddTokenType", TokenResponse: func(m map[string]any) {
+	m["token_type"] = strings.Map(func(r rune) rune {
+		if lower := unicode.ToLower(r); lower != r {
+			return lower
+		}
+		return unicode.ToUpper(r)
+	}, m["token_type"].(string))
+}}
+
 // TokenField sets one field of token responses; nil leaves it out.
 func TokenField(name string, value any) Fault { return tokenField("TokenField "+name, name, value) }
 
@@ -403,6 +416,22 @@ var KidAbsentMultiple = Fault{Name: "KidAbsentMultiple",
 		d := decoys()
 		doc["keys"] = nameless(slices.Concat(d[:3], doc["keys"].([]any), d[3:], foreignKeys()))
 	}}
+
+// SharedKid has keys that never sign, one of each kind, before each right one
+// and under its "kid". A login should succeed.
+var SharedKid = Fault{Name: "SharedKid", JWKS: func(doc map[string]any) {
+	var keys []any
+	for _, k := range doc["keys"].([]any) {
+		for _, other := range decoys()[:3] {
+			if other := maps.Clone(other.(map[string]any)); other["kty"] != k.(map[string]any)["kty"] {
+				other["kid"] = k.(map[string]any)["kid"]
+				keys = append(keys, other)
+			}
+		}
+		keys = append(keys, k)
+	}
+	doc["keys"] = keys
+}}
 
 // JWKSMoved has the key set at an address nobody can guess, and nothing where
 // it used to be.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,7 @@ var faultTests = map[string]faultTest{
 	"IDTokenNull":    {oidcrptest.IDTokenNull, tokenFieldIs("id_token", nil, true)},
 	"NoAccessToken":  {oidcrptest.NoAccessToken, tokenFieldIs("access_token", nil, false)},
 	"TokenField":     {oidcrptest.TokenField("expires_in", -1), tokenFieldIs("expires_in", -1.0, true)},
+	"OddTokenType":   {oidcrptest.OddTokenType, tokenFieldIs("token_type", "bEARER", true)},
 	"TokenHTML":      {oidcrptest.TokenHTML, tokenAnswer(200, "text/html; charset=utf-8", "<!doctype html>")},
 	"TokenTextPlain": {oidcrptest.TokenTextPlain, tokenAnswer(200, "text/plain; charset=utf-8", `{"access_token"`)},
 	"TokenError":     {oidcrptest.TokenError("invalid_client"), tokenAnswer(401, "application/json", `{"error":"invalid_client"`)},
@@ -248,6 +250,22 @@ var faultTests = map[string]faultTest{
 	}},
 	"KidAbsentSingle":   {oidcrptest.KidAbsentSingle, kidAbsent(1, 6)},
 	"KidAbsentMultiple": {oidcrptest.KidAbsentMultiple, kidAbsent(3, 12)},
+	"SharedKid": {oidcrptest.SharedKid, func(t *testing.T, w *wire) {
+		kinds := map[any][]any{}
+		for _, k := range w.jwks() {
+			k := k.(map[string]any)
+			kinds[k["kid"]] = append(kinds[k["kid"]], k["kty"])
+		}
+		for kid, all := range kinds {
+			slices.SortFunc(all, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+			if !slices.Equal(all, []any{"EC", "OKP", "RSA"}) {
+				t.Errorf("kid %v is of %v", kid, all)
+			}
+		}
+		if token := w.idToken(); len(kinds) != 3 || kinds[token.header["kid"]] == nil {
+			t.Errorf("%d kids, and not that of %v", len(kinds), token.header)
+		}
+	}},
 	"KidlessKeys": {oidcrptest.KidlessKeys, func(t *testing.T, w *wire) {
 		for _, k := range w.jwks() {
 			if _, ok := k.(map[string]any)["kid"]; ok {
