@@ -175,6 +175,9 @@ func TestConformance(t *testing.T) {
 			t.Errorf("no plan has %s", name)
 		}
 	}
+	for _, p := range fapiPlans {
+		t.Run(p.name, p.test)
+	}
 	for _, p := range plans {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,12 +305,17 @@ func (c *conformance) object(address string) url.Values {
 	if !strings.HasPrefix(address, "https://") {
 		c.t.Errorf("request_uri %s", address)
 	}
-	token := c.browse().Get(address).Body
+	return c.readObject(c.browse().Get(address).Body)
+}
+
+// readObject reads what a request object says, and checks how it says so.
+func (c *conformance) readObject(token string) url.Values {
+	c.t.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		c.t.Fatalf("request object %q", token)
 	}
-	var header struct{ Alg string }
+	var header struct{ Alg, Typ string }
 	var claims map[string]any
 	for i, v := range []any{&header, &claims} {
 		b, err := base64.RawURLEncoding.DecodeString(parts[i])
@@ -321,8 +329,8 @@ func (c *conformance) object(address string) url.Values {
 	if want := c.client.RequestObjectAlgorithm; header.Alg != want || (want == "none") != (parts[2] == "") {
 		c.t.Errorf("signed by %q, want %q", header.Alg, want)
 	}
-	if claims["iss"] != c.client.ID || claims["aud"] != c.suite.op.Issuer() {
-		c.t.Errorf("of %v, for %v", claims["iss"], claims["aud"])
+	if claims["iss"] != c.client.ID || claims["aud"] != c.suite.op.Issuer() || header.Typ != "oauth-authz-req+jwt" {
+		c.t.Errorf("%s of %v, for %v", header.Typ, claims["iss"], claims["aud"])
 	}
 	q := url.Values{}
 	for name, value := range claims {

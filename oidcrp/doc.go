@@ -52,6 +52,11 @@
 // ([Provider.ClientKeys]), access tokens bound to a key ([Provider.DPoP]), and
 // claims taken from third parties ([Provider.ClaimSources]).
 //
+// [Provider.Profile] turns a hardening profile on as a whole: [FAPI2] is the
+// FAPI 2.0 Security Profile, for banks and others who demand it. What is set
+// against it is an error of [New]; what the provider lacks of it fails
+// [RelyingParty.Ready] and every login there, by one error that names it all.
+//
 // With [Provider.ResponseType] the browser brings an ID token too, or instead
 // of a code (the hybrid and implicit flows). It is checked first, together
 // with its hashes of what came beside it; the one that comes for the code must

@@ -2,10 +2,12 @@ package oidcrp_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"html/template"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -74,6 +76,48 @@ func ExampleNew_mistakes() {
 	// oidcrp: Config.BaseURL: "http://app.example.com": use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted
 	// oidcrp: Config.CookieKeys: key 1 of 1 has 5 bytes, fewer than 32; use 32 random bytes, for example from: openssl rand -base64 32
 	// oidcrp: Config.Providers[0] (acme).ClientID is empty: give the id the provider registered
+}
+
+// A bank's provider. The public half of the key is at the address printed, for
+// the bank to fetch; the other half is in a file that may be replaced while the
+// application runs.
+func ExampleFAPI2() {
+	key := make([]byte, 32) // yours is the same on every node
+	rand.Read(key)
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:    "https://app.example.com",
+		CookieKeys: [][]byte{key},
+		Providers: []oidcrp.Provider{{
+			Issuer: "https://login.bank.example", ClientID: "app",
+			Profile:    oidcrp.FAPI2,
+			ClientKeys: []oidcrp.ClientKey{{File: "/etc/app/client-key.pem"}},
+			DPoP:       true, // or an HTTPClient with a certificate
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(rp.RedirectURLs()[0].JWKS)
+	// Output: https://app.example.com/auth/jwks
+}
+
+// What a hardened provider has against the usual settings.
+func ExampleFAPI2_contradictions() {
+	_, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{{
+			Name: "bank", Issuer: "https://login.bank.example", ClientID: "app", ClientSecret: "secret",
+			Profile: oidcrp.FAPI2, ResponseType: "code id_token", Algorithms: []string{"RS256"},
+		}},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	fmt.Println(err)
+	// Output:
+	// oidcrp: Config.Providers[0] (bank).ResponseType "code id_token": Profile FAPI2 has "code" alone: use that
+	// oidcrp: Config.Providers[0] (bank).ClientAuth "": Profile FAPI2 takes private_key_jwt, tls_client_auth or self_signed_tls_client_auth: use one, with ClientKeys or with a certificate in HTTPClient
+	// oidcrp: Config.Providers[0] (bank).ClientSecret, ClientSecretFunc: Profile FAPI2 has no client secret: remove it
+	// oidcrp: Config.Providers[0] (bank).DPoP: Profile FAPI2 binds access tokens: turn it on, or give HTTPClient a client certificate to bind them to, with TLSClientConfig in an *http.Transport
+	// oidcrp: Config.Providers[0] (bank).Algorithms: Profile FAPI2 does not accept "RS256": use PS256, ES256, EdDSA
 }
 
 // Claims that a session keeps, in a struct of the application's.
