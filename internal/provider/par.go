@@ -50,6 +50,8 @@ func (p *Provider) push(ctx context.Context, m *metadata, request url.Values) (s
 	default:
 		return "", &Unavailable{What: parEndpoint, Err: errBusy}
 	}
+	// A proof here would bind the code to the key (RFC 9449 10.1), which is this
+	// process's alone: the login may end on another node.
 	a, secrets, err := p.post(ctx, m, parEndpoint, m.par, request, proveNothing)
 	if err != nil {
 		return "", err
