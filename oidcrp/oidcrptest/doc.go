@@ -53,13 +53,7 @@
 //	})
 //
 // An issuer with https, which FAPI 2.0 wants, is a [NewHandler] behind a server
-// of the test's own, whose Client trusts it:
-//
-//	srv := httptest.NewUnstartedServer(nil)
-//	p, err := oidcrptest.NewHandler("https://" + srv.Listener.Addr().String())
-//	p.SetAlgorithm("PS256")
-//	srv.Config.Handler = p
-//	srv.StartTLS()
+// of the test's own.
 //
 // # Faults
 //

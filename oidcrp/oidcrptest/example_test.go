@@ -1,14 +1,17 @@
 package oidcrptest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
@@ -40,6 +43,37 @@ func ExampleStartProvider() {
 	// carol
 	// dave
 	// erin
+}
+
+// A provider by https that signs as FAPI 2.0 wants it. The server's Client, which
+// trusts it, is the HTTPClient of the application's settings.
+func ExampleNewHandler() {
+	srv := httptest.NewUnstartedServer(nil)
+	p, err := oidcrptest.NewHandler("https://" + srv.Listener.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	p.SetAlgorithm("PS256")
+	srv.Config.Handler = p
+	srv.StartTLS()
+	defer srv.Close()
+
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{{
+			Issuer: p.Issuer(), HTTPClient: srv.Client(), ClientID: "app", Profile: oidcrp.FAPI2, DPoP: true,
+			ClientKeys: []oidcrp.ClientKey{{File: "testdata/client-key.pem"}},
+		}},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(rp.Ready(context.Background()))
+	// Output: <nil>
 }
 
 // Faults can come and go while the provider runs.
