@@ -286,20 +286,25 @@ func TestFAPI2Responses(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		r    provider.Response
+		mode string
 		want string // check that fails
 	}{
-		{"with iss", provider.Response{Code: "c", HasIssuer: true}, ""},
-		{"without iss", provider.Response{Code: "c"}, "iss"},
-		{"an error without iss", provider.Response{Error: "access_denied"}, "iss"},
-		{"with an ID token", provider.Response{Code: "c", IDToken: "t", HasIssuer: true}, "response_type"},
+		{"with iss", provider.Response{Code: "c", HasIssuer: true}, "", ""},
+		{"without iss", provider.Response{Code: "c"}, "", "iss"},
+		{"an error without iss", provider.Response{Error: "access_denied"}, "", "iss"},
+		{"an error without iss, and not in the JWT that would have it", provider.Response{Error: "access_denied"}, "jwt", "iss"},
+		{"with an ID token", provider.Response{Code: "c", IDToken: "t", HasIssuer: true}, "", "response_type"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFAPI(t)
+			if tt.mode != "" {
+				delete(f.metadata, "authorization_response_iss_parameter_supported")
+			}
 			tt.r.State, tt.r.Mode = "s", "query"
 			if tt.r.HasIssuer {
 				tt.r.Issuer = f.URL
 			}
-			if err := f.fapi(t).CheckResponse(context.Background(), &tt.r); checked(err) != tt.want || (err == nil) != (tt.want == "") {
+			if err := f.fapi(t, func(s *provider.Settings) { s.ResponseMode = tt.mode }).CheckResponse(context.Background(), &tt.r); checked(err) != tt.want || (err == nil) != (tt.want == "") {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
