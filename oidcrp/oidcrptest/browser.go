@@ -21,9 +21,11 @@ const MaxRedirects = 20
 // Browser is one tab of a browser that reaches servers on this machine only.
 // It keeps and sends cookies as Chromium does, with its default of blocking
 // third-party cookies; follows redirects; submits forms, those that submit
-// themselves too, with the fragment of the address if their script reads it; obeys form-action of a page's Content-Security-Policy; and
-// sends Sec-Fetch-*, Origin, Referer and Accept as Chromium does. It accepts
-// any TLS certificate, runs no other script and loads no images or styles.
+// themselves too, with the fragment of the address if their script reads it;
+// loads frames; obeys form-action, frame-src and frame-ancestors of a page's
+// Content-Security-Policy; and sends Sec-Fetch-*, Origin, Referer and Accept
+// as Chromium does. It accepts any TLS certificate, runs no other script and
+// loads no images or styles.
 //
 // Mistakes in the test, such as a form that is not there, and redirect loops
 // fail the test at once. What a server or the browser refuses does not: see

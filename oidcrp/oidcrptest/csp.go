@@ -82,6 +82,24 @@ func (p policies) allowsForm(u *url.URL, redirected bool) bool {
 	return p.allows("form-action", u, redirected)
 }
 
+// allowsFrame reports whether a frame of the page may show u, directly or by
+// redirect (CSP 3, 6.1.6).
+func (p policies) allowsFrame(u *url.URL, redirected bool) bool {
+	for _, directives := range p.list {
+		for _, name := range []string{"frame-src", "child-src", "default-src"} {
+			sources, ok := directives[name]
+			if !ok {
+				continue
+			}
+			if !slices.ContainsFunc(sources, func(s string) bool { return p.matches(s, u, redirected) }) {
+				return false
+			}
+			break
+		}
+	}
+	return true
+}
+
 func (p policies) allows(directive string, u *url.URL, redirected bool) bool {
 	for _, directives := range p.list {
 		sources, ok := directives[directive]

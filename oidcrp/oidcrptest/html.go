@@ -46,6 +46,7 @@ type document struct {
 	links   []Link
 	scripts []script
 	refresh string // URL of a meta refresh
+	frames  []*url.URL
 }
 
 type script struct {
@@ -123,7 +124,7 @@ func parseHTML(base *url.URL, body string, scripts bool) *document {
 		switch {
 		case e.end:
 			b.endElement(e.name)
-		case e.name == "script" || e.name == "style" || e.name == "title" || e.name == "textarea" || e.name == "noscript" && scripts:
+		case e.name == "script" || e.name == "style" || e.name == "title" || e.name == "textarea" || e.name == "iframe" || e.name == "noscript" && scripts:
 			var raw string
 			raw, body = untilEnd(body, e.name)
 			b.rawElement(e, raw)
@@ -344,6 +345,12 @@ func (b *builder) rawElement(e element, raw string) {
 	case "script":
 		if _, external := e.attr["src"]; !external {
 			b.doc.scripts = append(b.doc.scripts, script{content: raw, nonce: e.attr["nonce"]})
+		}
+	case "iframe":
+		if src := strings.TrimSpace(e.attr["src"]); src != "" {
+			if u := b.resolve(src); u != nil && (u.Scheme == "http" || u.Scheme == "https") {
+				b.doc.frames = append(b.doc.frames, u)
+			}
 		}
 	case "title":
 		b.doc.title = strings.TrimSpace(html.UnescapeString(raw))

@@ -31,7 +31,7 @@ type navigation struct {
 	opaque    bool     // a form sent from no page at all
 	referrer  string   // policy of the initiator
 	form      *policies
-	frame     *url.URL // the page around the frame; nil: a tab
+	frame     *frame // nil: a tab
 }
 
 // Get opens an address as if typed or bookmarked: no page caused it, so every
@@ -132,7 +132,7 @@ func (b *Browser) reload(v *visit) *Page {
 
 // Show makes the tab show HTML of the test's own as if it came from rawURL,
 // without a request: a page of an attacker, to send forms from. Its scripts
-// do not run.
+// do not run, and its frames stay empty.
 func (b *Browser) Show(rawURL, html string) *Page {
 	b.t.Helper()
 	u := b.parse(rawURL)
@@ -141,39 +141,6 @@ func (b *Browser) Show(rawURL, html string) *Page {
 	page.doc = parseHTML(u, html, scripts)
 	b.push(&visit{request: &navigation{method: http.MethodGet, url: u, user: true}, page: page})
 	return page
-}
-
-// Frame loads an address in a frame of the current page. Between sites no
-// cookie at all is sent or kept, SameSite=None or not. Blocked is
-// "frame-ancestors" where the answer forbids being framed here. The tab stays
-// on its page.
-func (b *Browser) Frame(rawURL string) *Page {
-	b.t.Helper()
-	n := b.from(b.mustPage())
-	n.user = false
-	n.method, n.url, n.frame = http.MethodGet, b.parse(rawURL), n.initiator
-	page := b.load(n).page
-	if page.Blocked == "" && page.Err == nil && !framable(page, n.frame) {
-		page.Blocked = "frame-ancestors"
-	}
-	return page
-}
-
-// framable reports whether a page may be framed by another (CSP 3, 6.4.2).
-func framable(page *Page, around *url.URL) bool {
-	p := readPolicies(page.URL, page.Header)
-	for _, directives := range p.list {
-		if _, ok := directives["frame-ancestors"]; ok {
-			return p.allows("frame-ancestors", around, false)
-		}
-	}
-	switch strings.ToUpper(page.Header.Get("X-Frame-Options")) {
-	case "DENY":
-		return false
-	case "SAMEORIGIN":
-		return origin(page.URL) == origin(around)
-	}
-	return true
 }
 
 func (b *Browser) mustPage() *Page {
@@ -289,9 +256,15 @@ func (b *Browser) push(v *visit) {
 func (b *Browser) load(n *navigation) *visit {
 	b.t.Helper()
 	var trail []Hop
+	var frames []*Page
 	for {
 		v := b.follow(n, trail)
 		trail = v.page.Trail
+		if n.frame != nil && v.page.Blocked == "" && v.page.Err == nil && !n.frame.shows(v.page) {
+			v.page.Blocked = "frame-ancestors"
+		}
+		frames = append(frames, b.loadFrames(v.page, n.frame)...)
+		v.page.Frames = frames
 		next := b.automatic(v.page)
 		if next == nil {
 			return v
@@ -378,6 +351,10 @@ func (b *Browser) follow(n *navigation, trail []Hop) *visit {
 		}
 		if n.form != nil && !n.form.allowsForm(hop.url, redirected) {
 			page.Blocked = "form-action"
+			return v
+		}
+		if n.frame != nil && !n.frame.policy.allowsFrame(hop.url, redirected) {
+			page.Blocked = "frame-src"
 			return v
 		}
 		if len(page.Trail) > MaxRedirects {
@@ -583,7 +560,7 @@ func (b *Browser) document(n *navigation, s *redirectState) (*response, error) {
 		safe:     n.method == http.MethodGet || n.method == http.MethodHead,
 	}
 	if n.frame != nil {
-		x.thirdParty = site(n.frame) != site(n.url)
+		x.thirdParty = n.frame.crosses(n.url)
 	}
 	return b.send(n.method, n.url, n.body, h, &x)
 }

@@ -21,9 +21,13 @@ type Page struct {
 	// and forms that submitted themselves.
 	Trail []Hop
 
+	// Frames are what the frames of this page show, in order, after those of
+	// the pages that led here by themselves. A frame may be Blocked.
+	Frames []*Page
+
 	// Blocked says which rule kept the browser from going on to URL or from
-	// showing it: "form-action", "frame-ancestors", "cors" or "scheme". Empty:
-	// none.
+	// showing it: "form-action", "frame-src", "frame-ancestors", "cors" or
+	// "scheme". Empty: none.
 	Blocked string
 
 	// Err is why there is no response, such as a refused connection.
