@@ -113,8 +113,12 @@ func TestEncryptedLogoutToken(t *testing.T) {
 // endSession ends the visitor's session as a relying party would.
 func (v *visitor) endSession(hint idToken) *oidcrptest.Page {
 	v.w.t.Helper()
-	return v.Get(v.w.p.URL(oidcrptest.EndSessionEndpoint) + "?" + url.Values{
-		"id_token_hint": {hint.raw}, "post_logout_redirect_uri": {v.callback + "/out"}, "state": {"s"}}.Encode())
+	return v.Get(v.endSessionURL(hint))
+}
+
+func (v *visitor) endSessionURL(hint idToken) string {
+	return v.w.p.URL(oidcrptest.EndSessionEndpoint) + "?" + url.Values{
+		"id_token_hint": {hint.raw}, "post_logout_redirect_uri": {v.callback + "/out"}, "state": {"s"}}.Encode()
 }
 
 // signInTo takes the visitor's session to another client.

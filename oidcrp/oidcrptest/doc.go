@@ -70,9 +70,11 @@
 // # Logout
 //
 // When a session ends at the provider, the clients that took part in it hear
-// of it, if they say where ([Client].BackchannelLogoutURL). A session ends at
-// the end-session endpoint, and by [Provider.SignOut], as an administrator
-// would end it:
+// of it, if they say where: by a logout token ([Client].BackchannelLogoutURL),
+// and in a frame of the page that signs the user out, before it leads back
+// ([Client].FrontchannelLogoutURL). What a [Browser] saw in such frames is in
+// [Page].Frames. A session ends at the end-session endpoint, and by
+// [Provider.SignOut], as an administrator would end it, without a browser:
 //
 //	p.SignOut("alice")
 //	for _, sent := range p.BackchannelLogouts() {

@@ -3,6 +3,7 @@ package oidcrptest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -11,7 +12,8 @@ import (
 )
 
 // serveEndSession ends the browser's session (RP-Initiated Logout 1.0), and
-// tells the clients that took part (Back-Channel Logout 1.0). It asks first where nothing proves whose wish it is: without an id_token_hint,
+// tells the clients that took part, by a logout token (Back-Channel Logout 1.0)
+// and in frames (Front-Channel Logout 1.0). It asks first where nothing proves whose wish it is: without an id_token_hint,
 // or with one of another user.
 func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 	params := r.URL.Query()
@@ -37,6 +39,7 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 		p.writeProblem(w, r, locales, http.StatusBadRequest, problem)
 		return
 	}
+	var frames []template.URL
 	if s := p.currentSession(r); s != nil {
 		if !confirmed && out.subject != s.subject {
 			p.writeSignOut(w, r, params, out.client, s)
@@ -47,10 +50,11 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 		for _, c := range p.participants(s) {
 			notices = append(notices, logoutNotice{c, s.subject, s.sid})
 		}
+		frames = p.logoutFrames(notices)
 		p.tell(r.Context(), notices)
 	}
 	if out.redirectURL == "" {
-		p.writeSignedOut(w, r, locales)
+		p.writeSignedOut(w, r, locales, frames, "")
 		return
 	}
 	back := url.Values{}
@@ -62,8 +66,35 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 			f.EndSession(back)
 		}
 	}
+	onward := withQuery(out.redirectURL, back)
+	if len(frames) > 0 {
+		p.writeSignedOut(w, r, locales, frames, onward)
+		return
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, withQuery(out.redirectURL, back), http.StatusSeeOther)
+	http.Redirect(w, r, onward, http.StatusSeeOther)
+}
+
+// logoutFrames are the addresses that tell clients by the browser that a
+// session has ended (Front-Channel Logout 2).
+func (p *Provider) logoutFrames(notices []logoutNotice) []template.URL {
+	var frames []template.URL
+	for _, n := range notices {
+		if n.client.FrontchannelLogoutURL == "" {
+			continue
+		}
+		params := url.Values{}
+		if n.client.FrontchannelLogoutSessionRequired {
+			params = url.Values{"iss": {p.issuer}, "sid": {n.sid}}
+		}
+		for _, f := range p.activeFaults() {
+			if f.Frontchannel != nil {
+				f.Frontchannel(params)
+			}
+		}
+		frames = append(frames, template.URL(withQuery(n.client.FrontchannelLogoutURL, params)))
+	}
+	return frames
 }
 
 type logoutRequest struct {

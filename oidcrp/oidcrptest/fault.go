@@ -36,6 +36,7 @@ type Fault struct {
 	ResponseJWT   func(t *JWT)            // an authorization response by JARM, before it is signed
 	LogoutToken   func(t *JWT)            // of back-channel logout, before it is signed
 	EndSession    func(params url.Values) // what goes back to the post-logout redirect URI
+	Frontchannel  func(params url.Values) // what goes to a front-channel logout URI: "iss" and "sid", or nothing
 
 	// Handler answers requests to Endpoint, such as [TokenEndpoint], or passes
 	// them on to next, which is the provider.

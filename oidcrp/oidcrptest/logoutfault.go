@@ -1,6 +1,9 @@
 package oidcrptest
 
-import "maps"
+import (
+	"maps"
+	"net/url"
+)
 
 // Logout tokens. Those that fail as ID tokens can are made by
 // [OnLogoutToken].
@@ -71,6 +74,27 @@ func LogoutHeader(name string, value any) Fault {
 // [AccessTokenType] (Back-Channel Logout 2.6).
 func OnLogoutToken(f Fault) Fault {
 	return onLogoutToken("OnLogoutToken "+f.Name, func(t *JWT) { asIDToken(f, t) })
+}
+
+// FrontchannelParam sets one parameter of front-channel logouts, "iss" or
+// "sid"; no value leaves it out, several send it so often.
+func FrontchannelParam(name string, values ...string) Fault {
+	return Fault{Name: "FrontchannelParam " + name, Frontchannel: func(params url.Values) {
+		delete(params, name)
+		if len(values) > 0 {
+			params[name] = values
+		}
+	}}
+}
+
+// EndSessionHang never answers when a session is to be ended, and does not end
+// it.
+var EndSessionHang = hang("EndSessionHang", EndSessionEndpoint)
+
+// EndSessionStatus answers with this status when a session is to be ended, and
+// does not end it.
+func EndSessionStatus(status int) Fault {
+	return statusOnly("EndSessionStatus", EndSessionEndpoint, status)
 }
 
 func onLogoutToken(name string, f func(*JWT)) Fault { return Fault{Name: name, LogoutToken: f} }

@@ -58,6 +58,14 @@ var logoutFaultTests = map[string]faultTest{
 			t.Errorf("header %v, claims %v", token.header, token.claims)
 		}
 	})},
+	"FrontchannelParam": {oidcrptest.FrontchannelParam("sid", "s1", "s2"), func(t *testing.T, w *wire) {
+		frame := framedAtEndSession(t, w)
+		if q := frame.URL.Query(); len(q["sid"]) != 2 || q.Get("iss") != w.p.Issuer() {
+			t.Errorf("framed %v", frame)
+		}
+	}},
+	"EndSessionHang":   {oidcrptest.EndSessionHang, hangs(oidcrptest.EndSessionEndpoint)},
+	"EndSessionStatus": {oidcrptest.EndSessionStatus(503), getAnswer(oidcrptest.EndSessionEndpoint, 503, "")},
 	"OnLogoutToken": {oidcrptest.OnLogoutToken(oidcrptest.OldIssuedAt), func(t *testing.T, w *wire) {
 		now := time.Unix(2_000_000_000, 0)
 		w.p.SetNow(func() time.Time { return now })

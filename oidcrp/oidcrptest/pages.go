@@ -34,6 +34,7 @@ var texts = map[string]map[string]string{
 		"signoutmore": "You are signed in here as",
 		"signoutyes":  "Sign out",
 		"signedout":   "You are signed out",
+		"telling":     "Signs you out of an application",
 		"problem":     "The application sent a wrong request",
 		"problemmore": "This page is for whoever develops the application:",
 		"home":        "Development OpenID provider",
@@ -60,6 +61,7 @@ var texts = map[string]map[string]string{
 		"signoutmore": "คุณเข้าสู่ระบบที่นี่ในชื่อ",
 		"signoutyes":  "ออกจากระบบ",
 		"signedout":   "คุณออกจากระบบแล้ว",
+		"telling":     "กำลังออกจากระบบของแอปพลิเคชัน",
 		"problem":     "แอปพลิเคชันส่งคำขอไม่ถูกต้อง",
 		"problemmore": "หน้านี้มีไว้สำหรับผู้พัฒนาแอปพลิเคชัน:",
 		"home":        "ผู้ให้บริการ OpenID สำหรับการพัฒนา",
@@ -99,10 +101,11 @@ a{color:var(--main)}
 
 const submitScript = `document.forms[0].submit()`
 
-var (
-	styleHash  = hashSource(styles)
-	scriptHash = hashSource(submitScript)
-)
+// onwardScript follows the page's link once its frames have loaded, which the
+// window's load event waits for, or after five seconds.
+const onwardScript = `const go=()=>location.replace(document.querySelector("main a").href);addEventListener("load",go);setTimeout(go,5000)`
+
+var styleHash = hashSource(styles)
 
 // hashSource allows one inline script or style (CSP 3, 2.3.1).
 func hashSource(content string) string {
@@ -117,7 +120,8 @@ var pages = template.Must(template.New("").Parse(`
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{.Title}}</title>
-<style>{{.Style}}</style>
+{{with .Onward}}<meta http-equiv="refresh" content="5; url={{.}}">
+{{end}}<style>{{.Style}}</style>
 </head>
 <body>
 <p class="banner" role="note">{{.T.banner}}</p>
@@ -175,7 +179,10 @@ var pages = template.Must(template.New("").Parse(`
 
 {{define "signedout"}}{{template "head" .}}
 <h1>{{.T.signedout}}</h1>
-{{template "foot" .}}{{end}}
+{{with .Onward}}<p><a href="{{.}}">{{$.T.go}}</a></p>
+{{end}}{{range .Frames}}<iframe src="{{.}}" title="{{$.T.telling}}" hidden></iframe>
+{{end}}{{with .Script}}<script>{{.}}</script>
+{{end}}{{template "foot" .}}{{end}}
 
 {{define "problem"}}{{template "head" .}}
 <h1>{{.T.problem}}</h1>
@@ -213,6 +220,8 @@ type page struct {
 	Users                                  []User
 	Fields                                 []field
 	Script                                 template.JS
+	Onward                                 string         // where the page leads by itself
+	Frames                                 []template.URL // http and https
 	User, Problem, Issuer, Discovery       string
 }
 
@@ -241,13 +250,22 @@ func (p *Provider) writePage(w http.ResponseWriter, r *http.Request, status int,
 	data.Style = template.CSS(styles)
 	csp := "default-src 'none'; style-src " + styleHash + "; form-action 'self'"
 	for _, rawURL := range formAction {
-		if u, err := url.Parse(rawURL); err == nil && u.Host != "" {
-			csp += " " + u.Scheme + "://" + u.Host
+		csp += cspOrigin(rawURL)
+	}
+	if len(data.Frames) > 0 {
+		csp += "; frame-src"
+		for _, src := range data.Frames {
+			csp += cspOrigin(string(src))
 		}
 	}
-	if name == "formpost" {
+	switch {
+	case name == "formpost":
 		data.Script = submitScript
-		csp += "; script-src " + scriptHash
+	case data.Onward != "":
+		data.Script = onwardScript
+	}
+	if data.Script != "" {
+		csp += "; script-src " + hashSource(string(data.Script))
 	}
 	csp += "; base-uri 'none'; frame-ancestors 'none'"
 	var body bytes.Buffer
@@ -266,6 +284,15 @@ func (p *Provider) writePage(w http.ResponseWriter, r *http.Request, status int,
 	h.Set("Referrer-Policy", "strict-origin")
 	w.WriteHeader(status)
 	w.Write(body.Bytes())
+}
+
+// cspOrigin is the origin of a URL as a source of a policy, after a space.
+func cspOrigin(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return " " + u.Scheme + "://" + u.Host
 }
 
 func (p *Provider) writeSignIn(w http.ResponseWriter, r *http.Request, req *authRequest, s *session, unknown string, status int) {
@@ -316,8 +343,9 @@ func (p *Provider) writeSignOut(w http.ResponseWriter, r *http.Request, params u
 	p.writePage(w, r, http.StatusOK, "signout", params.Get("ui_locales"), "signout", data, slices.Concat(c.PostLogoutRedirectURLs, c.RedirectURLs)...)
 }
 
-func (p *Provider) writeSignedOut(w http.ResponseWriter, r *http.Request, uiLocales string) {
-	p.writePage(w, r, http.StatusOK, "signedout", uiLocales, "signedout", page{})
+// writeSignedOut loads these frames, and then leads onward, if anywhere.
+func (p *Provider) writeSignedOut(w http.ResponseWriter, r *http.Request, uiLocales string, frames []template.URL, onward string) {
+	p.writePage(w, r, http.StatusOK, "signedout", uiLocales, "signedout", page{Frames: frames, Onward: onward})
 }
 
 // writeProblem tells the developer of a relying party what it did wrong.
