@@ -20,6 +20,8 @@ type session struct {
 	acr      string
 	authTime time.Time
 	clients  []string // IDs of those that took part
+
+	browserState string // see [Provider.SetSessionManagement]
 }
 
 // grant is what a user let a client have: a code, then tokens, name one.
@@ -92,6 +94,9 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if s != nil && !req.interactive() && !req.mustReauthenticate(s, p.time()) && p.hinted(req, s) {
 		p.grant(w, r, req, s)
 		return
+	}
+	if s == nil && p.managesSessions() {
+		p.setStateCookie(w, "")
 	}
 	if slices.Contains(req.prompt, "none") {
 		p.respondError(w, r, req, &oauthError{code: "login_required", description: "nobody suitable is signed in"})
@@ -330,7 +335,7 @@ func (p *Provider) currentSession(r *http.Request) *session {
 
 // startSession signs a user in, in place of the session there was.
 func (p *Provider) startSession(w http.ResponseWriter, r *http.Request, subject string, acr []string) *session {
-	s := &session{subject: subject, sid: random(), acr: defaultACR, authTime: p.time()}
+	s := &session{subject: subject, sid: random(), acr: defaultACR, authTime: p.time(), browserState: random()}
 	if len(acr) > 0 {
 		s.acr = acr[0]
 	}
@@ -339,7 +344,8 @@ func (p *Provider) startSession(w http.ResponseWriter, r *http.Request, subject 
 	defer p.mu.Unlock()
 	if old, err := r.Cookie(p.cookieName()); err == nil {
 		if was := p.sessions[old.Value]; was != nil && was.subject == subject {
-			s.sid, s.clients = was.sid, was.clients // signing in again continues the session
+			// Signing in again continues the session.
+			s.sid, s.clients, s.browserState = was.sid, was.clients, was.browserState
 		}
 		delete(p.sessions, old.Value)
 	}
@@ -418,6 +424,10 @@ func (p *Provider) grant(w http.ResponseWriter, r *http.Request, req *authReques
 			return
 		}
 		params.Set("id_token", token)
+	}
+	if p.managesSessions() {
+		params.Set("session_state", sessionState(req.client.ID, req.redirectURL, s.browserState))
+		p.setStateCookie(w, s.browserState)
 	}
 	p.rotateProofNonce()
 	p.respond(w, r, req, params)

@@ -90,6 +90,11 @@
 //		t.Error("a logout token with a nonce was taken")
 //	}
 //
+// After [Provider.SetSessionManagement] authorization responses have a
+// session_state, which a page of the application can compare with the session
+// there is, by asking [CheckSessionEndpoint] in a frame. That takes a real
+// browser, for this one runs no scripts.
+//
 // # A browser
 //
 // [NewBrowser] stores and sends cookies as Chromium does (Secure, SameSite,

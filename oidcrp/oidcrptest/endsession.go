@@ -140,6 +140,9 @@ func (p *Provider) readLogout(v url.Values) (out logoutRequest, problem string) 
 }
 
 func (p *Provider) endSession(w http.ResponseWriter, s *session) {
+	if p.managesSessions() {
+		p.setStateCookie(w, "")
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget(s)

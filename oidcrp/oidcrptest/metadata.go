@@ -51,6 +51,9 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"frontchannel_logout_supported":                  true,
 		"frontchannel_logout_session_supported":          true,
 	}
+	if p.managesSessions() {
+		m["check_session_iframe"] = p.URL(CheckSessionEndpoint)
+	}
 	p.addAliases(m)
 	for _, f := range p.activeFaults() {
 		if f.Metadata != nil {

@@ -37,6 +37,8 @@ const (
 	RegisterEndpoint   = "/register"
 	ClaimsEndpoint     = "/claims"   // of distributed claims
 	ResourceEndpoint   = "/resource" // an API that takes access tokens
+
+	CheckSessionEndpoint = "/check-session" // see [Provider.SetSessionManagement]
 )
 
 // Two more, at the root of the issuer's host.
@@ -76,6 +78,7 @@ type Provider struct {
 	algorithm string
 	expiry    time.Duration // of access and ID tokens
 	signInAs  string
+	managing  bool // sessions, by Session Management 1.0
 	keys      keyring
 	clients   []Client
 	users     []User
@@ -404,6 +407,7 @@ func init() {
 		OAuthMetadataEndpoint: {[]string{get}, (*Provider).serveMetadata},
 		ClaimsEndpoint:        {[]string{get, post}, (*Provider).serveClaims},
 		ResourceEndpoint:      {[]string{get, post}, (*Provider).serveResource},
+		CheckSessionEndpoint:  {[]string{get}, (*Provider).serveCheckSession},
 	}
 }
 
