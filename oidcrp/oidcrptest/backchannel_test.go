@@ -1,6 +1,7 @@
 package oidcrptest_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -279,6 +280,23 @@ func TestEndSessionWithAClientThatDoesNotAnswer(t *testing.T) {
 	sent := v.w.p.BackchannelLogouts()
 	var timeout interface{ Timeout() bool }
 	if len(sent) != 1 || sent[0].Status != 0 || !errors.As(sent[0].Err, &timeout) || !timeout.Timeout() {
+		t.Errorf("sent %+v", sent)
+	}
+}
+
+// Nor must a browser that goes away keep the clients from hearing of it.
+func TestEndSessionOfABrowserThatIsGone(t *testing.T) {
+	v := newVisitor(t)
+	l := newListener(t, v.w, v.w.client)
+	v.authorize()
+	token := v.idToken(v.back(v.SubmitForm("alice", nil)).Get("code"))
+	v.w.p.SetFaults(oidcrptest.Fault{Name: "Gone", Endpoint: oidcrptest.EndSessionEndpoint, Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		ctx, cancel := context.WithCancel(r.Context())
+		cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	}})
+	v.endSession(token)
+	if sent := v.w.p.BackchannelLogouts(); len(sent) != 1 || sent[0].Status != 200 || len(l.heard(v.w)) != 1 {
 		t.Errorf("sent %+v", sent)
 	}
 }

@@ -70,8 +70,8 @@ func LogoutHeader(name string, value any) Fault {
 // OnLogoutToken does to logout tokens what f does to ID tokens. A logout token
 // must be refused that has any of [AlgNone], [WrongSignature], [UnknownKey],
 // [HMACWithPublicKey], [WrongIssuer], [WrongAudience], [ExpiredToken],
-// [MissingExpiry], [OldIssuedAt], [FutureIssuedAt], [MissingIssuedAt] and
-// [AccessTokenType] (Back-Channel Logout 2.6).
+// [OldIssuedAt], [FutureIssuedAt], [MissingIssuedAt] and [AccessTokenType]
+// (Back-Channel Logout 2.6).
 func OnLogoutToken(f Fault) Fault {
 	return onLogoutToken("OnLogoutToken "+f.Name, func(t *JWT) { asIDToken(f, t) })
 }
