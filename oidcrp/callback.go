@@ -196,6 +196,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if err := rp.pause(w, r, err, d, returnTo); err != errNoPause {
 		if err == nil {
 			rp.hint.set(w, d, v.RawIDToken)
+			rp.watch(w, p, v.SessionState)
 		}
 		return rp.because(p, returnTo, err)
 	}
@@ -203,6 +204,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.because(p, returnTo, err)
 	}
 	rp.hint.set(w, d, v.RawIDToken)
+	rp.watch(w, p, v.SessionState)
 	if foreignForm(r) {
 		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
 	}

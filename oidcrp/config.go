@@ -236,6 +236,7 @@ type providerEntry struct {
 	asks           bool // a fixed prompt, which beats a silent login's
 	backchannel    bool // it tells of logouts
 	frontchannel   bool // likewise, through the browser
+	manages        bool // sessions, so that pages can ask
 }
 
 // providers checks all of them together and each by itself.
@@ -289,7 +290,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		name: p.Name, display: orDefault(p.DisplayName, p.Name), hidden: p.Hidden,
 		clientID:       p.ClientID,
 		tenantSupplied: p.TenantSupplied,
-		backchannel:    p.BackchannelLogout, frontchannel: p.FrontchannelLogout,
+		backchannel:    p.BackchannelLogout, frontchannel: p.FrontchannelLogout, manages: p.SessionManagement,
 		callback:   rp.site.path + path,
 		rolesClaim: p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,

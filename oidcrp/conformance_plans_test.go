@@ -66,6 +66,35 @@ func everyFlow(modules ...string) []planFlow {
 }
 
 var (
+	rpInitiatedModules = []string{
+		"oidcc-client-test-rp-init-logout",
+		"oidcc-client-test-rp-init-logout-other-state",
+		"oidcc-client-test-rp-init-logout-no-state",
+	}
+	sessionModules      = []string{"oidcc-client-test-session-management"}
+	frontchannelModules = []string{"oidcc-client-test-rp-frontchannel-rpinitlogout"}
+	backchannelModules  = []string{
+		"oidcc-client-test-rp-backchannel-rpinitlogout",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-no-event",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event",
+		"oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss",
+	}
+)
+
+// logoutFlows has the same modules in each response type of other flows.
+func logoutFlows(of []planFlow, modules []string) []planFlow {
+	var flows []planFlow
+	for _, f := range of {
+		flows = append(flows, planFlow{f.responseType, len(modules), modules})
+	}
+	return flows
+}
+
+var (
 	// onlyComprehensive are what the comprehensive plan has beside the modules
 	// of the others.
 	onlyComprehensive = []string{
@@ -107,4 +136,17 @@ var plans = []plan{
 	{"oidcc-client-config-certification-test-plan", "", configFlows},
 	{"oidcc-client-test-3rd-party-init-login-test-plan", "", everyFlow("oidcc-client-test-3rd-party-init-login")},
 	{"oidcc-client-test-plan", "", comprehensiveFlows},
+	{"oidcc-client-rp-initiated-logout-rp-basic", "", logoutFlows(basicFlows, rpInitiatedModules)},
+	{"oidcc-client-rp-initiated-logout-rp-hybrid", "", logoutFlows(hybridFlows, rpInitiatedModules)},
+	{"oidcc-client-rp-initiated-logout-rp-implicit", "", logoutFlows(implicitFlows, rpInitiatedModules)},
+	{"oidcc-client-rp-session-management-rp-basic", "", logoutFlows(basicFlows, sessionModules)},
+	{"oidcc-client-rp-session-management-rp-hybrid", "", logoutFlows(hybridFlows, sessionModules)},
+	{"oidcc-client-rp-session-management-rp-implicit", "", logoutFlows(implicitFlows, sessionModules)},
+	{"oidcc-client-front-channel-logout-rp-basic", "", logoutFlows(basicFlows, frontchannelModules)},
+	{"oidcc-client-front-channel-logout-rp-hybrid", "", logoutFlows(hybridFlows, frontchannelModules)},
+	{"oidcc-client-front-channel-logout-rp-implicit", "", logoutFlows(implicitFlows, frontchannelModules)},
+	{"oidcc-client-back-channel-logout-rp-basic", "", logoutFlows(basicFlows, backchannelModules)},
+	{"oidcc-client-back-channel-logout-rp-hybrid", "", logoutFlows(hybridFlows, backchannelModules)},
+	{"oidcc-client-back-channel-logout-rp-implicit", "", logoutFlows(implicitFlows, backchannelModules)},
+	{"oidcc-client-logout-test-plan", "", everyFlow("oidcc-client-test-rp-frontchannel-opinitlogout")},
 }

@@ -35,6 +35,7 @@ type module struct {
 	userInfo bool
 
 	tls      bool               // the application is at https
+	logout   bool               // the provider signs out, and tells of it
 	register func(*conformance) // changes the client
 	check    func(*conformance) // after a login, what only this module asks for
 	run      func(*conformance) // in place of a login
@@ -49,6 +50,7 @@ type conformance struct {
 	flow        string
 	mode        string
 	byReference bool // the request is an object
+	faults      []oidcrptest.Fault
 	b           *oidcrptest.Browser
 	page        *oidcrptest.Page
 }
@@ -156,6 +158,7 @@ func TestConformance(t *testing.T) {
 	modules := maps.Clone(modules)
 	maps.Copy(modules, thirdPartyModules)
 	maps.Copy(modules, comprehensiveModules)
+	maps.Copy(modules, logoutModules)
 	used := map[string]bool{}
 	for _, p := range plans {
 		for _, f := range p.flows {
@@ -203,7 +206,12 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 	s.front, s.paths = nil, nil
 	s.mu.Unlock()
 	faults := append([]oidcrptest.Fault{s.shape()}, m.faults...)
+	if m.logout {
+		faults = append(faults, s.signsOut())
+	}
+	s.op.SetSessionManagement(m.logout)
 	s.op.SetFaults(faults...)
+	c.faults = faults
 	user := oidcrptest.User{Subject: "alice", Name: "Alice", Email: "alice@example.com", EmailVerified: true}
 	if m.source != nil {
 		user.Sources = map[string]oidcrptest.ClaimSource{"src1": *m.source}
@@ -225,6 +233,9 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 		p.ResponseType, p.ResponseMode = responseType, mode
 		if responseType != "id_token" {
 			p.UserInfo = oidcrp.UserInfoRequired
+		}
+		if m.logout {
+			c.toldOfLogouts(cfg)
 		}
 		if m.change != nil {
 			m.change(c, cfg)

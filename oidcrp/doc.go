@@ -87,6 +87,7 @@
 //	request/{provider}     signed authorization requests, for providers to fetch
 //	backchannel-logout/{provider}   a provider ends sessions, by a logout token
 //	frontchannel-logout/{provider}  a provider ends a session, in a frame
+//	check-session          a page to frame, that asks the provider whether its session has changed
 //	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
 //
 // login with the name of no provider is the sign-in page, or the only provider.

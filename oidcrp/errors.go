@@ -42,7 +42,7 @@ var (
 // Error says at which step something failed, and with which provider. It is
 // what [Config.ErrorPage] gets.
 type Error struct {
-	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "me", "jwks", "request" or "ready"
+	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request" or "ready"
 	Provider string // its Name, "" where none was chosen
 	Status   int    // what the visitor gets
 	ID       string // correlation id, on the page and in the log

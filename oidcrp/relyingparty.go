@@ -32,6 +32,7 @@ type RelyingParty struct {
 	paused     *session.Keeper // logins that wait for a page of the application
 	pausedName string          // of its cookie
 	hint       hintCookie
+	watched    jsonCookie[watched]
 	tickets    *cookie.Box // sealed steps of a sign-out
 	requests   *cookie.Box // authorization requests by reference
 	pages      *pages.Renderer
@@ -112,7 +113,8 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 		Lifetime: pauseTime, Now: rp.now,
 	})
 	rp.pausedName = at.Cookie("paused", cookie.Options{}).Name()
-	rp.hint = newHintCookie(keys, at, rp.path("/logout"), rp.lifetime)
+	rp.hint = hintCookie{newJSONCookie[idTokenHint](keys, at, "hint", rp.path("/logout"), rp.lifetime+hintOutlives)}
+	rp.watched = newJSONCookie[watched](keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
 	rp.tickets = keys.Box("logout", at.ID())
 	rp.requests = keys.Box("request", at.ID())
 }
@@ -159,7 +161,7 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 
 // fixedPaths are those of our addresses that are not callbacks.
 func (rp *RelyingParty) fixedPaths() []string {
-	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/jwks")}
+	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/jwks"), rp.path("/check-session")}
 	for _, p := range rp.providers {
 		paths = append(paths, rp.requestPath(p.name), rp.path("/backchannel-logout/"+p.name), rp.path("/frontchannel-logout/"+p.name))
 	}
@@ -189,6 +191,9 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 			routes[rp.path("/frontchannel-logout/"+p.name)] = route{"frontchannel-logout", "GET", func(w http.ResponseWriter, r *http.Request) error {
 				return rp.serveFrontchannelLogout(w, r, p)
 			}}
+		}
+		if p.manages {
+			routes[rp.path("/check-session")] = route{"check-session", "GET", rp.serveCheckSession}
 		}
 		if p.byReference {
 			routes[rp.requestPath(p.name)] = route{"request", "GET", func(w http.ResponseWriter, r *http.Request) error {

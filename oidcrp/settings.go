@@ -336,6 +336,15 @@ type Provider struct {
 	// needs a Store: no cookie arrives there.
 	FrontchannelLogout bool
 
+	// SessionManagement serves, at Prefix + "/check-session", a page that asks the
+	// provider every five seconds whether its session has changed (Session
+	// Management 1.0). A page of the application shows it in a hidden frame and
+	// is told once, by a message event of its own origin whose data is
+	// {oidcrp: "changed"} or {oidcrp: "error"}. It is a hint and ends nothing:
+	// browsers that block third-party cookies make every session look changed.
+	// It needs a ClientID without spaces.
+	SessionManagement bool
+
 	// HTTPClient is used for this provider instead of Config.HTTPClient.
 	HTTPClient *http.Client
 

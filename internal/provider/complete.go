@@ -24,6 +24,7 @@ type Login struct {
 
 	SessionExpiry time.Time // session_expiry, where the provider states it
 	RawIDToken    string
+	SessionState  string // Session Management 1.0; "" if the provider does not manage sessions
 
 	Claims   validate.Claims // ID token, UserInfo and their sources; the first wins
 	UserInfo validate.Claims // UserInfo alone; nil without it
@@ -69,7 +70,7 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 	login := &Login{
 		Issuer: id.Issuer, Subject: id.Subject, SID: id.SID, ACR: id.ACR, AMR: id.AMR,
 		Scopes: t.scopes, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Expiry: id.Expiry,
-		SessionExpiry: id.SessionExpiry, RawIDToken: t.idToken, Claims: id.Claims,
+		SessionExpiry: id.SessionExpiry, RawIDToken: t.idToken, SessionState: r.SessionState, Claims: id.Claims,
 	}
 	if err := p.addUserInfo(ctx, m, t, login); err != nil {
 		return nil, err

@@ -46,6 +46,17 @@ func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint strin
 	return m.endSession, params, nil
 }
 
+// CheckSession returns the page that browsers ask, in a frame, whether the
+// session has changed, and what they ask it (Session Management 1.0, 3.1); "" if
+// the provider has none.
+func (p *Provider) CheckSession(ctx context.Context, sessionState string) (frame, message string, err error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	return m.checkSession, p.s.ClientID + " " + sessionState, nil
+}
+
 // FormAction returns the provider's origins that a form of ours may lead to:
 // browsers hold form-action against redirects too. It never waits; before the
 // metadata is known there are none.

@@ -19,6 +19,7 @@ type metadata struct {
 	userInfo      string
 	jwks          string
 	endSession    string
+	checkSession  string
 	par           string // "": requests are not pushed
 
 	clientAuth         string
@@ -105,6 +106,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		{&m.jwks, s.Endpoints.JWKS, "jwks_uri", !s.usesMAC()},
 		{&m.userInfo, s.Endpoints.UserInfo, "userinfo_endpoint", false},
 		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
+		{&m.checkSession, "", "check_session_iframe", false},
 		{&m.par, s.Endpoints.PAR, "pushed_authorization_request_endpoint", false},
 	} {
 		*e.to, err = endpoint(doc, e.name, e.override, rule)

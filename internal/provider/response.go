@@ -16,6 +16,8 @@ const (
 	maxState    = 4 << 10
 	maxCode     = 8 << 10
 	maxIss      = 2 << 10
+
+	maxSessionState = 512
 )
 
 // responseParams are the parameters of authorization responses (RFC 6749
@@ -39,6 +41,8 @@ type Response struct {
 	Issuer      string // iss (RFC 9207)
 	HasIssuer   bool   // it was there, perhaps empty
 	Mode        string // the way it came: query, fragment or form_post
+
+	SessionState string // Session Management 1.0, 2; "" if there is none of that form
 
 	Error            string
 	ErrorDescription string
@@ -161,8 +165,18 @@ func parseResponse(v url.Values, mode string) (*Response, error) {
 		State: state, Code: code, IDToken: v.Get("id_token"), AccessToken: v.Get("access_token"),
 		Issuer: v.Get("iss"), HasIssuer: v.Has("iss"), Mode: mode,
 		Error: e.Code, ErrorDescription: e.Description, ErrorURI: e.URI,
-		tokenType: v.Get("token_type"), scope: v.Get("scope"),
+		SessionState: sessionState(v.Get("session_state")),
+		tokenType:    v.Get("token_type"), scope: v.Get("scope"),
 	}, nil
+}
+
+// sessionState leaves out what no page could ask with: the provider sends it
+// unasked, and a login does not depend on it.
+func sessionState(s string) string {
+	if len(s) > maxSessionState || !isVSCHAR(s) || strings.Contains(s, " ") {
+		return ""
+	}
+	return s
 }
 
 // isVSCHAR: RFC 6749 appendix A.
