@@ -1,8 +1,9 @@
-// Package interop runs the library against providers that other people wrote.
-// It is a module of its own, so that nothing of theirs reaches a user of the
+// Package interop runs the library against providers that other people wrote,
+// and the development provider of oidcrptest against their relying parties. It
+// is a module of its own, so that nothing of theirs reaches a user of the
 // library.
 //
-// A provider is started by the test that needs it, on a free loopback port,
+// A process is started by the test that needs it, on a free loopback port,
 // and ends with it. Where it is not installed the test is skipped with the
 // line that installs it; with OIDCRP_REQUIRE=1, as in CI, it fails instead.
 package interop
