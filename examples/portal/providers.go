@@ -93,6 +93,7 @@ func hasRole(u oidcrptest.User, role string) bool {
 //	  "issuer": "https://login.acme.example",
 //	  "client_id": "portal",
 //	  "client_secret_env": "ACME_SECRET",
+//	  "response_type": "code id_token",
 //	  "response_mode": "form_post",
 //	  "roles_claim": "/realm_access/roles",
 //	  "roles": {"portal-admins": "admin"}
@@ -106,6 +107,7 @@ type providerFile struct {
 	ClientSecretEnv string            `json:"client_secret_env"`
 	ClientAuth      string            `json:"client_auth"`
 	Scopes          []string          `json:"scopes"`
+	ResponseType    string            `json:"response_type"` // default "code"
 	ResponseMode    string            `json:"response_mode"`
 	RolesClaim      string            `json:"roles_claim"` // default "roles"
 	Roles           map[string]string `json:"roles"`
@@ -148,6 +150,7 @@ func (l providerFile) provider() (oidcrp.Provider, error) {
 		ClientSecret:      oidcrp.Secret(l.ClientSecret),
 		ClientAuth:        l.ClientAuth,
 		Scopes:            l.Scopes,
+		ResponseType:      l.ResponseType,
 		ResponseMode:      l.ResponseMode,
 		RolesClaim:        l.RolesClaim,
 		Roles:             l.Roles,
