@@ -61,7 +61,7 @@ func TestPages(t *testing.T) {
 
 // A provider that is down has a page that says when to come back.
 func TestProviderThatIsDown(t *testing.T) {
-	h := node(t, "query", false)
+	h := node(t, "code", "query", false)
 	b := newProfile(t)
 	b.open(h.portal.url + "/signin")
 	b.click("#signin-other")

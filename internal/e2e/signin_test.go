@@ -42,7 +42,7 @@ func signInEmbedded(b *tab, user string) {
 }
 
 // node is the portal with npm oidc-provider and its own pages.
-func node(t *testing.T, mode string, tls bool) house {
+func node(t *testing.T, responseType, mode string, tls bool) house {
 	t.Helper()
 	addr, scheme := freeAddr(t), "http://"
 	config := interop.NodeConfig{
@@ -59,12 +59,14 @@ func node(t *testing.T, mode string, tls bool) house {
 		ID: "portal", Secret: "a-secret-of-the-portal",
 		RedirectURIs:           []string{scheme + addr + "/auth/callback/node"},
 		PostLogoutRedirectURIs: []string{scheme + addr + "/auth/logout"},
+		ResponseTypes:          []string{responseType},
+		GrantTypes:             []string{"authorization_code", "implicit"},
 	}}
 	provider := interop.StartNode(t, config)
 	providers, err := json.Marshal([]map[string]any{{
 		"name": "node", "display_name": "Node", "issuer": provider.Issuer,
 		"client_id": "portal", "client_secret": "a-secret-of-the-portal",
-		"response_mode": mode, "userinfo": true,
+		"response_type": responseType, "response_mode": mode, "userinfo": true,
 	}, {
 		"name": "other", "display_name": "Other", "issuer": provider.Issuer + "/nothing-here", "client_id": "portal", "client_secret": "x",
 	}})
@@ -132,8 +134,12 @@ func TestSignIn(t *testing.T) {
 		}{
 			{"embedded by redirect", func(t *testing.T) house { return embedded(t, "aster", tls) }},
 			{"embedded by form_post", func(t *testing.T) house { return embedded(t, "banyan", tls) }},
-			{"oidc-provider by redirect", func(t *testing.T) house { return node(t, "query", tls) }},
-			{"oidc-provider by form_post", func(t *testing.T) house { return node(t, "form_post", tls) }},
+			{"oidc-provider by redirect", func(t *testing.T) house { return node(t, "code", "query", tls) }},
+			{"oidc-provider by form_post", func(t *testing.T) house { return node(t, "code", "form_post", tls) }},
+			{"hybrid by form_post", func(t *testing.T) house { return hybrid(t, "form_post", tls).house }},
+			{"hybrid by fragment", func(t *testing.T) house { return hybrid(t, "fragment", tls).house }},
+			{"oidc-provider hybrid by form_post", func(t *testing.T) house { return node(t, "code id_token", "form_post", tls) }},
+			{"oidc-provider hybrid by fragment", func(t *testing.T) house { return node(t, "code id_token", "fragment", tls) }},
 		} {
 			t.Run(test.name+" over "+scheme, func(t *testing.T) {
 				h := test.open(t)
