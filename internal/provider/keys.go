@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -413,13 +415,9 @@ var rsaAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512
 // too weak, secret, or not for signatures are skipped; a document without any
 // other is an error.
 func parseKeys(b []byte) (*publicKeys, error) {
-	var doc map[string]json.RawMessage
-	if json.Unmarshal(b, &doc) != nil {
-		return nil, errors.New("not a JSON object")
-	}
-	var raws []json.RawMessage
-	if json.Unmarshal(doc["keys"], &raws) != nil {
-		return nil, errors.New("has no array of keys")
+	raws, err := keyArray(b)
+	if err != nil {
+		return nil, err
 	}
 	set := new(publicKeys)
 	for _, raw := range raws[:min(len(raws), maxKeysExamined)] {
@@ -434,6 +432,40 @@ func parseKeys(b []byte) (*publicKeys, error) {
 		return nil, fmt.Errorf("none of its %d keys can be used", len(raws))
 	}
 	return set, nil
+}
+
+// keyArray returns the keys of a JWK Set. It looks no deeper: a key that is
+// malformed must not cost us the others.
+func keyArray(b []byte) (keys []json.RawMessage, err error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	found := false
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return nil, errors.New("not a JSON object")
+		}
+		if name != "keys" {
+			continue
+		}
+		if found { // encoding/json would take the last
+			return nil, errors.New("has two arrays of keys")
+		}
+		if json.Unmarshal(value, &keys) != nil {
+			return nil, errors.New("has no array of keys")
+		}
+		found = true
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return nil, errors.New("not a JSON object")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return keys, nil
 }
 
 // merge adds the issuers of a key that is in the set already: some providers
