@@ -52,6 +52,17 @@ func AccessTokenExpiry(body string, now time.Time) (time.Time, error) {
 	return t.Expiry, nil
 }
 
+// ReadTokens reads an answer of the token endpoint; errors must not repeat
+// secret.
+func ReadTokens(status int, kind, body, secret string) (idToken, accessToken string, err error) {
+	a := &answer{what: tokenEndpoint, status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
+	t, err := parseTokens(a, nil, time.Time{}, secret)
+	if err != nil {
+		return "", "", err
+	}
+	return t.idToken, t.AccessToken, nil
+}
+
 // ParseKeyFile is what a file of a ClientKey holds.
 func ParseKeyFile(b []byte) (crypto.Signer, string, error) {
 	m, err := parseKeyFile(b)

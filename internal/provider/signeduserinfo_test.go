@@ -128,6 +128,8 @@ func TestUserInfoInBody(t *testing.T) {
 	}
 }
 
+// FuzzUserInfoToken: plain JSON is read as encoding/json reads it, and of JWTs
+// only what the provider signed is accepted.
 func FuzzUserInfoToken(f *testing.F) {
 	op := newFake(f)
 	s := op.settings()
@@ -146,8 +148,16 @@ func FuzzUserInfoToken(f *testing.F) {
 		if err != nil {
 			return
 		}
+		var read struct{ Sub string }
 		if sub, _, _ := claims.String("sub"); sub != "alice" {
 			t.Errorf("accepted %q as %q", body, kind)
+		}
+		if strings.Contains(strings.ToLower(kind), "json") {
+			if err := json.Unmarshal([]byte(body), &read); err != nil || read.Sub != "alice" {
+				t.Errorf("encoding/json reads %q as %+v, %v", body, read, err)
+			}
+		} else if nickname, _, _ := claims.String("nickname"); nickname != "Al" || len(claims) != 4 {
+			t.Errorf("accepted %q, which was not signed", body)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -356,4 +357,53 @@ func TestCancelledExchange(t *testing.T) {
 	if _, err := complete(f, p); err != nil {
 		t.Errorf("the next login: %v", err)
 	}
+}
+
+// FuzzTokens: what is accepted is what encoding/json reads too, and no error;
+// what is refused is told in short, and repeats no secret and no line break.
+func FuzzTokens(f *testing.F) {
+	const kind = "application/json"
+	for _, seed := range []struct {
+		status int
+		kind   string
+		body   string
+	}{
+		{200, kind, `{"id_token":"a.b.c","access_token":"t","token_type":"Bearer","expires_in":"3600","scope":"openid"}`},
+		{200, "application/vnd.op+json; charset=utf-8", `{"id_token":"a.b.c"}`},
+		{200, kind, `{"id_token":"a.b.c","ID_TOKEN":"d.e.f"}`},
+		{200, kind, `{"id_token":"a.b.c","access_token":"\u0000","expires_in":1e999}`},
+		{200, kind, `{"error":"invalid_grant","id_token":"a.b.c"}`},
+		{400, kind, `{"error":"invalid_grant","error_description":"` + theCode + `\r\n","error_uri":7}`},
+		{401, kind, `{"error":"invalid_client"}`},
+		{503, kind, `{"error":"temporarily_unavailable"}`},
+		{500, "text/html", `<p>` + theCode},
+		{200, "text/plain", `id_token=a`},
+	} {
+		f.Add(seed.status, seed.kind, seed.body)
+	}
+	f.Fuzz(func(t *testing.T, status int, kind, body string) {
+		idToken, access, err := provider.ReadTokens(status, kind, body, theCode)
+		if err != nil {
+			text := err.Error()
+			if strings.Contains(text, theCode) || strings.ContainsAny(text, "\r\n\x00") || len(text) > 4096 {
+				t.Errorf("the error says %q", text)
+			}
+			var answered *provider.Error
+			if !errors.Is(err, provider.ErrInvalid) && !errors.Is(err, provider.ErrUnavailable) && !errors.Is(err, provider.ErrMisconfigured) && !errors.As(err, &answered) {
+				t.Errorf("%v is of no kind", err)
+			}
+			return
+		}
+		var read struct {
+			IDToken     string `json:"id_token"`
+			AccessToken string `json:"access_token"`
+			Error       any    `json:"error"`
+		}
+		if err := json.Unmarshal([]byte(body), &read); err != nil || status != 200 {
+			t.Fatalf("accepted %d %q: %v", status, body, err)
+		}
+		if idToken == "" || idToken != read.IDToken || access != read.AccessToken || read.Error != nil {
+			t.Errorf("accepted %q as %q and %q", body, idToken, access)
+		}
+	})
 }
