@@ -1,0 +1,86 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+)
+
+// Archive keeps what the application itself has to remember and all nodes have
+// to agree on, such as its registration at a provider. Records are sealed under
+// the server's keys and bound to their names: who can write the store can
+// delete one, or bring an older one back, but not make one up.
+type Archive struct {
+	store *backend
+	add   func(ctx context.Context, key string, b []byte, expiry time.Time) (bool, error)
+	box   *cookie.Box
+	site  string
+	now   func() time.Time
+}
+
+// NewArchive returns the archive of a site in a store. add is the store's Add
+// (SET NX); with nil the last of two nodes that write at once wins.
+func NewArchive(keys *cookie.Keys, site cookie.Site, store Store, add func(context.Context, string, []byte, time.Time) (bool, error), now func() time.Time) *Archive {
+	return &Archive{store: newBackend(store), add: add, box: keys.Box("archive", site.ID()), site: site.ID(), now: now}
+}
+
+// Read returns the record of a name, nil if there is none that can be read.
+func (a *Archive) Read(ctx context.Context, name string) ([]byte, error) {
+	plain, _, err := a.find(ctx, a.key(name))
+	return plain, err
+}
+
+// Replace writes a record in place of old, nil for none, and returns the one
+// that is there afterwards: another node's, if that was faster.
+func (a *Archive) Replace(ctx context.Context, name string, old, record []byte, expiry time.Time) ([]byte, error) {
+	key := a.key(name)
+	sealed, _, err := a.box.SealBytes(nil, record, []byte(key), a.now())
+	if err != nil {
+		return nil, err
+	}
+	sealed = sealed[:len(sealed):len(sealed)]
+	current, found, err := a.find(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if current != nil && !bytes.Equal(current, old) {
+		return current, nil
+	}
+	if a.add == nil {
+		if err := a.store.Commit(ctx, key, sealed, expiry); err != nil {
+			return nil, err
+		}
+		return a.Read(ctx, name)
+	}
+	if found {
+		if err := a.store.Delete(ctx, key); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := a.add(ctx, key, sealed, expiry); err != nil {
+		return nil, err
+	}
+	return a.Read(ctx, name)
+}
+
+// find returns what lies under key: found without plain is nothing of ours, or
+// sealed under a key that was dropped.
+func (a *Archive) find(ctx context.Context, key string) (plain []byte, found bool, err error) {
+	sealed, found, err := a.store.Find(ctx, key)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	plain, _, err = a.box.OpenBytes(nil, sealed, []byte(key))
+	if err != nil {
+		return nil, true, nil
+	}
+	return plain, true, nil
+}
+
+func (a *Archive) key(name string) string {
+	return keyText(sha256.Sum256(fmt.Appendf(nil, "oidcrp archive\x00%s\x00%s", a.site, name)))
+}
