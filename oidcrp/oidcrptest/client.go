@@ -59,7 +59,7 @@ type Client struct {
 	RequestObjectAlgorithm string
 
 	// RequestURLs are the addresses allowed as request_uri, compared without
-	// their fragments; nil: all.
+	// their fragments; one without a query allows any query. Nil: all.
 	RequestURLs []string
 
 	// RequireRequestObject refuses authorization requests without a request

@@ -51,9 +51,10 @@ func (p *Provider) fetchRequest(ctx context.Context, uri string, c Client) ([]by
 		return nil, fmt.Errorf("request_uri is longer than 512 characters")
 	}
 	bare, hash, hashed := strings.Cut(uri, "#")
+	path, _, _ := strings.Cut(bare, "?")
 	registered := slices.ContainsFunc(c.RequestURLs, func(s string) bool {
 		s, _, _ = strings.Cut(s, "#")
-		return s == bare
+		return s == bare || s == path
 	})
 	if c.RequestURLs != nil && !registered {
 		return nil, fmt.Errorf("request_uri is not registered for this client: %s", uri)
