@@ -1,6 +1,7 @@
 package oidcrp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +14,6 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
-	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // maxAttempts is how often one login restarts by itself.
@@ -38,7 +38,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	if err != nil {
 		return rp.heal(w, r, p, tx, resp, err)
 	}
-	mismatch := rp.belongs(tx, p)
+	mismatch := p.Belongs(ctx, tx.Provider)
 	if mismatch == nil {
 		mismatch = p.CheckResponse(ctx, resp)
 	}
@@ -46,6 +46,9 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 		return rp.heal(w, r, p, tx, resp, err)
 	}
 	rp.desk.Clear(w, tx)
+	if errors.Is(mismatch, provider.ErrOtherClient) {
+		return rp.heal(w, r, p, tx, resp, mismatch)
+	}
 	err = rp.finish(w, r, p, tx, resp, mismatch)
 	if err != nil && tx.Purpose == transaction.Silent {
 		// Nobody asked for this login: what failed is for the operator.
@@ -87,13 +90,11 @@ func (rp *RelyingParty) fragmentPage(w http.ResponseWriter, r *http.Request, p *
 	})
 }
 
-// belongs checks that a login was started at the provider whose callback got
-// the answer (RFC 9700 4.4).
-func (rp *RelyingParty) belongs(tx *transaction.Transaction, p *providerEntry) error {
-	if tx.Provider != p.Tag() {
-		return &validate.Error{Token: "authorization response", Check: "provider", Detail: "is for a login at another provider"}
-	}
-	return nil
+// startedAt reports whether a login was started at this provider, whoever we
+// were there.
+func startedAt(ctx context.Context, p *providerEntry, tx *transaction.Transaction) bool {
+	err := p.Belongs(ctx, tx.Provider)
+	return err == nil || errors.Is(err, provider.ErrOtherClient)
 }
 
 // invalidResponse names a failed check of the response for what it is; a
@@ -116,7 +117,8 @@ func invalidGrant(err error) error {
 }
 
 // heal does the right thing about a login that cannot be finished as it is:
-// signed in already, go where it led; lost, expired or spent, start again, but
+// signed in already, go where it led; lost, expired, spent, or begun as another
+// client, start again, but
 // not for ever. An answer that is an error, or another browser's, is no reason
 // to start anything.
 func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response, err error) error {
@@ -124,12 +126,13 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	if tx != nil {
 		returnTo = rp.target(tx.ReturnTo)
 	}
-	lost := errors.Is(err, transaction.ErrNoBinding) || errors.Is(err, transaction.ErrExpired) || errors.Is(err, transaction.ErrSpent)
+	lost := errors.Is(err, transaction.ErrNoBinding) || errors.Is(err, transaction.ErrExpired) || errors.Is(err, transaction.ErrSpent) ||
+		errors.Is(err, provider.ErrOtherClient)
 	if !lost && !errors.Is(err, transaction.ErrBinding) && !errors.Is(err, transaction.ErrState) {
 		return rp.because(p, returnTo, err) // the store, our randomness
 	}
 	err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
-	if !lost || tx == nil || resp.Error != "" || rp.belongs(tx, p) != nil {
+	if !lost || tx == nil || resp.Error != "" || !startedAt(r.Context(), p, tx) {
 		return rp.because(p, returnTo, err)
 	}
 	if rp.signedIn(w, r) {
@@ -249,7 +252,7 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	q := r.URL.Query()
 	tx, err := rp.desk.Open(r, q.Get(paramState), p.callback)
 	if err == nil {
-		err = rp.belongs(tx, p)
+		err = p.Belongs(r.Context(), tx.Provider)
 	}
 	if err != nil {
 		return rp.heal(w, r, p, tx, &provider.Response{}, err)

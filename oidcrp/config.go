@@ -43,6 +43,7 @@ type Endpoints struct {
 	EndSession    string
 	PAR           string
 	Revocation    string
+	Registration  string // of clients
 }
 
 // UserInfoPolicy says whether UserInfo is asked, and what a failure means.
@@ -220,7 +221,7 @@ var providerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 type providerEntry struct {
 	*provider.Provider
 	name, display  string
-	clientID       string
+	clientID       string // by which ended sessions are found
 	hidden         bool
 	tenantSupplied bool
 	callback       string // path, escaped, with the base URL's
@@ -299,6 +300,9 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",
 	}
+	if p.Registration != nil {
+		e.clientID = "registered " + p.Name // whoever we were
+	}
 	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
 	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
 		c.add("%s.PostLogoutRedirectURL: %q: give an absolute address without fragment", field, p.PostLogoutRedirectURL)
@@ -306,7 +310,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
 		c.add("%s: ClientSecret and ClientSecretFunc are both set: keep one", field)
 	}
-	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" && p.Profile == "" {
+	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" && p.Profile == "" && p.Registration == nil {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
 	}
 	for _, need := range []struct {
@@ -324,7 +328,9 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)
 	}
 	var err error
-	e.Provider, err = provider.New(rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss))
+	settings := rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss)
+	settings.Registration = rp.registrationOf(cfg, p, e)
+	e.Provider, err = provider.New(settings)
 	for _, complaint := range unjoin(err) {
 		c.add("%s.%w", field, complaint)
 	}

@@ -110,6 +110,9 @@
 // strangers can send no more than twice at once and then every 30 seconds.
 // Keys without kid work, and keys that cannot be used are passed over.
 //
+// With [Provider.Registration] the provider gives client id and secret at the
+// first login; with a Store all nodes share them.
+//
 // A call to a provider may take 4.5 seconds and answer 1 MiB, all calls of one
 // callback 12 seconds; redirects are refused. Clocks may differ by a minute.
 // JSON with a name twice, or with two names that differ in case only, is

@@ -244,6 +244,26 @@ func ExampleView() {
 	// Hello Alice. <form method="post" action="/auth/logout"><button class="oidcrp-signout">Bye</button></form>
 }
 
+// A provider that gives the client id itself, to those who have a token for it.
+func ExampleRegistration() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:  "http://localhost:3000",
+		SiteName: "Reports",
+		Store:    oidcrp.NewMemoryStore(), // in earnest, one that the nodes share
+		Providers: []oidcrp.Provider{{
+			Issuer: "https://login.example.com",
+			Registration: &oidcrp.Registration{
+				InitialAccessToken: oidcrp.Secret(os.Getenv("INITIAL_ACCESS_TOKEN")),
+				Metadata:           map[string]any{"contacts": []string{"ops@example.com"}},
+			},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.ListenAndServe("localhost:3000", rp.Load(http.DefaultServeMux)) // the first login registers
+}
+
 // Telling failures apart.
 func ExampleError() {
 	_ = oidcrp.Config{

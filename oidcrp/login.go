@@ -191,7 +191,11 @@ func (rp *RelyingParty) startSilent(w http.ResponseWriter, r *http.Request, p *p
 // start begins one attempt at a provider and redirects there.
 func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *providerEntry, b transaction.Begin, opts LoginOptions) error {
 	ctx := r.Context()
-	b.Provider, b.CallbackPath = p.Tag(), p.callback
+	tag, err := p.Tag(ctx)
+	if err != nil {
+		return rp.because(p, b.ReturnTo, err)
+	}
+	b.Provider, b.CallbackPath = tag, p.callback
 	tx, err := rp.desk.Start(w, r, b)
 	if errors.Is(err, transaction.ErrLoop) {
 		again := LoginOptions{Provider: p.name, ReturnTo: b.ReturnTo, Params: map[string]string{paramFresh: "1"}}

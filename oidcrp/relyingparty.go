@@ -33,8 +33,9 @@ type RelyingParty struct {
 	pausedName string          // of its cookie
 	hint       hintCookie
 	watched    jsonCookie[watched]
-	tickets    *cookie.Box // sealed steps of a sign-out
-	requests   *cookie.Box // authorization requests by reference
+	tickets    *cookie.Box      // sealed steps of a sign-out
+	requests   *cookie.Box      // authorization requests by reference
+	archive    *session.Archive // nil without a store
 	pages      *pages.Renderer
 
 	claims            []string
@@ -117,6 +118,9 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	rp.watched = newJSONCookie[watched](keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
 	rp.tickets = keys.Box("logout", at.ID())
 	rp.requests = keys.Box("request", at.ID())
+	if cfg.Store != nil {
+		rp.archive = session.NewArchive(keys, at, cfg.Store, adder(cfg.Store), rp.now)
+	}
 }
 
 // client tells the session room what its markers go by. Sessions of a provider
@@ -290,7 +294,7 @@ type Addresses struct {
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
-// [Config.Providers].
+// [Config.Providers]. At those with a [Registration] it happens by itself.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
 	for _, p := range rp.providers {
@@ -314,7 +318,7 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 
 // Ready fetches the metadata and keys of every provider and reports all
 // failures. It is for start-up and deployment checks; requests never wait for
-// it.
+// it. It registers no client: the first login does.
 func (rp *RelyingParty) Ready(ctx context.Context) error {
 	errs := make([]error, len(rp.providers))
 	var wg sync.WaitGroup

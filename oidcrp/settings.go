@@ -187,6 +187,10 @@ type Provider struct {
 	ClientID     string
 	ClientSecret Secret
 
+	// Registration has the provider give ClientID and ClientSecret at the
+	// first login instead. Nil: they are given here.
+	Registration *Registration
+
 	// ClientSecretFunc is asked for the secret at each use instead, so that it
 	// can be rotated without a restart.
 	ClientSecretFunc func(context.Context) (Secret, error)

@@ -149,7 +149,7 @@ func (p *Provider) maxAge(asked *time.Duration) (time.Duration, bool) {
 // for every login. The endpoint's own query stays (RFC 6749 3.1), except
 // parameters that are ours: each appears once. The request itself begins at
 // own.
-func constantRequest(endpoint string, s *Settings) (request string, own int) {
+func constantRequest(endpoint, clientID string, s *Settings) (request string, own int) {
 	base, query, _ := strings.Cut(endpoint, "?")
 	b := append([]byte(base), '?')
 	for pair := range strings.SplitSeq(query, "&") {
@@ -165,7 +165,7 @@ func constantRequest(endpoint string, s *Settings) (request string, own int) {
 	if f.code {
 		b = append(b, "&code_challenge_method=S256"...)
 	}
-	b = appendParam(b, "client_id", s.ClientID)
+	b = appendParam(b, "client_id", clientID)
 	b = appendParam(b, "redirect_uri", s.RedirectURL)
 	b = appendParam(b, "scope", strings.Join(requestScopes(s.Scopes), " "))
 	// What is the default of the response type SHOULD not be sent (OAuth

@@ -188,7 +188,9 @@ func (s *Settings) checkTenant(m *mistakes) {
 }
 
 func (s *Settings) checkClient(m *mistakes) {
-	if strings.TrimSpace(s.ClientID) == "" {
+	if s.Registration != nil {
+		s.checkRegistration(m)
+	} else if strings.TrimSpace(s.ClientID) == "" {
 		m.add("ClientID is empty: give the id the provider registered")
 	}
 	if hasControl(s.ClientID) {
@@ -197,7 +199,7 @@ func (s *Settings) checkClient(m *mistakes) {
 	switch s.ClientAuth {
 	case "":
 	case authBasic, authPost, authSecretJWT:
-		if s.Secret == nil {
+		if !s.hasSecret() {
 			m.add("ClientAuth %q needs a client secret: give one, or use %q", s.ClientAuth, authNone)
 		}
 	case authNone:
@@ -304,7 +306,7 @@ func (s *Settings) checkAlgorithms(m *mistakes) {
 	if mac < len(s.Algorithms) {
 		m.add("Algorithms: HMAC and public-key algorithms cannot be mixed: name one kind")
 	}
-	if s.Secret == nil {
+	if !s.hasSecret() {
 		m.add("Algorithms: HMAC needs a client secret: give one, or name a public-key algorithm")
 	}
 	// Core 3.1.3.7 (8) leaves MAC keys undefined for several audiences.

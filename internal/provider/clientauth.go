@@ -26,6 +26,9 @@ const (
 
 var authMethods = []string{authBasic, authPost, authSecretJWT, authPrivateKey, authTLS, authSelfSigned, authNone}
 
+// secretMethods are those with a client secret.
+var secretMethods = []string{authBasic, authPost, authSecretJWT}
+
 // assertionType is the client_assertion_type of a JWT (RFC 7523 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -40,11 +43,11 @@ func chooseClientAuth(s *Settings, supported []string, listed bool) (string, err
 	switch {
 	case s.ClientAuth != "":
 		return s.ClientAuth, nil
-	case s.canSign() && (has(authPrivateKey) || !listed && s.Secret == nil):
+	case s.canSign() && (has(authPrivateKey) || !listed && !s.hasSecret()):
 		return authPrivateKey, nil
-	case s.canSign() && s.Secret == nil:
+	case s.canSign() && !s.hasSecret():
 		return "", errors.New("the provider does not list private_key_jwt in token_endpoint_auth_methods_supported: set ClientAuth to it if it has it all the same, or to \"none\"")
-	case s.Secret == nil:
+	case !s.hasSecret():
 		return authNone, nil
 	// client_secret_basic is the default of Discovery 3.
 	case !listed || has(authBasic):
@@ -53,6 +56,8 @@ func chooseClientAuth(s *Settings, supported []string, listed bool) (string, err
 		return authPost, nil
 	case has(authSecretJWT):
 		return authSecretJWT, nil
+	case s.Registration != nil && has(authNone):
+		return authNone, nil
 	}
 	return "", errors.New("the provider lists no way to use a client secret in token_endpoint_auth_methods_supported: set ClientAuth if it has one all the same")
 }
@@ -64,35 +69,38 @@ func (p *Provider) authenticate(ctx context.Context, m *metadata, form url.Value
 	inForm := func(*http.Request) {}
 	switch m.clientAuth {
 	case authNone, authTLS, authSelfSigned: // the certificate was shown already
-		form.Set("client_id", p.s.ClientID)
+		form.Set("client_id", m.client.id)
 		return inForm, nil, nil
 	case authPrivateKey, authSecretJWT:
 		assertion, err := p.assertion(ctx, m)
 		if err != nil {
 			return nil, nil, err
 		}
-		form.Set("client_id", p.s.ClientID)
+		form.Set("client_id", m.client.id)
 		form.Set("client_assertion_type", assertionType)
 		form.Set("client_assertion", assertion)
 		return inForm, []string{assertion}, nil
 	}
-	secret, err := p.secret(ctx)
+	secret, err := m.client.currentSecret(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	// Both parts are form-encoded before they are joined (RFC 6749 2.3.1).
-	id, encoded := url.QueryEscape(p.s.ClientID), url.QueryEscape(secret)
+	id, encoded := url.QueryEscape(m.client.id), url.QueryEscape(secret)
 	if m.clientAuth == authPost {
-		form.Set("client_id", p.s.ClientID)
+		form.Set("client_id", m.client.id)
 		form.Set("client_secret", secret)
 		return inForm, []string{secret, encoded}, nil
 	}
 	return func(r *http.Request) { r.SetBasicAuth(id, encoded) }, []string{secret, encoded}, nil
 }
 
-// secret asks for the secret at each use, so that it can be rotated.
-func (p *Provider) secret(ctx context.Context) (string, error) {
-	secret, err := p.s.Secret(ctx)
+// currentSecret asks for the secret at each use, so that it can be rotated.
+func (c *client) currentSecret(ctx context.Context) (string, error) {
+	if c.secret == nil {
+		return "", fmt.Errorf("%w: there is no client secret", ErrMisconfigured)
+	}
+	secret, err := c.secret(ctx)
 	if err != nil {
 		return "", &Unavailable{What: "client secret", Err: err}
 	}
@@ -117,7 +125,7 @@ type assertionClaims struct {
 func (p *Provider) assertion(ctx context.Context, m *metadata) (string, error) {
 	now := p.now()
 	claims := assertionClaims{
-		Issuer: p.s.ClientID, Subject: p.s.ClientID, Audience: p.s.Issuer,
+		Issuer: m.client.id, Subject: m.client.id, Audience: p.s.Issuer,
 		ID: rand.Text(), IssuedAt: now.Unix(), Expiry: now.Add(assertionLifetime).Unix(),
 	}
 	if p.s.AssertionAudience != "" {
@@ -153,7 +161,7 @@ func signed(jwt string, err error) (string, error) {
 
 // secretAssertion is keyed with the client secret.
 func (p *Provider) secretAssertion(ctx context.Context, m *metadata, claims assertionClaims) (string, error) {
-	secret, err := p.secret(ctx)
+	secret, err := m.client.currentSecret(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -90,7 +90,7 @@ func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e 
 	if err != nil {
 		return nil, nil, err
 	}
-	x := p.expect(e, r.AccessToken, r.Code)
+	x := p.expect(m, e, r.AccessToken, r.Code)
 	// What came beside the token is bound to it by nothing else (Core
 	// 3.2.2.10, 3.3.2.11).
 	x.RequireCHash, x.RequireATHash = p.flow.code, p.flow.token
@@ -114,7 +114,7 @@ func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expec
 	if err != nil {
 		return nil, nil, err
 	}
-	x := p.expect(e, t.AccessToken, r.Code)
+	x := p.expect(m, e, t.AccessToken, r.Code)
 	x.Answered = r.Issuer
 	id, err := p.verifyIDToken(ctx, m, t.idToken, x, false)
 	if err != nil {

@@ -2,21 +2,15 @@ package provider
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
 const (
-	firstBackoff = time.Second
-	lastBackoff  = time.Minute
 	// A good document is asked for again after refreshDefault, or what its
 	// Cache-Control says within the bounds.
 	refreshDefault = 12 * time.Hour
@@ -27,45 +21,40 @@ const (
 // discovery is the state of fetching metadata; the good copy itself is in
 // Provider.current.
 type discovery struct {
-	mu        sync.Mutex
-	flight    *flight // nil: none under way
-	failures  int     // in a row
-	nextTry   time.Time
+	attempts
 	refreshAt time.Time // zero: never
-	lastErr   error     // of the last attempt
 }
 
-// flight is one fetch, and those who wait for it.
-type flight struct {
-	done chan struct{}
-	err  error // set before done is closed
-}
-
-// metadata returns what is known, fetching it at first use. A good copy is
-// served at once, whatever its age, and refreshed in the background. While
-// fetching fails and rests, the error comes at once.
+// metadata returns what is known of the provider, and who we are there, which
+// takes a registration at first use where the settings say so.
 func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
+	m, err := p.document(ctx)
+	if err != nil || p.s.Registration == nil {
+		return m, err
+	}
+	c, err := p.registered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.as(c, &p.s), nil
+}
+
+// document returns what is known of the provider, fetching it at first use. A
+// good copy is served at once, whatever its age, and refreshed in the
+// background. While fetching fails and rests, the error comes at once.
+func (p *Provider) document(ctx context.Context) (*metadata, error) {
 	if m := p.current.Load(); m != nil {
 		p.refresh(ctx)
 		return m, nil
 	}
-	f, err := p.fly(ctx, false)
+	f, err := p.fly(ctx, &p.discovery.attempts, false)
 	if err != nil {
 		return nil, err
 	}
-	return p.await(ctx, f)
-}
-
-func (p *Provider) await(ctx context.Context, f *flight) (*metadata, error) {
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, &Unavailable{What: metadataEndpoint, Err: context.Cause(ctx)}
+	if err := f.await(ctx, metadataEndpoint); err != nil {
+		return nil, err
 	}
-	if m := p.current.Load(); m != nil {
-		return m, nil
-	}
-	return nil, f.err
+	return p.current.Load(), nil
 }
 
 // refresh starts a fetch if the copy is due and nothing rests.
@@ -75,82 +64,29 @@ func (p *Provider) refresh(ctx context.Context) {
 	p.discovery.mu.Unlock()
 	if due {
 		// While it rests there is an error, and a good copy all the same.
-		_, _ = p.fly(ctx, false)
+		_, _ = p.fly(ctx, &p.discovery.attempts, false)
 	}
 }
 
-// fly joins the fetch under way or starts one, unless the last failure is too
-// recent. The fetch outlives the request that happens to start it.
-func (p *Provider) fly(ctx context.Context, now bool) (*flight, error) {
-	d := &p.discovery
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.flight != nil {
-		return d.flight, nil
-	}
-	if wait := d.nextTry.Sub(p.now()); wait > 0 && !now {
-		return nil, resting(d.lastErr, wait)
-	}
-	f := &flight{done: make(chan struct{})}
-	d.flight = f
-	p.work.start()
-	go p.discover(context.WithoutCancel(ctx), f)
-	return f, nil
-}
-
-// resting is what callers hear until the next attempt.
-func resting(last error, wait time.Duration) error {
-	if errors.Is(last, ErrMisconfigured) {
-		return last
-	}
-	if u, ok := errors.AsType[*Unavailable](last); ok {
-		last = u.Err
-	}
-	return &Unavailable{What: metadataEndpoint, Retry: wait, Err: last}
-}
-
-func (p *Provider) discover(ctx context.Context, f *flight) {
-	defer p.work.done()
+func (p *Provider) discover(ctx context.Context) error {
 	m, keep, err := p.fetchMetadata(ctx)
-
-	d := &p.discovery
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer close(f.done)
-	d.flight = nil
-	d.lastErr = err
-	if err == nil {
-		d.failures, d.nextTry = 0, time.Time{}
-		d.refreshAt = m.fetched.Add(keep)
-		p.current.Store(m)
-		return
+	if err != nil {
+		return err
 	}
-	wait := backoff(d.failures)
-	if u, ok := errors.AsType[*Unavailable](err); ok {
-		wait = max(wait, u.Retry)
-		u.Retry = wait
-	}
-	d.failures++
-	d.nextTry = p.now().Add(wait)
-	f.err = err
-	p.logger.LogAttrs(ctx, slog.LevelWarn, "provider metadata not loaded",
-		slog.String("provider", p.s.Name), slog.Any("err", err), slog.Duration("next_try_in", wait), slog.Bool("last_good_kept", p.current.Load() != nil))
+	p.discovery.mu.Lock()
+	defer p.discovery.mu.Unlock()
+	p.discovery.refreshAt = m.fetched.Add(keep)
+	p.current.Store(m)
+	return nil
 }
 
 // fetchMetadata fetches one version and says how long it may be kept.
-func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, keep time.Duration, err error) {
-	// The transport may be the application's: on this goroutine its panic
-	// would end the process.
-	defer func() {
-		if v := recover(); v != nil {
-			err = &Unavailable{What: metadataEndpoint, Err: fmt.Errorf("panic in the HTTP transport: %T", v)}
-		}
-	}()
+func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, time.Duration, error) {
 	a, err := p.metadataDocument(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err = parseMetadata(a.body, &p.s)
+	m, err := parseMetadata(a.body, &p.s)
 	switch {
 	case errors.Is(err, errBroken):
 		return nil, 0, &Unavailable{What: metadataEndpoint, Err: err}
@@ -203,20 +139,10 @@ func (m *metadata) moved(next *metadata) error {
 	if next.par != "" && hostOf(next.par) != hostOf(m.par) && hostOf(next.par) != hostOf(m.token) {
 		return errors.New("pushed_authorization_request_endpoint moved to another host: if that is right, restart or set Endpoints.PAR")
 	}
+	if hostOf(next.registration) != hostOf(m.registration) {
+		return errors.New("registration_endpoint moved to another host: if that is right, restart or set Endpoints.Registration")
+	}
 	return nil
-}
-
-// backoff is the rest after so many earlier failures: doubling, and a little
-// less at random, so that nodes do not come back together.
-func backoff(failures int) time.Duration {
-	return jitter(min(firstBackoff<<min(failures, 10), lastBackoff))
-}
-
-// jitter takes up to a tenth away.
-func jitter(d time.Duration) time.Duration {
-	var b [8]byte
-	rand.Read(b[:])
-	return d - time.Duration(binary.LittleEndian.Uint64(b[:])%uint64(d/10+1))
 }
 
 // keepFor reads max-age of a Cache-Control header, within the bounds.

@@ -17,18 +17,25 @@ type EndSession struct {
 }
 
 // EndSession returns where to send the browser, and with which parameters: in
-// the query, or as a form where that would be too long. client_id is always
-// among them, so that it works without a hint too. The endpoint may have a
-// query of its own. It is [ErrNoEndSession] when there is none.
+// the query, or as a form where that would be too long. client_id is among
+// them, so that it works without a hint too; where we were registered, the hint
+// alone says as whom, which may have been another client than now. The endpoint
+// may have a query of its own. It is [ErrNoEndSession] when there is none, or
+// nothing to say who we are: signing out registers nobody.
 func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint string, params url.Values, err error) {
-	m, err := p.metadata(ctx)
+	m, err := p.document(ctx)
 	if err != nil {
 		return "", nil, err
 	}
 	if m.endSession == "" {
 		return "", nil, ErrNoEndSession
 	}
-	params = url.Values{"client_id": {p.s.ClientID}}
+	params = url.Values{}
+	if id := p.clientIDBeside(ctx, e.IDTokenHint); id != "" {
+		params.Set("client_id", id)
+	} else if e.IDTokenHint == "" {
+		return "", nil, ErrNoEndSession
+	}
 	for _, param := range []struct{ name, value string }{
 		{"id_token_hint", e.IDTokenHint},
 		{"post_logout_redirect_uri", e.PostLogoutRedirectURL},
@@ -48,13 +55,18 @@ func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint strin
 
 // CheckSession returns the page that browsers ask, in a frame, whether the
 // session has changed, and what they ask it (Session Management 1.0, 3.1); "" if
-// the provider has none.
+// the provider has none, or nothing says who we are there: asking registers
+// nobody.
 func (p *Provider) CheckSession(ctx context.Context, sessionState string) (frame, message string, err error) {
-	m, err := p.metadata(ctx)
+	m, err := p.document(ctx)
 	if err != nil {
 		return "", "", err
 	}
-	return m.checkSession, p.s.ClientID + " " + sessionState, nil
+	id := p.clientIDBeside(ctx, "")
+	if id == "" {
+		return "", "", nil
+	}
+	return m.checkSession, id + " " + sessionState, nil
 }
 
 // FormAction returns the provider's origins that a form of ours may lead to:

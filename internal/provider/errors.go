@@ -18,6 +18,8 @@ var (
 	ErrMisconfigured = errors.New("misconfigured")
 	// ErrNoEndSession: the provider has no end-session endpoint.
 	ErrNoEndSession = errors.New("the provider has no end_session_endpoint")
+	// ErrOtherClient: the login began when we had another client id here.
+	ErrOtherClient = errors.New("the client was registered anew since this login began")
 	// ErrInvalid: a response or token failed a check; the *validate.Error in
 	// the chain says which.
 	ErrInvalid = validate.ErrInvalid
@@ -129,4 +131,5 @@ const (
 	userInfoResponse      = "userinfo response"
 	requestReference      = "request_uri"
 	parResponse           = "pushed authorization response"
+	registrationResponse  = "registration response"
 )

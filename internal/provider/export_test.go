@@ -89,7 +89,7 @@ func VerifyIDToken(ctx context.Context, p *Provider, raw string, e Expected) (*v
 	if err != nil {
 		return nil, err
 	}
-	return p.verifyIDToken(ctx, m, raw, p.expect(e, "", ""), false)
+	return p.verifyIDToken(ctx, m, raw, p.expect(m, e, "", ""), false)
 }
 
 // ReadUserInfo reads an answer about alice.
@@ -108,4 +108,14 @@ func ReadUserInfo(ctx context.Context, p *Provider, kind, body string) (validate
 
 func Decrypt(ctx context.Context, p *Provider, token string) ([]byte, error) {
 	return p.decrypt(ctx, token, maxIDToken)
+}
+
+// ReadClient reads an answer to a registration for a client that uses a secret.
+func ReadClient(p *Provider, body string) (id, secret, auth string, expires time.Time, err error) {
+	a := &answer{what: registerEndpoint, status: http.StatusCreated, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}
+	r, err := p.readClient(a, &metadata{clientAuth: authBasic})
+	if err != nil {
+		return "", "", "", time.Time{}, err
+	}
+	return r.ID, r.Secret, r.Auth, time.Unix(r.Expires, 0), nil
 }

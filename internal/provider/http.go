@@ -115,7 +115,7 @@ func (p *Provider) ask(ctx context.Context, what, address string) (*answer, erro
 // unexpected is the error of a status that tells nothing more. 401 and 403 are
 // about who asked, and asking again does not change that.
 func (a *answer) unexpected() error {
-	if a.what == tokenEndpoint && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) {
+	if (a.what == tokenEndpoint || a.what == registerEndpoint) && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) {
 		return fmt.Errorf("%s: %w: answered %d", a.what, ErrMisconfigured, a.status)
 	}
 	return &Unavailable{What: a.what, Retry: a.retryAfter(), Err: fmt.Errorf("answered %d", a.status)}

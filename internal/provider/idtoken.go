@@ -36,9 +36,9 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 	if err != nil {
 		return nil, inIDToken(err)
 	}
-	keys := &idTokenKeys{p: p, algorithms: joseAlgorithms(m.algorithms), stranger: stranger}
+	keys := &idTokenKeys{p: p, client: m.client, algorithms: joseAlgorithms(m.algorithms), stranger: stranger}
 	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
-		ClientID:             p.s.ClientID,
+		ClientID:             m.client.id,
 		SupportedSigningAlgs: m.algorithms,
 		SkipExpiryCheck:      true, // validate does the times, with our skew
 		SkipIssuerCheck:      !p.s.others().None(),
@@ -59,9 +59,9 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 }
 
 // expect is what an ID token of this login must hold.
-func (p *Provider) expect(e Expected, accessToken, code string) validate.Expect {
+func (p *Provider) expect(m *metadata, e Expected, accessToken, code string) validate.Expect {
 	x := validate.Expect{
-		Issuer: p.s.Issuer, Others: p.s.others(), ClientID: p.s.ClientID, Audiences: p.s.Audiences,
+		Issuer: p.s.Issuer, Others: p.s.others(), ClientID: m.client.id, Audiences: p.s.Audiences,
 		Nonce: e.Nonce, Now: p.now(), Started: e.Started, Skew: p.s.Skew,
 		ACR: e.ACR, AccessToken: accessToken, Code: code,
 	}
@@ -79,6 +79,7 @@ func (p *Provider) expect(e Expected, accessToken, code string) validate.Expect 
 // error, which go-oidc would turn into text.
 type idTokenKeys struct {
 	p          *Provider
+	client     *client
 	algorithms []jose.SignatureAlgorithm
 	stranger   bool // anybody may have sent the token
 	payload    []byte
@@ -89,7 +90,7 @@ type idTokenKeys struct {
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	if k.p.s.usesMAC() {
-		k.payload, k.err = k.p.verifyMAC(ctx, token, k.algorithms)
+		k.payload, k.err = k.client.verifyMAC(ctx, token, k.algorithms)
 	} else {
 		k.payload, k.issuers, k.err = k.p.keys.verifyFrom(ctx, token, k.algorithms, k.stranger)
 	}
@@ -98,9 +99,9 @@ func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte
 
 // verify checks a signature of the provider's. stranger says that anybody may
 // have sent the token.
-func (p *Provider) verify(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
+func (p *Provider) verify(ctx context.Context, m *metadata, token string, algorithms []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
 	if p.s.usesMAC() {
-		return p.verifyMAC(ctx, token, algorithms)
+		return m.client.verifyMAC(ctx, token, algorithms)
 	}
 	payload, _, err := p.keys.verify(ctx, token, algorithms, stranger)
 	return payload, err
@@ -124,8 +125,8 @@ func (k *idTokenKeys) failure(header []byte, algorithms []string) error {
 
 // verifyMAC verifies an HMAC with the client secret, where the operator chose
 // such an algorithm (Core 10.1).
-func (p *Provider) verifyMAC(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm) ([]byte, error) {
-	secret, err := p.secret(ctx)
+func (c *client) verifyMAC(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm) ([]byte, error) {
+	secret, err := c.currentSecret(ctx)
 	if err != nil {
 		return nil, err
 	}

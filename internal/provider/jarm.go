@@ -77,11 +77,11 @@ func (p *Provider) checkJWT(ctx context.Context, r *Response) error {
 		return err
 	}
 	// Anybody can have sent it here.
-	payload, err := p.verify(ctx, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
+	payload, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
 	if err != nil {
 		return inToken(authorizationResponse, err)
 	}
-	return validate.CheckResponseToken(header, payload, p.expect(Expected{}, "", ""))
+	return validate.CheckResponseToken(header, payload, p.expect(m, Expected{}, "", ""))
 }
 
 // checkResponseMode reports a mode the response type cannot have.

@@ -24,22 +24,42 @@ func (p *Provider) LogoutToken(ctx context.Context, raw string) (*validate.Logou
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}
-	m, err := p.metadata(ctx)
+	m, err := p.recognized(ctx)
 	if err != nil {
-		return nil, err
+		return nil, inToken(logoutToken, err)
 	}
-	e := p.expect(Expected{}, "", "")
+	e := p.expect(m, Expected{}, "", "")
 	algorithms := joseAlgorithms(m.algorithms)
 	var payload []byte
 	if p.s.usesMAC() {
-		payload, err = p.verifyMAC(ctx, raw, algorithms)
+		payload, err = m.client.verifyMAC(ctx, raw, algorithms)
 	} else {
 		payload, e.KeyIssuers, err = p.keys.verifyFrom(ctx, raw, algorithms, true)
 	}
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}
-	return validate.CheckLogoutToken(header, payload, e, !p.s.LogoutTokenWithoutExp)
+	check := func(clientID string) (*validate.LogoutToken, error) {
+		e.ClientID = clientID
+		return validate.CheckLogoutToken(header, payload, e, !p.s.LogoutTokenWithoutExp)
+	}
+	token, err := check(m.client.id)
+	if err == nil || p.s.Registration == nil {
+		return token, err
+	}
+	// Sessions may be from before the client was registered anew, here or on
+	// another node.
+	p.adopt(ctx)
+	c := p.registration.client.Load()
+	if c == nil {
+		return nil, err
+	}
+	for _, id := range append([]string{c.id}, c.earlier...) {
+		if token, otherwise := check(id); otherwise == nil {
+			return token, nil
+		}
+	}
+	return nil, err
 }
 
 const logoutToken = "logout token"

@@ -21,6 +21,8 @@ type metadata struct {
 	endSession    string
 	checkSession  string
 	par           string // "": requests are not pushed
+	registration  string
+	client        *client // who we are here
 
 	clientAuth         string
 	authAlgorithms     []string // of client assertions; nil: not listed
@@ -115,16 +117,35 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
+	if s.Registration != nil { // to others it may be whatever it likes
+		m.registration, err = endpoint(doc, "registration_endpoint", s.Endpoints.Registration, rule)
+		if err == nil && m.registration == "" {
+			err = errors.New("registration_endpoint is missing")
+		}
+		errs = append(errs, err)
+	}
 	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s), m.checkFAPI2(doc, s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}
-	m.request, m.own = constantRequest(m.authorization, s)
+	m.client = &client{id: s.ClientID, secret: s.Secret}
+	m.request, m.own = constantRequest(m.authorization, m.client.id, s)
 	m.formAction = []string{origin(m.authorization)}
 	if o := origin(m.endSession); m.endSession != "" && o != m.formAction[0] {
 		m.formAction = append(m.formAction, o)
 	}
 	return m, nil
+}
+
+// as returns a copy of m for a client that was registered.
+func (m metadata) as(c *client, s *Settings) *metadata {
+	m.client, m.clientAuth = c, c.auth
+	m.request, m.own = constantRequest(m.authorization, c.id, s)
+	// What it would sign with that we do not accept is refused when it comes.
+	if slices.Contains(m.algorithms, c.signedWith) {
+		m.algorithms = []string{c.signedWith}
+	}
+	return &m
 }
 
 // endpoint is the setting, if there is one, else what doc says. A hostile
@@ -155,7 +176,7 @@ func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {
 	}
 	methods, listed, err := doc.Strings("token_endpoint_auth_methods_supported")
 	// Without a code, a client names itself to the PAR endpoint only.
-	if err == nil && (s.flow().code || m.par != "" && s.PAR != UsageRefused) {
+	if err == nil && (s.flow().code || s.Registration != nil || m.par != "" && s.PAR != UsageRefused) {
 		m.clientAuth, err = chooseClientAuth(s, methods, listed)
 	}
 	errs = append(errs, err)

@@ -103,7 +103,7 @@ func (p *Provider) deliver(ctx context.Context, m *metadata, address string) (st
 		if err != nil {
 			return "", err
 		}
-		request = url.Values{"client_id": {p.s.ClientID}, "request_uri": {uri}}
+		request = url.Values{"client_id": {m.client.id}, "request_uri": {uri}}
 	}
 	return address[:m.own] + request.Encode(), nil
 }

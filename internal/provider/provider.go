@@ -24,6 +24,7 @@ const (
 	userInfoEndpoint = "userinfo endpoint"
 	keysEndpoint     = "jwks"
 	parEndpoint      = "pushed authorization request endpoint"
+	registerEndpoint = "registration endpoint"
 )
 
 // Provider is one provider. It is safe for concurrent use.
@@ -44,9 +45,10 @@ type Provider struct {
 	dpop           *dpop // nil: access tokens are anybody's who has them
 	nonces         nonces
 
-	current   atomic.Pointer[metadata] // the last good one; nil: none yet
-	discovery discovery
-	work      work
+	current      atomic.Pointer[metadata] // the last good one; nil: none yet
+	discovery    discovery
+	registration registration
+	work         work
 }
 
 // New checks s, reporting all mistakes at once, each with what to change. It
@@ -81,6 +83,14 @@ func New(s Settings) (*Provider, error) {
 		}
 	}
 	p.keys = newKeySet(p.fetchKeys, p.now)
+	p.discovery.attempts = attempts{
+		what: metadataEndpoint, complaint: "provider metadata not loaded", try: p.discover,
+		have: func() bool { return p.current.Load() != nil },
+	}
+	p.registration.attempts = attempts{
+		what: registerEndpoint, complaint: "client not registered", try: p.register,
+		have: func() bool { return p.registration.client.Load() != nil },
+	}
 	p.claimSources = p.newClaimSources(s.ClaimSources)
 	if err := p.preset(); err != nil {
 		return nil, err
@@ -121,13 +131,59 @@ func (p *Provider) Accepts(iss string) bool {
 }
 
 // Tag identifies name, issuer and client id, so that state sealed for one
-// provider is worth nothing at another.
-func (p *Provider) Tag() [8]byte {
+// provider, or for who we were before, is worth nothing at another. It may take
+// a registration; without one it comes at once.
+func (p *Provider) Tag(ctx context.Context) ([8]byte, error) {
+	if p.s.Registration == nil {
+		return p.tag(p.s.ClientID), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeout+p.timeout/10)
+	defer cancel()
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return [8]byte{}, err
+	}
+	return p.tag(m.client.id), nil
+}
+
+// sameProvider is how much of a tag is of name and issuer alone.
+const sameProvider = 5
+
+func (p *Provider) tag(client string) [8]byte {
+	at := hashOf(p.s.Name, p.s.Issuer)
+	who := hashOf(p.s.Name, p.s.Issuer, client)
+	copy(who[:sameProvider], at[:])
+	return [8]byte(who[:])
+}
+
+// hashOf tells lists of texts apart.
+func hashOf(texts ...string) [sha256.Size]byte {
 	h := sha256.New()
-	for _, s := range []string{p.s.Name, p.s.Issuer, p.s.ClientID} {
+	for _, s := range texts {
 		n := len(s)
 		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		h.Write([]byte(s))
 	}
-	return [8]byte(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Belongs holds the tag of a login against this provider (RFC 9700 4.4). It is
+// [ErrOtherClient] for a login that began here before the client was
+// registered anew.
+func (p *Provider) Belongs(ctx context.Context, tag [8]byte) error {
+	own := p.tag(p.s.ClientID)
+	if p.s.Registration == nil && tag == own {
+		return nil
+	}
+	if p.s.Registration == nil || [sameProvider]byte(tag[:]) != [sameProvider]byte(own[:]) {
+		return refused(authorizationResponse, "provider", "is for a login at another provider")
+	}
+	own, err := p.Tag(ctx)
+	if err == nil && tag != own && p.adopt(ctx) {
+		own, err = p.Tag(ctx)
+	}
+	if err == nil && tag != own {
+		err = ErrOtherClient
+	}
+	return err
 }

@@ -110,7 +110,7 @@ func (p *Provider) requestObject(ctx context.Context, m *metadata, params url.Va
 		claims[name] = requestClaim(name, values)
 	}
 	id := sha256.Sum256([]byte(params.Get("state"))) // one object for one login, however often it is fetched
-	claims["iss"], claims["aud"], claims["jti"] = p.s.ClientID, p.s.Issuer, base64.RawURLEncoding.EncodeToString(id[:16])
+	claims["iss"], claims["aud"], claims["jti"] = m.client.id, p.s.Issuer, base64.RawURLEncoding.EncodeToString(id[:16])
 	claims["iat"], claims["nbf"], claims["exp"] = issued.Unix(), issued.Unix(), issued.Add(requestLifetime).Unix()
 	if !p.s.signsRequest() {
 		return unsigned(claims)

@@ -30,6 +30,7 @@ type Endpoints struct {
 	EndSession    string
 	PAR           string
 	Revocation    string
+	Registration  string
 }
 
 // Settings describe one provider as this application uses it.
@@ -49,6 +50,8 @@ type Settings struct {
 	ClientKeys []ClientKey                           // newest first
 
 	Profile string // FAPI2, or ""
+
+	Registration *Registration // nil: ClientID is known
 
 	AssertionAudience string // of client assertions; "": the issuer
 
@@ -98,19 +101,24 @@ func (e *Endpoints) list() []namedEndpoint {
 	return []namedEndpoint{
 		{"Authorization", e.Authorization}, {"Token", e.Token}, {"JWKS", e.JWKS},
 		{"UserInfo", e.UserInfo}, {"EndSession", e.EndSession},
-		{"PAR", e.PAR}, {"Revocation", e.Revocation},
+		{"PAR", e.PAR}, {"Revocation", e.Revocation}, {"Registration", e.Registration},
 	}
 }
 
 // byHand reports whether no metadata is needed.
 func (s *Settings) byHand() bool {
-	return s.MetadataURL == "" && s.Endpoints.Authorization != "" && (s.Endpoints.Token != "" || !s.flow().code) &&
+	return (s.Registration == nil || s.Endpoints.Registration != "") && s.MetadataURL == "" && s.Endpoints.Authorization != "" && (s.Endpoints.Token != "" || !s.flow().code) &&
 		(s.Endpoints.JWKS != "" || s.usesMAC())
 }
 
 // others are the issuers beside Issuer.
 func (s *Settings) others() validate.Issuers {
 	return validate.Issuers{Exact: s.Issuers, Template: s.IssuerTemplate, Tenants: s.Tenants}
+}
+
+// hasSecret reports whether there is a client secret, or will be.
+func (s *Settings) hasSecret() bool {
+	return s.Secret != nil || s.Registration != nil && (s.ClientAuth == "" || slices.Contains(secretMethods, s.ClientAuth))
 }
 
 // usesMAC reports whether ID tokens are signed with the client secret.
@@ -130,5 +138,10 @@ func (s Settings) clone() Settings {
 	s.Issuers = slices.Clone(s.Issuers)
 	s.Tenants = slices.Clone(s.Tenants)
 	s.ClientKeys = slices.Clone(s.ClientKeys)
+	if s.Registration != nil {
+		r := *s.Registration
+		r.Metadata = maps.Clone(r.Metadata)
+		s.Registration = &r
+	}
 	return s
 }

@@ -228,9 +228,18 @@ func TestTagTellsProvidersApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other, ok := seen[p.Tag()]; ok {
+		if other, ok := seen[tag(t, p)]; ok {
 			t.Errorf("%s has the tag of %s", tt.name, other)
 		}
-		seen[p.Tag()] = tt.name
+		seen[tag(t, p)] = tt.name
 	}
+}
+
+func tag(t *testing.T, p *provider.Provider) [8]byte {
+	t.Helper()
+	tag, err := p.Tag(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tag
 }

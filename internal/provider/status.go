@@ -21,6 +21,11 @@ func (p *Provider) Status() Status {
 	p.discovery.mu.Lock()
 	s := Status{LastErr: p.discovery.lastErr, NextTry: p.discovery.nextTry}
 	p.discovery.mu.Unlock()
+	if r := &p.registration; s.LastErr == nil {
+		r.mu.Lock()
+		s.LastErr, s.NextTry = r.lastErr, r.nextTry
+		r.mu.Unlock()
+	}
 	if m := p.current.Load(); m != nil {
 		s.Ready, s.Fetched = true, m.fetched
 	}
@@ -29,14 +34,15 @@ func (p *Provider) Status() Status {
 }
 
 // Ready fetches metadata and keys and reports every failure. It does not wait
-// for a rest to pass, so it is for start-up and deployment checks only.
+// for a rest to pass, so it is for start-up and deployment checks only. It does
+// not register: what that makes at the provider lasts.
 func (p *Provider) Ready(ctx context.Context) error {
 	if p.current.Load() == nil {
-		f, err := p.fly(ctx, true)
+		f, err := p.fly(ctx, &p.discovery.attempts, true)
 		if err != nil {
 			return err
 		}
-		if _, err := p.await(ctx, f); err != nil {
+		if err := f.await(ctx, metadataEndpoint); err != nil {
 			return err
 		}
 	}

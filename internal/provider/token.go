@@ -75,7 +75,23 @@ func (p *Provider) post(ctx context.Context, m *metadata, what, address string, 
 		return nil, nil, fmt.Errorf("%s: %w", what, err)
 	}
 	a, err := p.call(ctx, what, req)
+	if err == nil && p.s.Registration != nil && a.errorCode() == "invalid_client" {
+		p.forget(ctx, m.client)
+	}
 	return a, secrets, err
+}
+
+// errorCode is that of an error response; "" where there is none.
+func (a *answer) errorCode() string {
+	if a.status < 400 || !a.isJSON() {
+		return ""
+	}
+	doc, err := validate.Object(a.body)
+	if err != nil {
+		return ""
+	}
+	code, _, _ := doc.String("error")
+	return code
 }
 
 // parseTokens reads the answer of the token endpoint. Secrets are those of the

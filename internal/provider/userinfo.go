@@ -123,11 +123,11 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw, issuer 
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
-	payload, err := p.verify(ctx, raw, joseAlgorithms(m.userInfoAlgorithms), false)
+	payload, err := p.verify(ctx, m, raw, joseAlgorithms(m.userInfoAlgorithms), false)
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
-	e := p.expect(Expected{}, "", "")
+	e := p.expect(m, Expected{}, "", "")
 	e.Issuer = issuer
 	return validate.CheckUserInfoToken(header, payload, e)
 }
