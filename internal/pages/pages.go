@@ -74,7 +74,8 @@ type Page struct {
 	User      string // who is signed in
 
 	// Action and Fields are the form of "signout", "confirm", "formpost" and
-	// "fragment", sent by POST. "confirm" without Action links to RetryURL
+	// "fragment", sent by POST, and that of "signin", sent by GET, which asks
+	// for an "identifier" and need not be there. "confirm" without Action links to RetryURL
 	// instead; "fragment" puts what follows "#" in its own address into the
 	// first field.
 	Action string

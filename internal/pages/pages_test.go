@@ -45,6 +45,8 @@ var golden = map[string]pages.Page{
 	"signin":            {Name: "signin", Home: "/", Providers: []pages.Link{{Name: "acme", DisplayName: "Acme", URL: "/auth/login?provider=acme&return_to=%2Freports"}, {Name: "google", DisplayName: "Google Workspace", URL: "/auth/login?provider=google"}, {Name: "entra", DisplayName: "Microsoft Entra ID", URL: "/auth/login?provider=entra"}}},
 	"signin-one":        {Name: "signin", Home: "/", Providers: []pages.Link{{Name: "acme", DisplayName: "Acme", URL: "/auth/login?provider=acme"}}},
 	"signin-none":       {Name: "signin", Home: "/"},
+	"signin-identify":   {Name: "signin", Home: "/", Action: "/auth/login"},
+	"signin-both":       {Name: "signin", Home: "/", Action: "/auth/login", Fields: []pages.Field{{Name: "return_to", Value: "/reports"}}, Providers: []pages.Link{{Name: "acme", DisplayName: "Acme", URL: "/auth/login?provider=acme"}}},
 	"signedout":         {Name: "signedout", Home: "/", RetryURL: "/auth/login"},
 	"signedout-local":   {Name: "signedout", Home: "/", RetryURL: "/auth/login", MessageKey: "signedout.local", Providers: []pages.Link{{DisplayName: "Acme"}}},
 	"signout":           {Name: "signout", Home: "/", User: "somchai@acme.example", Action: "/auth/logout", Fields: []pages.Field{{Name: "return_to", Value: "/bye"}}},

@@ -87,9 +87,11 @@ func (v *view) usual() string {
 	switch {
 	case v.Page.Name == "error":
 		return "error.generic"
+	case v.Page.Name == "signin" && len(v.Providers) == 0 && v.Action != "":
+		return "signin.identify"
 	case v.Page.Name == "signin" && len(v.Providers) == 0:
 		return "signin.none"
-	case v.Page.Name == "signin" && len(v.Providers) == 1:
+	case v.Page.Name == "signin" && len(v.Providers) == 1 && v.Action == "":
 		return "signin.single"
 	}
 	return v.Page.Name + ".message"
