@@ -119,3 +119,10 @@ func ReadClient(p *Provider, body string) (id, secret, auth string, expires time
 	}
 	return r.ID, r.Secret, r.Auth, time.Unix(r.Expires, 0), nil
 }
+
+func ParseIdentifier(typed string) (resource, host string, err error) { return parseIdentifier(typed) }
+
+// ReadIssuer reads the answer of a host.
+func ReadIssuer(body string) (string, error) {
+	return readIssuer(&answer{what: webFingerEndpoint, status: http.StatusOK, header: http.Header{"Content-Type": {"application/jrd+json"}}, body: []byte(body)})
+}

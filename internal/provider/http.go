@@ -46,6 +46,12 @@ func verifiesNothing(c *http.Client) bool {
 	return ok && t != nil && t.TLSClientConfig != nil && t.TLSClientConfig.InsecureSkipVerify
 }
 
+// caller makes calls within the limits.
+type caller struct {
+	client  *http.Client
+	timeout time.Duration // of one call
+}
+
 // answer is what an endpoint sent, within the limits.
 type answer struct {
 	what   string
@@ -57,13 +63,13 @@ type answer struct {
 // call makes one request and reads all of the answer. It never follows a
 // redirect (RFC 9700 4.12: a 307 would repeat secrets elsewhere) and never
 // repeats the request. Errors name the endpoint and never quote the body.
-func (p *Provider) call(ctx context.Context, what string, req *http.Request) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+func (c *caller) call(ctx context.Context, what string, req *http.Request) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	resp, err := p.client.Do(req.WithContext(ctx))
+	resp, err := c.client.Do(req.WithContext(ctx))
 	if err != nil {
-		return nil, p.failed(what, req, err)
+		return nil, c.failed(what, req, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
@@ -71,7 +77,7 @@ func (p *Provider) call(ctx context.Context, what string, req *http.Request) (*a
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, p.failed(what, req, err)
+		return nil, c.failed(what, req, err)
 	}
 	if len(body) > maxBody {
 		return nil, &Unavailable{What: what, Err: fmt.Errorf("the answer is larger than %d bytes", maxBody)}
@@ -80,7 +86,7 @@ func (p *Provider) call(ctx context.Context, what string, req *http.Request) (*a
 }
 
 // failed leaves out the request's address, which may have a query.
-func (p *Provider) failed(what string, req *http.Request, err error) error {
+func (c *caller) failed(what string, req *http.Request, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
@@ -91,8 +97,8 @@ func (p *Provider) failed(what string, req *http.Request, err error) error {
 }
 
 // get fetches a public document.
-func (p *Provider) get(ctx context.Context, what, address string) (*answer, error) {
-	a, err := p.ask(ctx, what, address)
+func (c *caller) get(ctx context.Context, what, address string) (*answer, error) {
+	a, err := c.ask(ctx, what, address)
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +109,13 @@ func (p *Provider) get(ctx context.Context, what, address string) (*answer, erro
 }
 
 // ask is get for those who want to know of any status.
-func (p *Provider) ask(ctx context.Context, what, address string) (*answer, error) {
+func (c *caller) ask(ctx context.Context, what, address string) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: no address", what, ErrMisconfigured)
 	}
 	req.Header.Set("Accept", "application/json")
-	return p.call(ctx, what, req)
+	return c.call(ctx, what, req)
 }
 
 // unexpected is the error of a status that tells nothing more. 401 and 403 are

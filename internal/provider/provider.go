@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 )
@@ -29,11 +28,10 @@ const (
 
 // Provider is one provider. It is safe for concurrent use.
 type Provider struct {
-	s       Settings
-	client  *http.Client
-	now     func() time.Time
-	logger  *slog.Logger
-	timeout time.Duration // of one call
+	caller
+	s      Settings
+	now    func() time.Time
+	logger *slog.Logger
 
 	flow           flow
 	scopes         []string
@@ -59,14 +57,13 @@ func New(s Settings) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		s:       s.clone(),
-		client:  newClient(&s),
-		now:     s.Now,
-		logger:  s.Logger,
-		timeout: callTimeout,
-		flow:    s.flow(),
-		scopes:  requestScopes(s.Scopes),
-		pushes:  make(chan struct{}, maxPushes),
+		caller: caller{newClient(&s), callTimeout},
+		s:      s.clone(),
+		now:    s.Now,
+		logger: s.Logger,
+		flow:   s.flow(),
+		scopes: requestScopes(s.Scopes),
+		pushes: make(chan struct{}, maxPushes),
 	}
 	signing, decrypting := splitKeys(s.ClientKeys)
 	p.clientKeys, p.decryptionKeys = newClientKeys(signing), newClientKeys(decrypting)
