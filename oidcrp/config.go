@@ -404,6 +404,11 @@ func (rp *RelyingParty) check(cfg *Config) error {
 	}
 	c.origins(rp.crossOrigin, cfg.CrossOrigin)
 	c.providers(rp, cfg)
+	if cfg.WebFinger != nil {
+		var err error
+		rp.finder, err = provider.NewFinder(cfg.WebFinger, cfg.HTTPClient)
+		c.addAll("WebFinger: ", err)
+	}
 	if rp.routes = rp.makeRoutes(); rp.signIn != "" {
 		if _, ours := rp.route(rp.signIn); ours {
 			c.add("SignInPath: %q is an address of ours: choose another", cfg.SignInPath)

@@ -90,7 +90,8 @@
 //	check-session          a page to frame, that asks the provider whether its session has changed
 //	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
 //
-// login with the name of no provider is the sign-in page, or the only provider.
+// login with the name of no provider is the sign-in page, or the only provider;
+// with [Config.WebFinger] identifier= finds the provider of who typed it.
 // initiate wants the issuer of one of the providers; a page of another site as
 // target is the home page, and a visitor who is signed in is asked first.
 // To a form, logout answers with redirects to the provider and back; to fetch,
@@ -170,10 +171,10 @@
 //
 // The reason of a problem document and of an [Event] is a stable code:
 // bad_request, binding, cancelled, cross_origin, ended, expired, forbidden, hook,
-// internal, invalid_response, lifetime, login_required, loop, media_type, method,
-// misconfigured, not_found, provider_unavailable, refused, state,
-// store_unavailable, too_long; or the check of a token or response that failed, such as
-// aud, exp, iss, nonce, signature or sub.
+// identifier, internal, invalid_response, lifetime, login_required, loop,
+// media_type, method, misconfigured, not_found, provider_unavailable, refused,
+// state, store_unavailable, too_long; or the check of a token or response that
+// failed, such as aud, exp, iss, nonce, signature or sub.
 //
 // # What remains yours
 //

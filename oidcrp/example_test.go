@@ -264,6 +264,28 @@ func ExampleRegistration() {
 	http.ListenAndServe("localhost:3000", rp.Load(http.DefaultServeMux)) // the first login registers
 }
 
+// Visitors who type who they are: alice@contoso.example is asked about at
+// contoso.example, which has to name one of the providers.
+func ExampleConfig_webFinger() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:   "http://localhost:3000",
+		WebFinger: []string{"contoso.example", "fabrikam.example"},
+		Providers: []oidcrp.Provider{
+			{Name: "contoso", Issuer: "https://login.contoso.example", ClientID: "a", Hidden: true},
+			{Name: "fabrikam", Issuer: "https://id.fabrikam.example", ClientID: "b", Hidden: true},
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/auth/login?identifier=alice@elsewhere.example", nil)
+	r.Header.Set("Accept", "text/html")
+	rp.ServeHTTP(w, r)
+	fmt.Println(w.Code) // and nobody was asked
+	// Output: 400
+}
+
 // Telling failures apart.
 func ExampleError() {
 	_ = oidcrp.Config{

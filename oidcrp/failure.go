@@ -33,6 +33,7 @@ var failures = []failure{
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
+	{provider.ErrUnknownIdentifier, http.StatusBadRequest, "identifier", "error.identifier"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type", "error.bad_request"},
 	{errTooLong, http.StatusRequestEntityTooLarge, "too_long", "error.bad_request"},

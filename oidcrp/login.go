@@ -30,6 +30,9 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 	}
 	q := r.URL.Query()
 	opts := rp.optionsFrom(q)
+	if rp.finder != nil && opts.Provider == "" && q.Get(paramIdentifier) != "" {
+		return rp.identify(w, r, q[paramIdentifier], opts)
+	}
 	p, chosen := rp.choose(opts.Provider)
 	if !chosen {
 		return rp.signInPage(w, r, opts)
@@ -59,7 +62,7 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 	}
 	for name, values := range q {
 		switch name {
-		case paramProvider, paramReturnTo, paramFresh, "prompt", "login_hint":
+		case paramProvider, paramReturnTo, paramFresh, paramIdentifier, "prompt", "login_hint":
 		default:
 			if len(values) == 1 {
 				opts.Params[name] = values[0]
@@ -109,7 +112,9 @@ func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts 
 		q := loginQuery(opts)
 		return rp.redirect(w, r, rp.signIn+"?"+q.Encode())
 	}
-	return rp.page(w, r, pages.Page{Name: "signin", Providers: rp.links(opts)})
+	page := pages.Page{Name: "signin", Providers: rp.links(opts)}
+	rp.identifierForm(&page, opts)
+	return rp.page(w, r, page)
 }
 
 // links are the buttons of a sign-in page.

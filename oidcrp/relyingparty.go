@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
@@ -36,6 +37,7 @@ type RelyingParty struct {
 	tickets    *cookie.Box      // sealed steps of a sign-out
 	requests   *cookie.Box      // authorization requests by reference
 	archive    *session.Archive // nil without a store
+	finder     *provider.Finder // nil: nobody is found by WebFinger
 	pages      *pages.Renderer
 
 	claims            []string

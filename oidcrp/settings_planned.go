@@ -120,7 +120,8 @@ type Config struct {
 	// .Home, .Title, .Message, .Label of the button, .Cancel of the link away,
 	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
 	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
-	// .Value) of the form, .Text "key" for any message, .Style and .Script for
+	// .Value) of the form, which on "signin" is a GET with an "identifier" and
+	// there with WebFinger only, .Text "key" for any message, .Style and .Script for
 	// the elements our Content-Security-Policy admits, and in "layout"
 	// .Content. Nothing from elsewhere loads on these pages.
 	Pages *template.Template
@@ -142,6 +143,14 @@ type Config struct {
 	// Logger receives one line for each refusal and failure. Nil:
 	// slog.Default(). Tokens, codes, cookies and claims are never logged.
 	Logger *slog.Logger
+
+	// WebFinger lists the hosts that may be asked who signs their users in
+	// (Discovery 2), such as "example.com" or "example.com:8443"; a host of
+	// this machine may have http:// in front. A visitor then may type an e-mail
+	// address or URL at one of them into the sign-in page, or come with it as
+	// identifier= of the login address. The answer must be the Issuer of one of
+	// Providers. No other host is ever asked. Nil: off.
+	WebFinger []string
 
 	// HTTPClient makes the calls to providers: for proxies, private CAs and
 	// client certificates. Redirects are refused and bodies and time limited
