@@ -2,6 +2,34 @@ package oidcrp_test
 
 import "slices"
 
+// A plan lists the modules for each of its response types.
+type plan struct {
+	name  string
+	mode  string // response mode; "": the default of the response type
+	flows []planFlow
+
+	dynamic bool // the client registers, and sends requests by reference
+}
+
+// module finds the one the plan has under a name.
+func (p plan) module(name string) (module, bool) {
+	if m, ok := dynamicModules[name]; ok && p.dynamic {
+		return m, true
+	}
+	for _, all := range []map[string]module{modules, thirdPartyModules, comprehensiveModules, logoutModules} {
+		if m, ok := all[name]; ok {
+			return m, true
+		}
+	}
+	return module{}, false
+}
+
+type planFlow struct {
+	responseType string
+	count        int // how many the suite has
+	modules      []string
+}
+
 const (
 	responseCode             = "code"
 	responseIDToken          = "id_token"
@@ -127,26 +155,27 @@ var (
 // plans are those of the certification programme, and what the comprehensive
 // one adds.
 var plans = []plan{
-	{"oidcc-client-basic-certification-test-plan", "", basicFlows},
-	{"oidcc-client-implicit-certification-test-plan", "", implicitFlows},
-	{"oidcc-client-hybrid-certification-test-plan", "", hybridFlows},
-	{"oidcc-client-formpost-basic-certification-test-plan", "form_post", basicFlows},
-	{"oidcc-client-formpost-implicit-certification-test-plan", "form_post", implicitFlows},
-	{"oidcc-client-formpost-hybrid-certification-test-plan", "form_post", hybridFlows},
-	{"oidcc-client-config-certification-test-plan", "", configFlows},
-	{"oidcc-client-test-3rd-party-init-login-test-plan", "", everyFlow("oidcc-client-test-3rd-party-init-login")},
-	{"oidcc-client-test-plan", "", comprehensiveFlows},
-	{"oidcc-client-rp-initiated-logout-rp-basic", "", logoutFlows(basicFlows, rpInitiatedModules)},
-	{"oidcc-client-rp-initiated-logout-rp-hybrid", "", logoutFlows(hybridFlows, rpInitiatedModules)},
-	{"oidcc-client-rp-initiated-logout-rp-implicit", "", logoutFlows(implicitFlows, rpInitiatedModules)},
-	{"oidcc-client-rp-session-management-rp-basic", "", logoutFlows(basicFlows, sessionModules)},
-	{"oidcc-client-rp-session-management-rp-hybrid", "", logoutFlows(hybridFlows, sessionModules)},
-	{"oidcc-client-rp-session-management-rp-implicit", "", logoutFlows(implicitFlows, sessionModules)},
-	{"oidcc-client-front-channel-logout-rp-basic", "", logoutFlows(basicFlows, frontchannelModules)},
-	{"oidcc-client-front-channel-logout-rp-hybrid", "", logoutFlows(hybridFlows, frontchannelModules)},
-	{"oidcc-client-front-channel-logout-rp-implicit", "", logoutFlows(implicitFlows, frontchannelModules)},
-	{"oidcc-client-back-channel-logout-rp-basic", "", logoutFlows(basicFlows, backchannelModules)},
-	{"oidcc-client-back-channel-logout-rp-hybrid", "", logoutFlows(hybridFlows, backchannelModules)},
-	{"oidcc-client-back-channel-logout-rp-implicit", "", logoutFlows(implicitFlows, backchannelModules)},
-	{"oidcc-client-logout-test-plan", "", everyFlow("oidcc-client-test-rp-frontchannel-opinitlogout")},
+	{name: "oidcc-client-basic-certification-test-plan", flows: basicFlows},
+	{name: "oidcc-client-implicit-certification-test-plan", flows: implicitFlows},
+	{name: "oidcc-client-hybrid-certification-test-plan", flows: hybridFlows},
+	{name: "oidcc-client-formpost-basic-certification-test-plan", mode: "form_post", flows: basicFlows},
+	{name: "oidcc-client-formpost-implicit-certification-test-plan", mode: "form_post", flows: implicitFlows},
+	{name: "oidcc-client-formpost-hybrid-certification-test-plan", mode: "form_post", flows: hybridFlows},
+	{name: "oidcc-client-config-certification-test-plan", flows: configFlows},
+	{name: "oidcc-client-dynamic-certification-test-plan", flows: dynamicFlows, dynamic: true},
+	{name: "oidcc-client-test-3rd-party-init-login-test-plan", flows: everyFlow("oidcc-client-test-3rd-party-init-login")},
+	{name: "oidcc-client-test-plan", flows: comprehensiveFlows},
+	{name: "oidcc-client-rp-initiated-logout-rp-basic", flows: logoutFlows(basicFlows, rpInitiatedModules)},
+	{name: "oidcc-client-rp-initiated-logout-rp-hybrid", flows: logoutFlows(hybridFlows, rpInitiatedModules)},
+	{name: "oidcc-client-rp-initiated-logout-rp-implicit", flows: logoutFlows(implicitFlows, rpInitiatedModules)},
+	{name: "oidcc-client-rp-session-management-rp-basic", flows: logoutFlows(basicFlows, sessionModules)},
+	{name: "oidcc-client-rp-session-management-rp-hybrid", flows: logoutFlows(hybridFlows, sessionModules)},
+	{name: "oidcc-client-rp-session-management-rp-implicit", flows: logoutFlows(implicitFlows, sessionModules)},
+	{name: "oidcc-client-front-channel-logout-rp-basic", flows: logoutFlows(basicFlows, frontchannelModules)},
+	{name: "oidcc-client-front-channel-logout-rp-hybrid", flows: logoutFlows(hybridFlows, frontchannelModules)},
+	{name: "oidcc-client-front-channel-logout-rp-implicit", flows: logoutFlows(implicitFlows, frontchannelModules)},
+	{name: "oidcc-client-back-channel-logout-rp-basic", flows: logoutFlows(basicFlows, backchannelModules)},
+	{name: "oidcc-client-back-channel-logout-rp-hybrid", flows: logoutFlows(hybridFlows, backchannelModules)},
+	{name: "oidcc-client-back-channel-logout-rp-implicit", flows: logoutFlows(implicitFlows, backchannelModules)},
+	{name: "oidcc-client-logout-test-plan", flows: everyFlow("oidcc-client-test-rp-frontchannel-opinitlogout")},
 }

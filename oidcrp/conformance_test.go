@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -51,6 +50,7 @@ type conformance struct {
 	mode        string
 	byReference bool // the request is an object
 	faults      []oidcrptest.Fault
+	dynamic     bool // the provider registers the client
 	b           *oidcrptest.Browser
 	page        *oidcrptest.Page
 }
@@ -65,17 +65,18 @@ type suite struct {
 	mu    sync.Mutex
 	front url.Values // the latest authorization response
 	paths []string   // asked for, in order
+	base  string     // path of the issuer
 }
 
 // suitePath comes before a slash in the suite's issuer.
 const suitePath = "/test/a/oidcrp"
 
-func newSuite(t *testing.T) *suite {
+func newSuite(t *testing.T, base string) *suite {
 	t.Helper()
-	s := &suite{}
+	s := &suite{base: base}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	var err error
-	if s.op, err = oidcrptest.NewHandler("http://" + srv.Listener.Addr().String() + suitePath + "/"); err != nil {
+	if s.op, err = oidcrptest.NewHandler("http://" + srv.Listener.Addr().String() + base + "/"); err != nil {
 		t.Fatal(err)
 	}
 	srv.Start()
@@ -88,7 +89,7 @@ func newSuite(t *testing.T) *suite {
 
 func (s *suite) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	s.paths = append(s.paths, strings.TrimPrefix(r.URL.Path, suitePath))
+	s.paths = append(s.paths, strings.TrimPrefix(r.URL.Path, s.base))
 	s.mu.Unlock()
 	s.op.ServeHTTP(w, r)
 }
@@ -139,26 +140,9 @@ func (s *suite) shape() oidcrptest.Fault {
 	}
 }
 
-// A plan lists the modules for each of its response types.
-type plan struct {
-	name  string
-	mode  string // response mode; "": the default of the response type
-	flows []planFlow
-}
-
-type planFlow struct {
-	responseType string
-	count        int // how many the suite has
-	modules      []string
-}
-
 // TestConformance runs the modules of the OpenID Foundation's conformance suite
 // for relying parties against a provider that misbehaves as the suite's does.
 func TestConformance(t *testing.T) {
-	modules := maps.Clone(modules)
-	maps.Copy(modules, thirdPartyModules)
-	maps.Copy(modules, comprehensiveModules)
-	maps.Copy(modules, logoutModules)
 	used := map[string]bool{}
 	for _, p := range plans {
 		for _, f := range p.flows {
@@ -167,15 +151,17 @@ func TestConformance(t *testing.T) {
 			}
 			for _, name := range f.modules {
 				used[name] = true
-				if _, ok := modules[name]; !ok {
+				if _, ok := p.module(name); !ok {
 					t.Fatalf("%s has an unknown module %s", p.name, name)
 				}
 			}
 		}
 	}
-	for name := range modules {
-		if !used[name] {
-			t.Errorf("no plan has %s", name)
+	for _, all := range []map[string]module{modules, thirdPartyModules, comprehensiveModules, logoutModules, dynamicModules} {
+		for name := range all {
+			if !used[name] {
+				t.Errorf("no plan has %s", name)
+			}
 		}
 	}
 	for _, p := range fapiPlans {
@@ -186,9 +172,10 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			for _, f := range p.flows {
 				t.Run(f.responseType, func(t *testing.T) {
-					s := newSuite(t)
+					s := newSuite(t, suitePath)
 					for _, name := range f.modules {
-						t.Run(name, func(t *testing.T) { s.test(t, modules[name], f.responseType, p.mode) })
+						m, _ := p.module(name)
+						t.Run(name, func(t *testing.T) { s.test(t, m, p, f.responseType) })
 					}
 				})
 			}
@@ -197,11 +184,12 @@ func TestConformance(t *testing.T) {
 }
 
 // test runs a module.
-func (s *suite) test(t *testing.T, m module, responseType, mode string) {
+func (s *suite) test(t *testing.T, m module, p plan, responseType string) {
+	mode := p.mode
 	if m.mode != "" {
 		mode = m.mode
 	}
-	c := &conformance{suite: s, t: t, flow: responseType, mode: mode}
+	c := &conformance{suite: s, t: t, flow: responseType, mode: mode, dynamic: p.dynamic}
 	s.mu.Lock()
 	s.front, s.paths = nil, nil
 	s.mu.Unlock()
@@ -218,7 +206,7 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 	}
 	s.op.AddUser(user)
 	start := newApp
-	if m.tls {
+	if m.tls || c.dynamic {
 		start = newTLSApp
 	}
 	c.app = start(t, s.op, func(cfg *oidcrp.Config) {
@@ -237,11 +225,14 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 		if m.logout {
 			c.toldOfLogouts(cfg)
 		}
+		if c.dynamic {
+			c.register(p)
+		}
 		if m.change != nil {
 			m.change(c, cfg)
 		}
 	})
-	if m.register != nil {
+	if m.register != nil && !c.dynamic {
 		m.register(c)
 		s.op.AddClient(c.client)
 	}
@@ -249,6 +240,11 @@ func (s *suite) test(t *testing.T, m module, responseType, mode string) {
 	c.b = c.browse()
 	if m.run != nil {
 		m.run(c)
+		for _, r := range c.suite.op.Requests(oidcrptest.AuthorizeEndpoint) {
+			if r.Query.Has("request_uri") != c.byReference {
+				t.Errorf("requested %v", r.Query)
+			}
+		}
 		return
 	}
 	c.page = c.b.Get(c.URL + "/reports")
@@ -275,6 +271,9 @@ func (c *conformance) request() {
 	all := c.suite.op.Requests(oidcrptest.AuthorizeEndpoint)
 	if len(all) != 1 {
 		c.t.Fatalf("%d authorization requests\n%s\nlog: %s", len(all), c.page, c.log)
+	}
+	if c.dynamic {
+		c.registered()
 	}
 	q := all[0].Query
 	if q.Has("request") || (q.Get("request_uri") != "") != c.byReference {
