@@ -1,7 +1,8 @@
-// Package e2e signs in at the example portal with a real browser: Debian's
-// Chromium, driven through its DevTools protocol; and it tries what scripts and
-// frames of the development provider do there. It is a module of its own, so
-// that nothing of the driver reaches a user of the library.
+// Package e2e signs in at the example portal, and where that has no such page
+// at small applications, with a real browser: Debian's Chromium, driven through
+// its DevTools protocol; and it tries what scripts and frames of the
+// development provider do there. It is a module of its own, so that nothing of
+// the driver reaches a user of the library.
 //
 // The portal runs on localhost and the provider on 127.0.0.1: to a browser
 // these are different sites, so that a cookie with the wrong SameSite is
