@@ -39,7 +39,7 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 	}
 	// Anybody can send a browser here. Without this question a page elsewhere
 	// could exchange the visitor's session for another; beginLogin has one for
-	// visitors without.
+	// visitors who bring none.
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		if rp.signedIn(w, r) {
 			return rp.askToConfirm(w, r, p, opts, true)
@@ -93,6 +93,9 @@ func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *
 	}
 	if signedIn {
 		page.MessageKey = "confirm.switch"
+	}
+	if !isSafe(r.Method) { // what was sent is not done
+		page.Status = http.StatusUnauthorized
 	}
 	return rp.page(w, r, page)
 }
@@ -181,7 +184,9 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 		}
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
-	if p.tenantSupplied && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+	// The browser shows no session to a form of another site.
+	crossSite := r.Header.Get("Sec-Fetch-Site") == "cross-site"
+	if crossSite && (p.tenantSupplied || !isSafe(r.Method)) || rp.sameOrigin(r) != nil {
 		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
 	return rp.start(w, r, p, transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}, opts)

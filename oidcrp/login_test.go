@@ -1067,6 +1067,40 @@ func TestPostFromElsewhereDoesNotReplaceASession(t *testing.T) {
 	a.shows(victim.Get(a.URL+"/reports"), "reports for alice")
 }
 
+// To a form of another site a guard sees nobody, though somebody is signed in:
+// the login it would begin is asked about, so that the session stays.
+func TestFormFromElsewhereAsksFirst(t *testing.T) {
+	for _, mode := range []string{"query", "form_post"} {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
+			b := a.signIn()
+			before := a.sessionCookie(b).Value
+			a.op.SignInAs("bob")
+			a.op.ResetCalls()
+			evil(b, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
+			a.answers(b.SubmitForm("win", nil), http.StatusUnauthorized, "Continue signing in?")
+			a.calls(oidcrptest.AuthorizeEndpoint, 0)
+			a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+			if a.sessionCookie(b).Value != before {
+				t.Error("the session changed without asking")
+			}
+			evil(b, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
+			b.SubmitForm("win", nil)
+			a.shows(b.Follow("Continue"), "home of bob")
+		})
+	}
+}
+
+// Nor does a listed origin bring the session, if it is of another site.
+func TestFormFromAListedSiteAsksFirst(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.CrossOrigin = []string{"https://admin.example"} })
+	b := a.signIn()
+	a.op.SignInAs("bob")
+	b.Show("https://admin.example/", "")
+	a.answers(b.PostForm(a.URL+"/reports", nil), http.StatusUnauthorized, "Continue signing in?")
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+}
+
 // Trying again after a loop must not end the logins of other tabs.
 func TestTryingAgainKeepsLoginsUnderWay(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
