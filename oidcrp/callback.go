@@ -196,18 +196,15 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if p.tokenLifetime {
 		d.Ceiling = earliest(d.Ceiling, v.Expiry)
 	}
-	if err := rp.pause(w, r, err, d, returnTo); err != errNoPause {
-		if err == nil {
-			rp.hint.set(w, d, v.RawIDToken)
-			rp.watch(w, p, v.SessionState)
-		}
-		return rp.because(p, returnTo, err)
-	}
+	path, err := rp.pause(w, r, err, d, returnTo)
 	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	rp.hint.set(w, d, v.RawIDToken)
 	rp.watch(w, p, v.SessionState)
+	if path != "" {
+		return rp.redirect(w, r, path)
+	}
 	if foreignForm(r) {
 		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
 	}

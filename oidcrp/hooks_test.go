@@ -469,6 +469,17 @@ func TestPauseOverASession(t *testing.T) {
 	}
 }
 
+func TestSignOutAfterAPauseNamesTheUser(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
+	b := p.browse()
+	b.Get(p.URL + "/reports")
+	p.shows(p.accept(b), "page of alice")
+	p.logout(b, "")
+	if p.asked().Get("id_token_hint") == "" {
+		t.Error("the provider was not told whose session it is")
+	}
+}
+
 func TestPauseKeepsLongLists(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {

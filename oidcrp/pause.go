@@ -30,24 +30,18 @@ const internal = "\x00"
 
 func isInternal(key string) bool { return strings.HasPrefix(key, internal) }
 
-// errNoPause says that OnLogin asked for no pause.
-var errNoPause = errors.New("no pause")
-
-// pause keeps a verified login back if that is what OnLogin's answer says, and
-// sends the visitor to the page that was named.
-func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer error, d session.Draft, returnTo string) error {
+// pause keeps a verified login back if that is what OnLogin's answer says: path
+// is then the page to send the visitor to. Any other answer is returned.
+func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer error, d session.Draft, returnTo string) (path string, err error) {
 	var to *Pause
 	if !errors.As(answer, &to) {
-		return errNoPause
+		return "", answer
 	}
 	path, ok := rp.site.returnTo(rp.site.path + to.Path)
 	if !ok || rp.owns(path) {
-		return fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
+		return "", fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
 	}
-	if err := rp.keepPaused(w, r, d, returnTo, path); err != nil {
-		return err
-	}
-	return rp.redirect(w, r, path)
+	return path, rp.keepPaused(w, r, d, returnTo, path)
 }
 
 // keepPaused keeps a verified login until the browser comes back to path.
@@ -160,11 +154,12 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	d := unpaused(rec)
 	kept := rp.keep(login)
 	d.Values, d.Roles = kept.Values, kept.Roles
-	if err := rp.pause(w, r, answer, d, login.ReturnTo); err != errNoPause {
+	path, err := rp.pause(w, r, answer, d, login.ReturnTo)
+	if err != nil {
 		return rp.because(p, login.ReturnTo, err)
 	}
-	if answer != nil {
-		return rp.because(p, login.ReturnTo, answer)
+	if path != "" {
+		return rp.redirect(w, r, path)
 	}
 	if err := rp.startSession(w, r, d, before, rec.Started()); err != nil {
 		return rp.because(p, login.ReturnTo, err)
