@@ -98,7 +98,9 @@
 // initiate wants the issuer of one of the providers; a page of another site as
 // target is the home page, and a visitor who is signed in is asked first.
 // To a form, logout answers with redirects to the provider and back; to fetch,
-// which cannot follow, with {"location": "…"} to go to. me answers
+// which cannot follow, with {"location": "…"}, an address of ours for the
+// browser to go on at within a minute: location.assign(answer.location). me
+// answers
 //
 //	{"iss": "…", "sub": "…", "provider": "…", "name": "…", "roles": [], "claims": {…},
 //	 "expires_in": 43170, "logout": "https://app.example.com/auth/logout"}

@@ -66,6 +66,9 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		// A ticket of nobody is for any visitor, so a link elsewhere must not
 		// bring one here.
 		if ok && (step.Identity != "" || !fromElsewhere(r)) {
+			if fetched(r) { // followed a redirect here
+				return rp.tellScript(w, ticket)
+			}
 			return rp.atProvider(w, r, step)
 		}
 	}
@@ -127,7 +130,14 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 	if raw := r.PostForm.Get(paramReturnTo); raw != "" {
 		step.ReturnTo = rp.target(raw)
 	}
-	return rp.atProvider(w, r, step)
+	if !fetched(r) {
+		return rp.atProvider(w, r, step)
+	}
+	ticket, err := rp.sealStep(step)
+	if err != nil {
+		return err
+	}
+	return rp.tellScript(w, ticket)
 }
 
 // Logout ends the session from code, and the provider's where configured
@@ -145,7 +155,7 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 		rp.fail("logout", w, r, err)
 		return
 	}
-	rp.fail("logout", w, r, rp.redirect(w, r, rp.path("/logout")+"?ticket="+ticket))
+	rp.fail("logout", w, r, rp.redirect(w, r, rp.ticketPath(ticket)))
 }
 
 // endLocally ends the session first, whatever the provider does afterwards. A
@@ -219,8 +229,12 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	return rp.leave(w, r, p, endpoint, params)
 }
 
-// outLocation tells a script that signed out where to send the browser:
-// fetch cannot follow to the provider.
+// ticketPath is where a sign-out goes on at our own address.
+func (rp *RelyingParty) ticketPath(ticket string) string {
+	return rp.path("/logout") + "?ticket=" + ticket
+}
+
+// outLocation tells a script that signed out where to send the browser.
 type outLocation struct {
 	Location string `json:"location"`
 }
@@ -231,16 +245,11 @@ func fetched(r *http.Request) bool {
 	return mode != "" && mode != "navigate"
 }
 
-// goOn ends a sign-out with a redirect, or for a script by saying where to.
-func (rp *RelyingParty) goOn(w http.ResponseWriter, r *http.Request, to string) error {
-	if !fetched(r) {
-		return rp.redirect(w, r, to)
-	}
-	if to[0] == '/' {
-		to = rp.site.url(to)
-	}
+// tellScript says where to go on: fetch cannot follow to the provider, and the
+// way there has the ID token in it, which is not for scripts.
+func (rp *RelyingParty) tellScript(w http.ResponseWriter, ticket string) error {
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(outLocation{to})
+	return json.NewEncoder(w).Encode(outLocation{rp.site.url(rp.ticketPath(ticket))})
 }
 
 // leave sends the browser to the end-session endpoint: by redirect, or as a
@@ -255,8 +264,8 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 		q[name] = values
 	}
 	u.RawQuery = q.Encode()
-	if address := u.String(); len(address) <= maxLogoutURL || fetched(r) {
-		return rp.goOn(w, r, address)
+	if address := u.String(); len(address) <= maxLogoutURL {
+		return rp.redirect(w, r, address)
 	}
 	page := pages.Page{
 		Name: "formpost", MessageKey: "formpost.signout", Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
@@ -271,8 +280,8 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 // afterLogout is where a sign-out ends that does not visit the provider p: the
 // visitor should know that they may still be signed in there.
 func (rp *RelyingParty) afterLogout(w http.ResponseWriter, r *http.Request, p *providerEntry, returnTo string) error {
-	if returnTo != "" || p == nil || fetched(r) {
-		return rp.goOn(w, r, orDefault(returnTo, rp.path("/logout")))
+	if returnTo != "" || p == nil {
+		return rp.redirect(w, r, orDefault(returnTo, rp.path("/logout")))
 	}
 	return rp.page(w, r, pages.Page{
 		Name: "signedout", MessageKey: "signedout.local", RetryURL: rp.path("/login"),

@@ -128,24 +128,38 @@ func TestForgedLogout(t *testing.T) {
 	a.calls(oidcrptest.EndSessionEndpoint, 0)
 }
 
-// A script cannot follow a redirect to the provider, and is told where to go.
+// A script cannot follow a redirect to the provider, and is told where to go:
+// to an address of ours, since the provider's would give it the ID token.
 func TestSignOutByFetch(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	b := a.signIn()
-	var answer struct{ Location string }
-	page := b.Fetch("POST", "/auth/logout", nil)
-	if err := page.JSON(&answer); err != nil || page.Status != http.StatusOK || !strings.HasPrefix(answer.Location, a.op.URL(oidcrptest.EndSessionEndpoint)+"?") {
-		t.Fatalf("%d %s", page.Status, page.Body)
+	for _, by := range []struct{ method, path, ends string }{
+		{"POST", "/auth/logout", "signed out"},
+		{"POST", "/leave", "home of nobody"}, // from code
+	} {
+		b := a.signIn()
+		a.op.ResetCalls()
+		var answer struct{ Location string }
+		page := b.Fetch(by.method, by.path, nil)
+		if err := page.JSON(&answer); err != nil || page.Status != http.StatusOK || !strings.HasPrefix(answer.Location, a.URL+"/auth/logout?ticket=") {
+			t.Fatalf("%s: %d %s", by.path, page.Status, page.Body)
+		}
+		a.calls(oidcrptest.EndSessionEndpoint, 0)
+		a.shows(b.Get(a.URL+"/"), "home of nobody")
+		a.shows(b.Get(answer.Location), by.ends)
+		a.calls(oidcrptest.EndSessionEndpoint, 1)
+		if a.asked().Get("id_token_hint") == "" {
+			t.Errorf("%s: the provider was not told whose session it is", by.path)
+		}
 	}
-	a.shows(b.Get(a.URL+"/"), "home of nobody")
-	a.shows(b.Get(answer.Location), "signed out")
-	a.calls(oidcrptest.EndSessionEndpoint, 1)
 
 	local := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].LocalLogoutOnly = true })
-	b = local.signIn()
-	if err := b.Fetch("POST", "/auth/logout", nil).JSON(&answer); err != nil || answer.Location != local.URL+"/auth/logout" {
-		t.Errorf("%q %v", answer.Location, err)
+	b := local.signIn()
+	var answer struct{ Location string }
+	if err := b.Fetch("POST", "/auth/logout", nil).JSON(&answer); err != nil {
+		t.Fatal(err)
 	}
+	local.shows(b.Get(answer.Location), "signed out")
+	local.calls(oidcrptest.EndSessionEndpoint, 0)
 }
 
 func TestLogoutPage(t *testing.T) {
