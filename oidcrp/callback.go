@@ -307,7 +307,15 @@ func (rp *RelyingParty) askOnLogin(r *http.Request, login *Login) error {
 	if rp.onLogin == nil {
 		return nil
 	}
-	return guarded("OnLogin", func() error { return rp.onLogin(r.Context(), login) })
+	return judged("OnLogin", func() error { return rp.onLogin(r.Context(), login) })
+}
+
+// judged is guarded for what decides about a verified login.
+func judged(hook string, call func() error) error {
+	if err := guarded(hook, call); err != nil {
+		return verdict{err}
+	}
+	return nil
 }
 
 // startSession starts the session of d in place of the one there was.

@@ -10,7 +10,7 @@ import (
 // has the same ID where it has one.
 type Event struct {
 	Kind     EventKind
-	Step     string // see Error.Step
+	Step     string // of a refusal or failure, see Error.Step; else ""
 	Time     time.Time
 	ID       string        // correlation id of a refusal or failure
 	Provider string        // Name, where one was chosen
@@ -46,13 +46,15 @@ func (e Event) LogValue() slog.Value {
 type EventKind string
 
 // The kinds of [Event]. A login that does not succeed is exactly one of
-// LoginFailed, ProviderFailed and StoreFailed, or was given up.
+// LoginFailed, ProviderFailed and StoreFailed, or was given up; one that could
+// not begin has no LoginStarted. RelyingParty.Ready has no events.
 const (
-	LoginStarted   EventKind = "login started"
-	LoginSucceeded EventKind = "login succeeded"
-	LoginFailed    EventKind = "login failed"    // Reason and Err say why
+	LoginStarted   EventKind = "login started"   // the browser was sent to the provider
+	LoginSucceeded EventKind = "login succeeded" // and a session started
+	LoginFailed    EventKind = "login failed"    // Reason and Err say why, be it what OnLogin returned
 	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced", "refused", "ended", "everywhere", "backchannel" or "frontchannel"
-	AccessDenied   EventKind = "access denied"   // to somebody signed in
+	AccessDenied   EventKind = "access denied"   // 403 outside a login: a policy, or a foreign origin; Subject "" for an anonymous visitor
+	RequestFailed  EventKind = "request failed"  // anything else outside a login, such as a policy that could not decide
 	StoreFailed    EventKind = "store failed"    // the Store could not be asked
 	ProviderFailed EventKind = "provider failed" // a provider could not be asked
 )

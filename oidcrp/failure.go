@@ -159,27 +159,19 @@ func (e *answered) Unwrap() []error { return []error{e.error, e.answer} }
 
 // report writes the one line for the operator and the event.
 func (rp *RelyingParty) report(ctx context.Context, e *Error) {
-	kind, message, level := LoginFailed, "login failed", slog.LevelWarn
+	level := slog.LevelWarn
 	switch e.reason {
 	case "login_required", "not_found", "method":
 		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
-	case "forbidden", "cross_origin":
-		kind, message = AccessDenied, "access denied"
-	case "store_unavailable":
-		kind, message, level = StoreFailed, "store failed", slog.LevelError
-	case "provider_unavailable":
-		kind, message, level = ProviderFailed, "provider failed", slog.LevelError
 	case "cancelled":
 		level = slog.LevelInfo // the visitor's own wish
-	case "misconfigured", "internal", "hook":
+	case "store_unavailable", "provider_unavailable", "misconfigured", "internal", "hook":
 		level = slog.LevelError
 	}
-	if (e.Step == "session" || e.Step == "guard") && kind == LoginFailed {
-		message = "request refused"
-	}
+	kind := kindOf(e)
 	s := FromContext(ctx)
-	rp.log.LogAttrs(ctx, level, message,
+	rp.log.LogAttrs(ctx, level, string(kind),
 		slog.String("step", e.Step), slog.String("provider", e.Provider), slog.String("reason", e.reason),
 		slog.String("id", e.ID), slog.Int("status", e.Status), slog.Any("err", e.Err))
 	if e.Step == "session" && e.reason == "refused" {
@@ -188,6 +180,35 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	rp.emit(ctx, Event{Kind: kind, Step: e.Step, ID: e.ID, Provider: e.Provider, Issuer: s.Issuer(), Subject: s.Subject(),
 		Session: s.Handle(), Reason: e.reason, Err: e.Err})
 }
+
+// kindOf is what a failure means to who audits.
+func kindOf(e *Error) EventKind {
+	var said verdict
+	switch {
+	case errors.As(e.Err, &said):
+		return LoginFailed
+	case e.reason == "store_unavailable":
+		return StoreFailed
+	case e.reason == "provider_unavailable":
+		return ProviderFailed
+	case e.reason == "cross_origin":
+		return AccessDenied
+	}
+	switch e.Step {
+	case "login", "initiate", "callback", "resume":
+		return LoginFailed
+	}
+	if e.Status == http.StatusForbidden {
+		return AccessDenied
+	}
+	return RequestFailed
+}
+
+// verdict is what the application made of a verified login: whatever it says,
+// it is the login that failed.
+type verdict struct{ error }
+
+func (v verdict) Unwrap() error { return v.error }
 
 // storeFailed reports a failure of the store that failed no request.
 func (rp *RelyingParty) storeFailed(ctx context.Context, step string, err error) {

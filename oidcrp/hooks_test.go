@@ -45,6 +45,8 @@ func TestOnLoginRefuses(t *testing.T) {
 		{"refusal without a word", func() error { return &oidcrp.Refusal{} }, 403, "refused", "account cannot be used"},
 		{"error", func() error { return errors.New("database down at 10.0.0.7") }, 500, "internal", "Something went wrong"},
 		{"panic", func() error { panic("database down at 10.0.0.7") }, 500, "internal", "Something went wrong"},
+		{"forbidden", func() error { return oidcrp.ErrForbidden }, 403, "forbidden", "do not have access"},
+		{"an outage", func() error { return fmt.Errorf("directory: %w", oidcrp.ErrProviderUnavailable) }, 503, "provider_unavailable", "not available right now"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,11 +62,19 @@ func TestOnLoginRefuses(t *testing.T) {
 					t.Errorf("the visitor reads %s", page.Body)
 				}
 			}
+			for _, kind := range []oidcrp.EventKind{oidcrp.AccessDenied, oidcrp.ProviderFailed, oidcrp.RequestFailed} {
+				if len(a.events.of(kind)) != 0 {
+					t.Errorf("a login that failed is told as %q", kind)
+				}
+			}
+			if n := len(a.events.of(oidcrp.LoginFailed)); n != 2 {
+				t.Errorf("%d failed logins in the events", n)
+			}
 			if a.sessionCookie(signedIn).Value != before {
 				t.Error("the session changed")
 			}
 			a.shows(signedIn.Get(a.URL+"/reports"), "reports for bob")
-			if strings.Contains(tt.name, "refusal") == strings.Contains(a.log.String(), "database down") {
+			if tt.status == 500 && !strings.Contains(a.log.String(), "database down") {
 				t.Errorf("log: %s", a.log)
 			}
 			onLogin.set(func(*oidcrp.Login) error { return nil })
@@ -757,6 +767,44 @@ func TestEvents(t *testing.T) {
 		"provider failed||provider_unavailable", "login failed||nonce"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What fails outside a login is told as no login's failure.
+func TestEventsOfRequestsThatAreNoLogin(t *testing.T) {
+	var still hook[*oidcrp.Session]
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.StillAllowed = still.call })
+	b := a.signIn()
+	still.set(func(*oidcrp.Session) error { return errors.New("directory down") })
+	a.clock.advance(6 * time.Minute)
+	a.answers(b.Get(a.URL+"/reports"), http.StatusServiceUnavailable, "Something went wrong")
+	still.set(func(*oidcrp.Session) error { return nil })
+	a.answers(b.Fetch("POST", "/auth/logout", &oidcrptest.FetchOptions{
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: "return_to=%zz",
+	}), http.StatusBadRequest, "bad_request")
+	stranger := a.browse()
+	evil(stranger, "")
+	a.answers(stranger.PostForm(a.URL+"/auth/logout", nil), http.StatusForbidden, "another site")
+	for kind, want := range map[oidcrp.EventKind][]string{
+		oidcrp.RequestFailed: {"session|hook", "logout|bad_request"}, oidcrp.AccessDenied: {"logout|cross_origin"}, oidcrp.LoginFailed: nil,
+	} {
+		var got []string
+		for _, e := range a.events.of(kind) {
+			got = append(got, e.Step+"|"+e.Reason)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", kind, got, want)
+		}
+	}
+}
+
+// A login that could not begin at a guard is a login's failure.
+func TestEventOfALoginThatDidNotBegin(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.PARError("invalid_request")), nil)
+	a.browse().Get(a.URL + "/reports")
+	failed := a.events.of(oidcrp.LoginFailed)
+	if len(failed) != 1 || failed[0].Step != "login" || len(a.events.of(oidcrp.LoginStarted)) != 0 {
+		t.Errorf("events %+v", failed)
 	}
 }
 

@@ -150,7 +150,7 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}
-	answer := guarded("Resume", func() error { return update(login) })
+	answer := judged("Resume", func() error { return update(login) })
 	d := unpaused(rec)
 	kept := rp.keep(login)
 	d.Values, d.Roles = kept.Values, kept.Roles

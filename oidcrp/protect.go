@@ -260,11 +260,11 @@ func guarded(hook string, call func() error) (err error) {
 // challenge answers a request that needs a login first.
 func (rp *RelyingParty) challenge(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
 	w.Header()["Cache-Control"] = noStore
-	err := error(errLoginRequired)
-	if navigates(r) || formPosted(r) {
-		err = rp.beginLogin(w, r, opts)
+	if !navigates(r) && !formPosted(r) {
+		rp.fail("guard", w, r, errLoginRequired)
+		return
 	}
-	rp.fail("guard", w, r, err)
+	rp.fail("login", w, r, rp.beginLogin(w, r, opts))
 }
 
 var errLoginRequired = fmt.Errorf("%w: sign in first", ErrAnonymous)

@@ -170,9 +170,9 @@ func TestWhatAPolicySays(t *testing.T) {
 		kind   oidcrp.EventKind
 	}{
 		{"forbidden", fmt.Errorf("no invoice: %w", oidcrp.ErrForbidden), 403, oidcrp.AccessDenied},
-		{"refusal", &oidcrp.Refusal{Message: "Ask <b>Bob</b> & Carol."}, 403, oidcrp.LoginFailed},
-		{"other error", errors.New("database down at 10.0.0.7"), 500, oidcrp.LoginFailed},
-		{"panic", nil, 500, oidcrp.LoginFailed},
+		{"refusal", &oidcrp.Refusal{Message: "Ask <b>Bob</b> & Carol."}, 403, oidcrp.AccessDenied},
+		{"other error", errors.New("database down at 10.0.0.7"), 500, oidcrp.RequestFailed},
+		{"panic", nil, 500, oidcrp.RequestFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,8 +205,11 @@ func TestWhatAPolicySays(t *testing.T) {
 			if tt.name == "refusal" && !strings.Contains(page.Text(), "Ask <b>Bob</b> & Carol.") {
 				t.Errorf("the message is not shown: %s", page.Text())
 			}
-			denied := append(a.events.of(oidcrp.AccessDenied), a.events.of(oidcrp.LoginFailed)...)
-			if len(denied) == 0 || denied[0].Subject != "alice" || denied[0].ID == "" || !strings.Contains(a.log.String(), denied[0].ID) {
+			denied := a.events.of(tt.kind)
+			if line := `msg="` + string(tt.kind) + `" step=guard`; !strings.Contains(a.log.String(), line) {
+				t.Errorf("no line %s in the log %s", line, a.log)
+			}
+			if len(denied) != 2 || len(a.events.of(oidcrp.LoginFailed)) != 0 || denied[0].Subject != "alice" || denied[0].ID == "" || !strings.Contains(a.log.String(), denied[0].ID) {
 				t.Errorf("events %+v", denied)
 			}
 			if a.sessionCookie(b).Value != before {
