@@ -763,7 +763,7 @@ func TestEndpointFaults(t *testing.T) {
 		{oidcrptest.MetadataRedirect("http://127.0.0.1:1/"), 503, 0}, {oidcrptest.MetadataHuge, 503, 0},
 		{oidcrptest.JWKSStatus(500), 503, 1}, {oidcrptest.JWKSRubbish, 503, 1}, {oidcrptest.RedirectJWKS("http://127.0.0.1:1/"), 503, 1},
 		{oidcrptest.TokenError("invalid_grant"), 400, 1}, {oidcrptest.TokenError("invalid_client"), 500, 1},
-		{oidcrptest.TokenStatus(500), 503, 1}, {oidcrptest.TokenHTML, 400, 1}, {oidcrptest.TokenTextPlain, 400, 1},
+		{oidcrptest.TokenStatus(500), 503, 1}, {oidcrptest.TokenHTML, 503, 1}, {oidcrptest.TokenTextPlain, 503, 1},
 		{oidcrptest.TokenRedirect("http://127.0.0.1:1/"), 503, 1}, {oidcrptest.TokenHuge, 503, 1},
 	}
 	for _, tt := range tests {

@@ -127,6 +127,12 @@ func (a *answer) unexpected() error {
 	return &Unavailable{What: a.what, Retry: a.retryAfter(), Err: fmt.Errorf("answered %d", a.status)}
 }
 
+// notJSON is the error of an answer of another kind, such as the page of a
+// proxy: whoever wrote it does not know the protocol.
+func (a *answer) notJSON() error {
+	return &Unavailable{What: a.what, Retry: a.retryAfter(), Err: fmt.Errorf("answered %d, and not with JSON", a.status)}
+}
+
 // retryAfter is the header of that name where it is a number, within reason.
 func (a *answer) retryAfter() time.Duration {
 	n, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))

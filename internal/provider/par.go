@@ -71,7 +71,7 @@ func (p *Provider) push(ctx context.Context, m *metadata, request url.Values) (s
 // expires_in tells nothing.
 func requestURI(a *answer) (string, error) {
 	if !a.isJSON() {
-		return "", refused(parResponse, "content_type", "is not JSON")
+		return "", a.notJSON()
 	}
 	doc, err := validate.Object(a.body)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestPushFailures(t *testing.T) {
 		{"404", respond(404, "text/html", "canary"), provider.ErrUnavailable, ""},
 		{"a redirect", redirectTo(307, "/elsewhere"), provider.ErrUnavailable, ""},
 		{"a reset connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, provider.ErrUnavailable, ""},
-		{"HTML", respond(201, "text/html", `{"request_uri":"urn:x"}`), provider.ErrInvalid, "content_type"},
+		{"HTML", respond(201, "text/html", `{"request_uri":"urn:x"}`), provider.ErrUnavailable, ""},
 		{"half an object", respond(201, "application/json", `{"request_uri":"canary`), provider.ErrInvalid, "json"},
 		{"two request_uris", respond(201, "application/json", `{"request_uri":"urn:a","request_uri":"urn:b"}`), provider.ErrInvalid, "json"},
 		{"no request_uri", respond(201, "application/json", `{"expires_in":60}`), provider.ErrInvalid, "request_uri"},

@@ -101,7 +101,7 @@ func parseTokens(a *answer, asked []string, now time.Time, secrets ...string) (*
 		return nil, a.oauthError(secrets)
 	}
 	if !a.isJSON() {
-		return nil, refused(tokenResponse, "content_type", "is not JSON")
+		return nil, a.notJSON()
 	}
 	doc, err := validate.Object(a.body)
 	if err != nil {

@@ -157,11 +157,12 @@ func TestTokenEndpointFailures(t *testing.T) {
 		{"429", respond(429, "text/plain", canary), provider.ErrUnavailable, "", ""},
 		{"201", respond(201, "application/json", canary), provider.ErrUnavailable, "", ""},
 		{"a reset connection", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, provider.ErrUnavailable, "", ""},
-		{"a form body", respond(200, "text/plain", "access_token=canary&id_token=canary"), provider.ErrInvalid, "", "content_type"},
+		{"a form body", respond(200, "text/plain", "access_token=canary&id_token=canary"), provider.ErrUnavailable, "", ""},
+		{"HTML with 200", respond(200, "text/html", canary), provider.ErrUnavailable, "", ""},
 		{"no content type", func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Content-Type"] = nil
 			w.Write([]byte(`{"id_token":"canary"}`))
-		}, provider.ErrInvalid, "", "content_type"},
+		}, provider.ErrUnavailable, "", ""},
 		{"half an object", respond(200, "application/json", `{"id_token":"canary`), provider.ErrInvalid, "", "json"},
 		{"an empty body", respond(200, "application/json", ""), provider.ErrInvalid, "", "json"},
 		{"two ID tokens", respond(200, "application/json", `{"id_token":"a","id_token":"canary"}`), provider.ErrInvalid, "", "json"},

@@ -94,7 +94,7 @@ func (p *Provider) readUserInfo(ctx context.Context, m *metadata, a *answer, iss
 	case a.isJWT():
 		return p.verifyUserInfo(ctx, m, strings.TrimSpace(string(a.body)), issuer)
 	case !a.isJSON():
-		return nil, refused(userInfoResponse, "content_type", "is neither JSON nor a JWT")
+		return nil, a.notJSON()
 	}
 	claims, err := validate.Object(a.body)
 	if err != nil {
