@@ -32,7 +32,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	}
 	resp, err := provider.ParseResponse(r)
 	if err != nil {
-		return rp.because(p, "", fmt.Errorf("%w: %w", ErrInvalidResponse, err))
+		return rp.because(p, "", invalidResponse(err))
 	}
 	tx, err := rp.desk.Open(r, resp.State, p.callback)
 	if err != nil {
@@ -101,10 +101,18 @@ func startedAt(ctx context.Context, p *providerEntry, tx *transaction.Transactio
 // provider that could not be asked keeps its own error.
 func invalidResponse(err error) error {
 	if errors.Is(err, ErrInvalidToken) {
-		return fmt.Errorf("%w: %w", ErrInvalidResponse, err)
+		return badResponse{err}
 	}
 	return err
 }
+
+// badResponse is a failed check that was of no token, and so must not be found
+// by errors.Is; which check it was, errors.As still tells.
+type badResponse struct{ failed error }
+
+func (e badResponse) Error() string        { return ErrInvalidResponse.Error() + ": " + e.failed.Error() }
+func (e badResponse) Is(target error) bool { return target == ErrInvalidResponse }
+func (e badResponse) As(target any) bool   { return errors.As(e.failed, target) }
 
 // invalidGrant names a code the provider did not take for what it is: an
 // answer that was wrong, or late (RFC 6749 5.2).

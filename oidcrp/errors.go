@@ -12,23 +12,28 @@ import (
 )
 
 // The errors an application may want to tell apart, with errors.Is. They are
-// found in [Error], which carries the details.
+// found in [Error], which carries the details; behind each is the status it is
+// answered with. A *[Refusal], 403, is none of these, nor is what else the
+// application's hooks and policies return, unless it wraps one.
 var (
-	// ErrNotLoaded: the request did not pass Load, Protect or a guard.
+	// ErrNotLoaded: the request did not pass Load, Protect or a guard. It is
+	// returned by functions, and never answered.
 	ErrNotLoaded = errors.New("no session was loaded for this request")
-	// ErrAnonymous: the request was loaded and nobody is signed in.
+	// ErrAnonymous: the request was loaded and nobody is signed in; 401.
 	ErrAnonymous = errors.New("nobody is signed in")
 	// ErrForbidden: the visitor is known and may not, or a request came from a
 	// foreign origin; 403.
 	ErrForbidden = errors.New("forbidden")
 	// ErrLoginExpired: the login took too long, was finished before, or was
-	// not started in this browser; a new one helps.
+	// not started in this browser; a new one helps; 400.
 	ErrLoginExpired = errors.New("login expired")
-	// ErrCancelled: the user cancelled at the provider.
+	// ErrCancelled: the user cancelled at the provider; 400.
 	ErrCancelled = errors.New("login cancelled by the user")
-	// ErrInvalidResponse: the provider's answer to the login failed a check.
+	// ErrInvalidResponse: the provider's answer that the browser brought failed
+	// a check, was an error, or its code was not taken; 400.
 	ErrInvalidResponse = errors.New("invalid authorization response")
-	// ErrInvalidToken: a token, or UserInfo, failed a check.
+	// ErrInvalidToken: a token, the answer of the token endpoint, or UserInfo
+	// failed a check; 400.
 	ErrInvalidToken = validate.ErrInvalid
 	// ErrProviderUnavailable: the provider cannot be reached or is broken; 503.
 	ErrProviderUnavailable = provider.ErrUnavailable
