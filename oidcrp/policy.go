@@ -23,6 +23,7 @@ type rolePolicy []string
 func (p rolePolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.roles = true
+		n.demand(len(p) > 0, "HasRole names no role, so that nobody passes: name one")
 		return nil
 	}
 	if slices.ContainsFunc(p, s.HasRole) {
@@ -83,6 +84,10 @@ type domainPolicy []string
 func (p domainPolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.claims = append(n.claims, "email", "email_verified")
+		n.demand(len(p) > 0, "EmailDomain names no domain, so that nobody passes: name one")
+		for _, d := range p {
+			n.demand(d != "" && !strings.ContainsAny(d, "@*") && d[0] != '.', fmt.Sprintf(`EmailDomain(%q) is no domain: give one such as "example.com"`, d))
+		}
 		return nil
 	}
 	local, domain, _ := strings.Cut(s.Email(), "@")
@@ -114,13 +119,20 @@ func lowerASCII(c byte) byte {
 }
 
 // FromProvider passes sessions that signed in with one of the providers.
-func FromProvider(names ...string) Policy {
-	return func(_ context.Context, s *Session) error {
-		if slices.Contains(names, s.Provider()) {
-			return nil
-		}
-		return fmt.Errorf("%w: provider %s", ErrForbidden, s.Provider())
+func FromProvider(names ...string) Policy { return providerPolicy(names).check }
+
+type providerPolicy []string
+
+func (p providerPolicy) check(ctx context.Context, s *Session) error {
+	if n := needsIn(ctx, s); n != nil {
+		n.providers = append(n.providers, p...)
+		n.demand(len(p) > 0, "FromProvider names no provider, so that nobody passes: name one")
+		return nil
 	}
+	if slices.Contains(p, s.Provider()) {
+		return nil
+	}
+	return fmt.Errorf("%w: provider %s", ErrForbidden, s.Provider())
 }
 
 // AnyOf passes when one of policies does. With none it never passes. An error
@@ -131,6 +143,7 @@ type anyPolicy []Policy
 
 func (p anyPolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
+		n.demand(len(p) > 0, "AnyOf has no policies, so that nobody passes: give it some")
 		n.of(ctx, p)
 		return nil
 	}
@@ -151,8 +164,17 @@ func (p anyPolicy) check(ctx context.Context, s *Session) error {
 // nobody can pass is found then and not by the first visitor. Only our own
 // policies are asked, known by their code: an application's would run.
 type needs struct {
-	claims []string
-	roles  bool
+	claims    []string
+	roles     bool
+	providers []string
+	mistake   string // the first; "": none
+}
+
+// demand notes a mistake unless ok.
+func (n *needs) demand(ok bool, mistake string) {
+	if !ok && n.mistake == "" {
+		n.mistake = mistake
+	}
 }
 
 type needsKey struct{}
@@ -174,6 +196,7 @@ func needsOf(policies []Policy) needs {
 
 func (n *needs) of(ctx context.Context, policies []Policy) {
 	for _, p := range policies {
+		n.demand(p != nil, "a policy is nil: leave it out")
 		if isOwn(p) {
 			p(ctx, nil)
 		}
@@ -183,7 +206,7 @@ func (n *needs) of(ctx context.Context, policies []Policy) {
 // isOwn knows our policies that read something by the address of their code,
 // which all values of one method share.
 func isOwn(p Policy) bool {
-	own := [...]Policy{rolePolicy(nil).check, claimPolicy{}.check, domainPolicy(nil).check, anyPolicy(nil).check}
+	own := [...]Policy{rolePolicy(nil).check, claimPolicy{}.check, domainPolicy(nil).check, providerPolicy(nil).check, anyPolicy(nil).check}
 	return slices.ContainsFunc(own[:], func(o Policy) bool {
 		return reflect.ValueOf(o).Pointer() == reflect.ValueOf(p).Pointer()
 	})

@@ -69,8 +69,9 @@ func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 }
 
 // Require is RequireLogin for visitors who also pass all policies. It panics
-// when a policy reads a claim that [Config.Claims] does not keep, or a role
-// that no provider can give.
+// where nobody could ever pass: when a policy reads a claim that
+// [Config.Claims] does not keep, or a role that no provider can give, names a
+// provider that is not there, names nothing at all, or is nil.
 func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Handler {
 	rp.mustKeep(policies)
 	policies = slices.Clone(policies)
@@ -114,6 +115,14 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 // is a mistake in the program, and found when the program starts.
 func (rp *RelyingParty) mustKeep(policies []Policy) {
 	n := needsOf(policies)
+	if n.mistake != "" {
+		panic("oidcrp: Require: " + n.mistake)
+	}
+	for _, name := range n.providers {
+		if rp.byName[name] == nil {
+			panic(fmt.Sprintf("oidcrp: Require: a policy names the provider %q, which is none of Config.Providers: correct the name", name))
+		}
+	}
 	for _, claim := range n.claims {
 		if !slices.Contains(rp.claims, claim) {
 			panic(fmt.Sprintf("oidcrp: Require: a policy reads the claim %q, which sessions do not keep: add it to Config.Claims", claim))
