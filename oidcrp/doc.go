@@ -93,8 +93,7 @@
 // login with the name of no provider is the sign-in page, or the only provider;
 // with [Config.WebFinger] identifier= finds the provider of who typed it.
 // A visitor sent there by a page of another site is asked before a session is
-// replaced; likewise at a guard when a form of another site was sent, to which
-// browsers show no session.
+// replaced, and so is one whom a form of another site sent to a guard.
 // initiate wants the issuer of one of the providers; a page of another site as
 // target is the home page, and a visitor who is signed in is asked first.
 // To a form, logout answers with redirects to the provider and back; to fetch,

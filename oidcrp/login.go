@@ -94,9 +94,6 @@ func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *
 	if signedIn {
 		page.MessageKey = "confirm.switch"
 	}
-	if !isSafe(r.Method) { // what was sent is not done
-		page.Status = http.StatusUnauthorized
-	}
 	return rp.page(w, r, page)
 }
 
@@ -184,9 +181,12 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 		}
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
-	// The browser shows no session to a form of another site.
-	crossSite := r.Header.Get("Sec-Fetch-Site") == "cross-site"
-	if crossSite && (p.tenantSupplied || !isSafe(r.Method)) || rp.sameOrigin(r) != nil {
+	if foreignForm(r) {
+		// The browser shows no cookies to it, neither of a session nor of logins
+		// under way. It shows them to the login address.
+		return rp.redirect(w, r, rp.LoginURL(opts))
+	}
+	if p.tenantSupplied && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
 	return rp.start(w, r, p, transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}, opts)

@@ -1071,34 +1071,41 @@ func TestPostFromElsewhereDoesNotReplaceASession(t *testing.T) {
 // the login it would begin is asked about, so that the session stays.
 func TestFormFromElsewhereAsksFirst(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
-		t.Run(mode, func(t *testing.T) {
-			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
-			b := a.signIn()
-			before := a.sessionCookie(b).Value
-			a.op.SignInAs("bob")
-			a.op.ResetCalls()
-			evil(b, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
-			a.answers(b.SubmitForm("win", nil), http.StatusUnauthorized, "Continue signing in?")
-			a.calls(oidcrptest.AuthorizeEndpoint, 0)
-			a.shows(b.Get(a.URL+"/reports"), "reports for alice")
-			if a.sessionCookie(b).Value != before {
-				t.Error("the session changed without asking")
-			}
-			evil(b, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
-			b.SubmitForm("win", nil)
-			a.shows(b.Follow("Continue"), "home of bob")
-		})
+		for _, from := range []string{"https://evil.example/", "https://admin.example/"} { // the second is listed
+			t.Run(mode+" from "+from, func(t *testing.T) {
+				a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+					c.Providers[0].ResponseMode = mode
+					c.CrossOrigin = []string{"https://admin.example"}
+				})
+				b := a.signIn()
+				before := a.sessionCookie(b).Value
+				a.op.SignInAs("bob")
+				a.op.ResetCalls()
+				b.Show(from, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
+				a.shows(b.SubmitForm("win", nil), "signed in already")
+				a.calls(oidcrptest.AuthorizeEndpoint, 0)
+				a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+				if a.sessionCookie(b).Value != before {
+					t.Error("the session changed without asking")
+				}
+				b.Back()
+				a.shows(b.Follow("Continue"), "home of bob")
+			})
+		}
 	}
 }
 
-// Nor does a listed origin bring the session, if it is of another site.
-func TestFormFromAListedSiteAsksFirst(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.CrossOrigin = []string{"https://admin.example"} })
-	b := a.signIn()
-	a.op.SignInAs("bob")
-	b.Show("https://admin.example/", "")
-	a.answers(b.PostForm(a.URL+"/reports", nil), http.StatusUnauthorized, "Continue signing in?")
-	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+// Nor does it end the logins of other tabs, whose cookie it does not bring.
+func TestFormFromElsewhereKeepsLoginsUnderWay(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/reports")
+	other := b.Tab()
+	evil(other, `<form method="post" action="`+a.URL+`/reports"><button>win</button></form>`)
+	a.shows(other.SubmitForm("win", nil), "home of alice")
+	if page := b.Get(callback); len(page.Trail) != 2 {
+		t.Errorf("the login did not finish at once: %v", page)
+	}
 }
 
 // Trying again after a loop must not end the logins of other tabs.
