@@ -297,8 +297,8 @@ func (a *app) stopAtCallback(b *oidcrptest.Browser, start string) string {
 
 // problem decodes a problem document.
 func problem(t *testing.T, body []byte) (doc struct {
-	Type, Title, Reason, Login, ID string
-	Status                         int
+	Type, Title, Detail, Reason, Login, ID string
+	Status                                 int
 }) {
 	t.Helper()
 	if err := json.Unmarshal(body, &doc); err != nil {

@@ -74,6 +74,8 @@
 //	{"type": "about:blank", "title": "Unauthorized", "status": 401,
 //	 "reason": "login_required", "login": "https://app.example.com/auth/login", "id": "…"}
 //
+// After a *[Refusal] it also has "detail", the message for the visitor.
+//
 // # Addresses
 //
 // These are answered below [Config.Prefix], "/auth" unless changed. They are

@@ -72,13 +72,31 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 	case e.Step == "me" || !(navigates(r) || formPosted(r)):
 		rp.problem(w, r, e)
 	case rp.errorPage != nil:
-		rp.errorPage(w, r, e)
+		rp.errorPage(w, rp.withVisitor(r, e), e)
 	default:
 		rp.page(w, r, pages.Page{
 			Name: e.page, Status: e.Status, MessageKey: e.message, Message: e.Message,
 			ID: e.ID, RetryURL: e.RetryURL, User: FromContext(r.Context()).Name(), Providers: rp.named(e.Provider),
 		})
 	}
+}
+
+// withVisitor puts the session into the context for the application's page
+// about a failure, where no guard or Load did: at our own addresses. It decides
+// nothing, so a session that cannot be read is none here.
+func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
+	if loadedIn(r.Context()) != nil || e.Step == "session" || e.reason == "store_unavailable" {
+		return r
+	}
+	s, err := rp.sessionBefore(headers{}, r)
+	if err != nil {
+		return r
+	}
+	c := &loaded{Context: r.Context(), rp: rp}
+	if s != nil {
+		c.session, c.signedIn = *s, true
+	}
+	return r.WithContext(c)
 }
 
 // named is a provider for a page to name.
@@ -130,8 +148,11 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		e.Status, e.reason, e.message, e.Message = http.StatusForbidden, "refused", "error.refused", refusal.Message
-		if step == "session" { // by StillAllowed, which ended it
+		switch step {
+		case "session": // by StillAllowed, which ended it
 			e.page, e.message = "denied", "denied.ended"
+		case "guard": // by a Policy
+			e.page, e.message = "denied", "denied.message"
 		}
 	}
 	var answer *provider.Error
@@ -222,6 +243,7 @@ func newID() string { return rand.Text()[:12] }
 type problemDocument struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"` // of a *Refusal, for the visitor
 	Status int    `json:"status"`
 	Reason string `json:"reason"`
 	Login  string `json:"login,omitempty"`
@@ -230,7 +252,7 @@ type problemDocument struct {
 
 // problem answers what does not navigate.
 func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error) {
-	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Reason: e.reason, ID: e.ID}
+	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Detail: e.Message, Status: e.Status, Reason: e.reason, ID: e.ID}
 	if e.Status == http.StatusUnauthorized {
 		// A script's own address is no page to come back to.
 		doc.Login = rp.site.url(rp.LoginURL(LoginOptions{ReturnTo: rp.target(r.Referer())}))

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -894,6 +895,44 @@ func TestErrorPage(t *testing.T) {
 	if answer := a.events.of(oidcrp.LoginFailed); len(answer) == 0 || strings.Contains(a.browse().Get(a.URL+"/auth/nowhere").Body, "changed my mind") {
 		t.Error("no events")
 	}
+}
+
+// On a page of the application's own, who is signed in stays so while another
+// login fails.
+func TestErrorPageKnowsTheVisitor(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), store)
+			b := a.signIn()
+			a.op.SetFaults(oidcrptest.WrongNonce)
+			b.Get(a.URL + "/auth/login")
+			if failed := a.events.of(oidcrp.LoginFailed); len(failed) != 1 || failed[0].Subject != "" {
+				t.Errorf("whose login failed is not known: %+v", failed)
+			}
+			var rp *oidcrp.RelyingParty
+			rp = a.later(func(c *oidcrp.Config) {
+				c.ErrorPage = func(w http.ResponseWriter, r *http.Request, e *oidcrp.Error) {
+					w.WriteHeader(e.Status)
+					fmt.Fprintf(w, "%v %s", rp.View(r).SignedIn(), name(r))
+				}
+			})
+			if got := ask2(rp, a, b, "/auth/nowhere"); got != "true alice" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// ask2 sends a request with the cookies of a browser to another relying party.
+func ask2(rp *oidcrp.RelyingParty, a *app, b *oidcrptest.Browser, path string) string {
+	r := httptest.NewRequest("GET", path, nil)
+	r.Header.Set("Accept", "text/html")
+	for _, c := range b.Cookies(a.URL + path) {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	rp.ServeHTTP(w, r)
+	return w.Body.String()
 }
 
 func TestMessagesAndLanguage(t *testing.T) {

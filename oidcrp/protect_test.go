@@ -209,8 +209,14 @@ func TestWhatAPolicySays(t *testing.T) {
 					t.Errorf("the visitor reads %q: %s", secret, page.Body)
 				}
 			}
-			if tt.name == "refusal" && !strings.Contains(page.Text(), "Ask <b>Bob</b> & Carol.") {
-				t.Errorf("the message is not shown: %s", page.Text())
+			if tt.name == "refusal" && !strings.Contains(page.Text(), "You do not have access") {
+				t.Errorf("the page speaks of a login: %s", page.Text())
+			}
+			if tt.name == "refusal" && (!strings.Contains(page.Text(), "Ask <b>Bob</b> & Carol.") || problem(t, []byte(script.Body)).Detail != "Ask <b>Bob</b> & Carol.") {
+				t.Errorf("the message is not shown: %s %s", page.Text(), script.Body)
+			}
+			if tt.name != "refusal" && strings.Contains(script.Body, "detail") {
+				t.Errorf("a script reads %s", script.Body)
 			}
 			denied := a.events.of(tt.kind)
 			if line := `msg="` + string(tt.kind) + `" step=guard`; !strings.Contains(a.log.String(), line) {
