@@ -196,9 +196,10 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if shared(before, p.name, v.Issuer, v.Subject, tx.Started) {
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
+	rp.warnOfNoRoles(r.Context(), p, v.Claims)
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
 	err = rp.askOnLogin(r, login)
-	returnTo := rp.target(login.ReturnTo)
+	returnTo := rp.chosen(r.Context(), login.ReturnTo)
 	d := rp.keep(login)
 	d.SID, d.Began, d.IssuedAt, d.Ceiling = v.SID, tx.Started, v.IssuedAt, v.SessionExpiry
 	if p.tokenLifetime {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -165,6 +167,32 @@ func (p *providerEntry) rolesOf(claims validate.Claims) []string {
 		}
 	}
 	return roles
+}
+
+// warnOfNoRoles says, once, that logins lack the claim their roles come from:
+// nobody would pass HasRole, and nothing else tell why.
+func (rp *RelyingParty) warnOfNoRoles(ctx context.Context, p *providerEntry, claims validate.Claims) {
+	if p.rolesClaim == "" {
+		return
+	}
+	if _, ok := claims.Lookup(p.rolesClaim); !ok {
+		p.noRoles.Do(func() {
+			rp.log.WarnContext(ctx, "no roles", "provider", p.name, "claim", p.rolesClaim,
+				"remedy", "a login has no such claim: correct RolesClaim, let the provider put the claim into ID tokens, or ask UserInfo (Provider.UserInfo)")
+		})
+	}
+}
+
+// Format prints which provider it is a login at, whatever the verb: claims are
+// not for logs.
+func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, "login at "+l.Provider) }
+
+// LogValue is the provider alone.
+func (l *Login) LogValue() slog.Value {
+	if l == nil {
+		return slog.StringValue("none")
+	}
+	return slog.GroupValue(slog.String("provider", l.Provider))
 }
 
 // keep is what of a login becomes its session.

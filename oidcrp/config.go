@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -233,11 +234,12 @@ type providerEntry struct {
 	formPost       bool
 	issuer         string
 	clientKeys     bool
-	byReference    bool // requests, so they are served
-	asks           bool // a fixed prompt, which beats a silent login's
-	backchannel    bool // it tells of logouts
-	frontchannel   bool // likewise, through the browser
-	manages        bool // sessions, so that pages can ask
+	byReference    bool      // requests, so they are served
+	asks           bool      // a fixed prompt, which beats a silent login's
+	backchannel    bool      // it tells of logouts
+	frontchannel   bool      // likewise, through the browser
+	manages        bool      // sessions, so that pages can ask
+	noRoles        sync.Once // the warning about it
 }
 
 // providers checks all of them together and each by itself.

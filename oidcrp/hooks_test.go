@@ -166,6 +166,23 @@ func TestOnLoginSeesAndChanges(t *testing.T) {
 	}
 }
 
+// Roles that never come look like users without roles: the operator is told,
+// once.
+func TestMissingRolesClaimIsLogged(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].RolesClaim = "/realm_access/roles" })
+	for range 2 {
+		a.signIn()
+	}
+	if n := strings.Count(a.log.String(), `msg="no roles" provider=test claim=/realm_access/roles`); n != 1 {
+		t.Errorf("%d lines\n%s", n, a.log)
+	}
+	fine := newApp(t, oidcrptest.NewProvider(t), nil)
+	fine.signIn()
+	if strings.Contains(fine.log.String(), `msg="no roles"`) {
+		t.Error(fine.log)
+	}
+}
+
 func TestOnLoginReadsClaims(t *testing.T) {
 	var email, groups string
 	var verified bool
@@ -418,6 +435,21 @@ func TestResumeLeadsNowhereElse(t *testing.T) {
 	b := p.browse()
 	b.Get(p.URL + "/reports")
 	p.shows(p.accept(b), "page of alice at /")
+	if log := p.log.String(); !strings.Contains(log, `msg="return URL replaced by the home page"`) || !strings.Contains(log, "return_to=https://evil.example/ ") {
+		t.Errorf("the mistake is not in the log: %s", log)
+	}
+}
+
+func TestReturnToOfOnLoginIsJudged(t *testing.T) {
+	for to, warns := range map[string]bool{"/welcome": false, "": false, "//evil.example/?secret=1": true, "/auth/login": true} {
+		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+			c.OnLogin = func(_ context.Context, l *oidcrp.Login) error { l.ReturnTo = to; return nil }
+		})
+		a.shows(a.browse().Get(a.URL+"/auth/login?return_to=https://evil.example/"), "home of alice")
+		if log := a.log.String(); strings.Contains(log, "return URL replaced") != warns || strings.Contains(log, "secret=1") {
+			t.Errorf("%q: %s", to, log)
+		}
+	}
 }
 
 // The address under which form_post logins go on is no way around the page.

@@ -137,7 +137,7 @@ func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts Login
 	if opts.ReturnTo == "" {
 		opts.ReturnTo = rp.here(r)
 	} else {
-		opts.ReturnTo = rp.target(opts.ReturnTo)
+		opts.ReturnTo = rp.chosen(r.Context(), opts.ReturnTo)
 	}
 	rp.challenge(w, r, opts)
 }

@@ -148,7 +148,7 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 	step := rp.endLocally(w, r, opts.Everywhere)
 	step.LocalOnly = opts.LocalOnly
 	if opts.ReturnTo != "" {
-		step.ReturnTo = rp.target(opts.ReturnTo)
+		step.ReturnTo = rp.chosen(r.Context(), opts.ReturnTo)
 	}
 	ticket, err := rp.sealStep(step)
 	if err != nil {

@@ -329,6 +329,10 @@ func TestLogoutFromCode(t *testing.T) {
 		}
 	}
 
+	if n := strings.Count(a.log.String(), `msg="return URL replaced by the home page"`); n != 1 {
+		t.Errorf("%d warnings about the way astray\n%s", n, a.log)
+	}
+
 	// Whose session has ended already.
 	b := a.signIn()
 	a.clock.advance(13 * time.Hour)

@@ -151,20 +151,21 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}
 	answer := judged("Resume", func() error { return update(login) })
+	returnTo := rp.chosen(r.Context(), login.ReturnTo)
 	d := unpaused(rec)
 	kept := rp.keep(login)
 	d.Values, d.Roles = kept.Values, kept.Roles
-	path, err := rp.pause(w, r, answer, d, login.ReturnTo)
+	path, err := rp.pause(w, r, answer, d, returnTo)
 	if err != nil {
-		return rp.because(p, login.ReturnTo, err)
+		return rp.because(p, returnTo, err)
 	}
 	if path != "" {
 		return rp.redirect(w, r, path)
 	}
 	if err := rp.startSession(w, r, d, before, rec.Started()); err != nil {
-		return rp.because(p, login.ReturnTo, err)
+		return rp.because(p, returnTo, err)
 	}
-	return rp.redirect(w, r, rp.target(login.ReturnTo))
+	return rp.redirect(w, r, returnTo)
 }
 
 // dropPaused ends a login that waits: who signs in or out meanwhile has decided

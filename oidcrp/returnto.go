@@ -1,6 +1,7 @@
 package oidcrp
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -108,6 +109,21 @@ func (rp *RelyingParty) here(r *http.Request) string {
 		raw = rp.site.path + raw
 	}
 	return rp.target(raw)
+}
+
+// chosen is target for what the application itself chose: where it is replaced
+// by home, somebody should know. "" is home.
+func (rp *RelyingParty) chosen(ctx context.Context, raw string) string {
+	path, ok := rp.site.returnTo(raw)
+	if ok && !rp.owns(path) {
+		return path
+	}
+	if raw == "" {
+		return rp.site.home()
+	}
+	shown, _, _ := strings.Cut(raw, "?")
+	rp.log.WarnContext(ctx, "return URL replaced by the home page", "return_to", shown, "want", "a page of the application below "+rp.site.url(rp.site.home()))
+	return rp.site.home()
 }
 
 // target is where raw leads, or home if that is not a page of this site that

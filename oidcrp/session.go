@@ -3,6 +3,9 @@ package oidcrp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -73,6 +76,24 @@ func sessionOf(ctx context.Context) (*Session, error) {
 		return nil, ErrAnonymous
 	}
 	return &c.session, nil
+}
+
+// Format prints handle and provider, or "anonymous", whatever the verb: claims
+// are not for logs.
+func (s *Session) Format(f fmt.State, _ rune) {
+	text := "anonymous"
+	if s != nil {
+		text = "session " + s.Handle() + " at " + s.Provider()
+	}
+	io.WriteString(f, text)
+}
+
+// LogValue is handle and provider, or "anonymous".
+func (s *Session) LogValue() slog.Value {
+	if s == nil {
+		return slog.StringValue("anonymous")
+	}
+	return slog.GroupValue(slog.String("session", s.Handle()), slog.String("provider", s.Provider()))
 }
 
 // Provider returns the Name of the provider the user signed in with.

@@ -1,11 +1,13 @@
 package oidcrp_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -95,11 +97,64 @@ func TestStrings(t *testing.T) {
 	}
 }
 
+// Whoever prints a session or a login shows no claims by it.
+func TestPrintedSessionsTellNoClaims(t *testing.T) {
+	var login string
+	var logs bytes.Buffer
+	text, structured := slog.New(slog.NewTextHandler(&logs, nil)), slog.New(slog.NewJSONHandler(&logs, nil))
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.OnLogin = func(_ context.Context, l *oidcrp.Login) error {
+			l.Set("plan", "canary")
+			login = fmt.Sprintf("%v %+v %#v %s %q %v", l, l, l, l, *l, struct{ L *oidcrp.Login }{l})
+			text.Info("login", "by", l)
+			structured.Info("login", "by", l)
+			return nil
+		}
+	})
+	b := a.signIn()
+	for _, secret := range []string{"alice", "Alice", "canary", "admin"} {
+		if strings.Contains(login+logs.String(), secret) {
+			t.Errorf("%q is in %s\n%s", secret, login, logs.String())
+		}
+	}
+	if !strings.HasPrefix(login, "login at test ") {
+		t.Error(login)
+	}
+	logs.Reset()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(a.sessionCookie(b))
+	a.rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := oidcrp.FromContext(r.Context())
+		printed := fmt.Sprintf("%v %+v %#v %s", s, s, s, s)
+		text.Info("session", "of", s)
+		structured.Info("session", "of", s)
+		want := "session " + s.Handle() + " at test"
+		if !strings.HasPrefix(printed, want+" "+want) || !strings.Contains(logs.String(), s.Handle()) {
+			t.Errorf("%s\n%s", printed, logs.String())
+		}
+		for _, secret := range []string{"alice", "Alice", "canary", "admin"} {
+			if strings.Contains(printed+logs.String(), secret) {
+				t.Errorf("%q is in %s\n%s", secret, printed, logs.String())
+			}
+		}
+		text.Info("nobody", "of", (*oidcrp.Session)(nil))
+		if nobody := fmt.Sprint((*oidcrp.Session)(nil)); nobody != "anonymous" {
+			t.Error(nobody)
+		}
+		if !strings.Contains(logs.String(), "of=anonymous") {
+			t.Error(logs.String())
+		}
+	})).ServeHTTP(httptest.NewRecorder(), r)
+}
+
 func TestNilSession(t *testing.T) {
 	var s *oidcrp.Session
 	v := reflect.ValueOf(s)
 	for i := range v.NumMethod() {
 		m := v.Type().Method(i)
+		if m.Name == "Format" || m.Name == "LogValue" {
+			continue // they say "anonymous"
+		}
 		args := []reflect.Value{}
 		for j := 1; j < m.Type.NumIn(); j++ {
 			args = append(args, reflect.Zero(m.Type.In(j)))
