@@ -156,10 +156,11 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 
 // TryLogin signs anonymous visitors in without asking them anything, where the
 // only provider still knows them (prompt=none), and otherwise calls next
-// without a session. A failed attempt is not repeated for LoginTimeout. With
-// several providers, and for requests that are no browser's navigation by
-// Sec-Fetch-Mode, it is Load: search engines see the page at once. A browser
-// that keeps no cookies sees a page that says so.
+// without a session. After a failed attempt, and after a sign-out, none is made
+// for LoginTimeout. With several providers, and for requests that are no
+// browser's navigation by Sec-Fetch-Mode, it is Load: search engines see the
+// page at once. A browser that keeps no cookies is shown the page about that,
+// after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && !rp.providers[0].asks && !rp.providers[0].tenantSupplied && isSafe(r.Method) &&

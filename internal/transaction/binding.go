@@ -172,9 +172,10 @@ func (d *Desk) SilentAllowed(r *http.Request) bool {
 	return age >= d.timeout || age < -skew
 }
 
-// Replace gives the browser another binding and forgets the rounds and the
-// silent attempt. Answers to older logins do not get through any more, whether
-// by Back after a logout or into another identity's session.
+// Replace gives the browser another binding and forgets the rounds. Answers to
+// older logins do not get through any more, whether by Back after a logout or
+// into another identity's session. Who has just signed out is not signed in
+// silently at the next page.
 func (d *Desk) Replace(w http.ResponseWriter, r *http.Request) {
 	b, err := newBinding()
 	if err != nil {
@@ -182,6 +183,7 @@ func (d *Desk) Replace(w http.ResponseWriter, r *http.Request) {
 		d.binding.Clear(w)
 		return
 	}
+	b.silent = d.now()
 	_ = d.set(w, b)
 }
 

@@ -77,16 +77,10 @@ func New(c Config) *Desk {
 // The others get ErrSpent. Where Add fails nothing is spent, and its error is
 // returned: the caller must not go on, the visitor may reload.
 func (d *Desk) Spend(ctx context.Context, t *Transaction) error {
-	now := d.now()
-	// The state opens until Timeout after its start, which another node's
-	// clock may have put into our future.
-	until := now.Add(d.timeout + skew)
-	if !d.spent.add(t.ID, now, until) {
-		return ErrSpent
+	if err := d.SpendHere(t); err != nil || d.add == nil {
+		return err
 	}
-	if d.add == nil {
-		return nil
-	}
+	until := d.until()
 	first, err := d.add(ctx, d.spentKey(t), []byte{1}, until)
 	if err != nil {
 		d.spent.remove(t.ID)
@@ -97,6 +91,20 @@ func (d *Desk) Spend(ctx context.Context, t *Transaction) error {
 	}
 	return nil
 }
+
+// SpendHere is Spend on this node alone: for answers that bring nothing to
+// redeem, which anybody can make without end.
+func (d *Desk) SpendHere(t *Transaction) error {
+	if !d.spent.add(t.ID, d.now(), d.until()) {
+		return ErrSpent
+	}
+	return nil
+}
+
+// until is when a transaction cannot be open any more: the state opens until
+// Timeout after its start, which another node's clock may have put into our
+// future.
+func (d *Desk) until() time.Time { return d.now().Add(d.timeout + skew) }
 
 // spentKey tells a reader of the store nothing, and has the form of all our
 // record keys.
