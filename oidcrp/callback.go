@@ -42,7 +42,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	if mismatch == nil {
 		mismatch = p.CheckResponse(ctx, resp)
 	}
-	if err := rp.desk.Spend(ctx, tx); err != nil {
+	if err := rp.spend(ctx, tx, resp); err != nil {
 		return rp.heal(w, r, p, tx, resp, err)
 	}
 	rp.desk.Clear(w, tx)
@@ -57,6 +57,15 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
 	return err
+}
+
+// spend uses the transaction up. An error brings nothing to redeem: strangers
+// could fill the store with the marks of theirs.
+func (rp *RelyingParty) spend(ctx context.Context, tx *transaction.Transaction, resp *provider.Response) error {
+	if resp.Error != "" {
+		return rp.desk.SpendHere(tx)
+	}
+	return rp.desk.Spend(ctx, tx)
 }
 
 // finish goes on with an answer whose transaction is spent.
@@ -142,6 +151,11 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
 	if !lost || tx == nil || resp.Error != "" || !startedAt(r.Context(), p, tx) {
 		return rp.because(p, returnTo, err)
+	}
+	if foreignForm(r) && !errors.Is(err, transaction.ErrNoBinding) {
+		// Whether somebody is signed in is seen by GET only.
+		q := url.Values{handedOver: {""}, paramState: {tx.State}}
+		return rp.redirect(w, r, p.callback+"?"+q.Encode())
 	}
 	if rp.signedIn(w, r) {
 		return rp.redirect(w, r, returnTo)
