@@ -180,6 +180,10 @@ func (e *answered) Unwrap() []error { return []error{e.error, e.answer} }
 
 // report writes the one line for the operator and the event.
 func (rp *RelyingParty) report(ctx context.Context, e *Error) {
+	if errors.Is(e.Err, context.Canceled) && ctx.Err() != nil {
+		rp.log.DebugContext(ctx, "visitor gone", "step", e.Step, "id", e.ID, "err", e.Err)
+		return // nothing failed but the wait for it
+	}
 	level := slog.LevelWarn
 	switch e.reason {
 	case "login_required", "not_found", "method":

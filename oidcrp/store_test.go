@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -484,6 +485,53 @@ func TestCopiedCookieIsDeadAfterLogoutWithoutAStore(t *testing.T) {
 	a.op.SetNow(a.clock.now)
 	if who := a.whoHas(a.sessionCookie(a.signIn())); who != "alice" {
 		t.Errorf("a later session of the same user is %s", who)
+	}
+}
+
+// Errors can be brought without end, and without any login at a provider.
+func TestStrangersDoNotFillTheStore(t *testing.T) {
+	store := adding{newPlain()}
+	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.AuthorizationError("access_denied", "")), func(c *oidcrp.Config) { c.Store = store })
+	b := a.browse()
+	callback := a.stopAtCallback(b, "/reports")
+	a.refused(b.Get(callback), http.StatusBadRequest, "cancelled")
+	a.refused(b.Get(callback), http.StatusBadRequest, "expired")
+	store.mu.Lock()
+	defer store.mu.Unlock()
+	if len(store.records) != 0 {
+		t.Errorf("%d records", len(store.records))
+	}
+}
+
+// A visitor who goes away is no outage.
+func TestVisitorsWhoGoAwayAreNotReported(t *testing.T) {
+	for name, store := range map[string]oidcrp.Store{"in memory": oidcrp.NewMemoryStore(), "elsewhere": newPlain()} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+				c.Store, c.StillAllowed = store, func(ctx context.Context, _ *oidcrp.Session) error { return ctx.Err() }
+			})
+			b := a.signIn()
+			callback := a.stopAtCallback(a.browse(), "/reports")
+			a.clock.advance(6 * time.Minute)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, target := range []string{"/reports", "/auth/me", "/auth/login", strings.TrimPrefix(callback, a.URL)} {
+				r := httptest.NewRequest("GET", target, nil).WithContext(gone)
+				r.Header.Set("Accept", "text/html")
+				for _, c := range b.Cookies(a.URL + "/") {
+					r.AddCookie(c)
+				}
+				a.rp.Load(a.handler()).ServeHTTP(httptest.NewRecorder(), r)
+			}
+			for _, kind := range []oidcrp.EventKind{oidcrp.StoreFailed, oidcrp.ProviderFailed, oidcrp.RequestFailed} {
+				if all := a.events.of(kind); len(all) != 0 {
+					t.Errorf("%+v", all)
+				}
+			}
+			if strings.Contains(a.log.String(), "level=ERROR") {
+				t.Error(a.log)
+			}
+		})
 	}
 }
 

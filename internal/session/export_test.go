@@ -2,8 +2,9 @@ package session
 
 import "time"
 
-// MaxRecord, MaxSealed and MaxEnded are the bounds tests go up to.
+// The bounds tests go up to.
 const (
+	MaxAsked  = maxAsked
 	MaxRecord = maxRecord
 	MaxSealed = maxSealed
 )

@@ -1,14 +1,60 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
+
+// Whatever hangs is not asked more and more.
+func TestHangingStoreIsNotAskedWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, true, nil)
+		var b browser
+		h.start(&b, person("bob"))
+		release := make(chan struct{})
+		var asked atomic.Int32
+		h.store.before = func(string, string) error {
+			asked.Add(1)
+			<-release
+			return nil
+		}
+		gone, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		load := func(ctx context.Context) error {
+			_, err := h.Load(ctx, httptest.NewRecorder(), b.request(), true)
+			return err
+		}
+		var wg sync.WaitGroup
+		for range session.MaxAsked + 100 {
+			wg.Go(func() {
+				if err := load(gone); !errors.Is(err, session.ErrStore) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		began := time.Now()
+		if err := load(t.Context()); !errors.Is(err, session.ErrStore) || time.Since(began) != 0 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		if n := asked.Load(); n != session.MaxAsked {
+			t.Errorf("%d calls are under way", n)
+		}
+		close(release)
+		synctest.Wait()
+		if err := load(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
 
 // A store that does not answer, and does not heed the context, holds nobody up
 // for long: Find for a request, the rest for a sign-out.

@@ -27,10 +27,15 @@ const leastLife = 2 * time.Second
 // read with every request.
 const maxSealed = 48 << 10
 
+// maxAsked bounds the calls under way: those to a store that hangs, and heeds
+// no context, would pile up.
+const maxAsked = 1024
+
 // backend is a Store with its traps removed: the best variant of each method
 // is called, for a bounded time, a panic is an error, every error is ErrStore.
 type backend struct {
 	prompt bool // it never waits for anything
+	asked  chan struct{}
 	find   func(ctx context.Context, key string) ([]byte, bool, error)
 	commit func(ctx context.Context, key string, b []byte, expiry time.Time) error
 	remove func(ctx context.Context, key string) error
@@ -40,6 +45,7 @@ func newBackend(s Store) *backend {
 	memory, prompt := s.(*MemoryStore)
 	b := &backend{
 		prompt: prompt,
+		asked:  make(chan struct{}, maxAsked),
 		find: func(ctx context.Context, key string) ([]byte, bool, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, false, err
@@ -124,8 +130,16 @@ type answer struct {
 func (b *backend) call(ctx context.Context, what string, ask func(context.Context) answer) answer {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
+	select {
+	case b.asked <- struct{}{}:
+	default:
+		return answer{err: fmt.Errorf("%w: %s: %d calls are under way already", ErrStore, what, maxAsked)}
+	}
 	came := make(chan answer, 1)
-	go func() { came <- asked(ctx, what, ask) }()
+	go func() {
+		defer func() { <-b.asked }()
+		came <- asked(ctx, what, ask)
+	}()
 	select {
 	case a := <-came:
 		return a
