@@ -282,13 +282,13 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Value(pausedLogin) != string(tx.ID[:])) {
 		err = session.ErrNone
 	}
-	if errors.Is(err, session.ErrNone) { // finished before
+	if err == nil {
+		err = rp.paused.Claim(r.Context(), rec)
+	}
+	if errors.Is(err, session.ErrNone) { // finished before, or just now
 		return rp.heal(w, r, p, tx, &provider.Response{}, transaction.ErrSpent)
 	}
 	if err != nil {
-		return rp.because(p, tx.ReturnTo, err)
-	}
-	if err := rp.paused.End(r.Context(), headers{}, kept, rec); err != nil {
 		return rp.because(p, tx.ReturnTo, err)
 	}
 	returnTo := rp.target(rec.Value(pausedReturnTo))

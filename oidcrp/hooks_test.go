@@ -282,7 +282,7 @@ func TestPauseAndResume(t *testing.T) {
 			if len(p.events.of(oidcrp.LoginSucceeded)) != 1 {
 				t.Error("no event")
 			}
-			p.answers(p.accept(b), http.StatusBadRequest, "expired") // and again
+			p.shows(p.accept(b), "page of alice at /") // and again
 			p.answers(b.Get(p.URL+"/terms"), http.StatusTeapot, "expired true")
 			p.shows(b.Get(p.URL+"/reports"), "page of alice")
 		})
@@ -298,7 +298,10 @@ func TestCopiedPauseIsSpent(t *testing.T) {
 			paused := p.pauseCookie(b)
 			p.shows(p.accept(b), "page of alice")
 			b.SetCookie(p.URL+"/", paused.Name+"="+paused.Value+"; Path=/")
-			p.answers(p.accept(b), http.StatusBadRequest, "expired")
+			p.shows(p.accept(b), "page of alice at /")
+			if n := len(p.events.of(oidcrp.LoginSucceeded)); n != 1 {
+				t.Errorf("%d sessions were started", n)
+			}
 		})
 	}
 }
@@ -512,6 +515,62 @@ func TestPauseOverASession(t *testing.T) {
 	}
 }
 
+// A form sent twice decides once: the second waits for nothing and goes on.
+func TestResumeHappensOnce(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			p := newPausing(t, oidcrptest.NewProvider(t), "", store)
+			b := p.browse()
+			p.shows(b.Get(p.URL+"/reports?a=b"), "terms for alice")
+			entered, leave := make(chan struct{}), make(chan struct{})
+			var calls atomic.Int32
+			p.update.set(func(*oidcrp.Login) error {
+				if calls.Add(1) == 1 {
+					close(entered)
+					<-leave
+				}
+				return nil
+			})
+			post := func() *http.Response {
+				return p.with(b, "POST", "/accept", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Accept", "text/html")
+			}
+			first := make(chan *http.Response)
+			go func() { first <- post() }()
+			<-entered
+			second := post()
+			close(leave)
+			for _, res := range []*http.Response{second, <-first} {
+				if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != p.URL+"/reports?a=b" {
+					t.Errorf("%d %q", res.StatusCode, res.Header.Get("Location"))
+				}
+			}
+			p.noSessionIn(second.Header)
+			if n := calls.Load(); n != 1 || len(p.events.of(oidcrp.LoginSucceeded)) != 1 {
+				t.Errorf("update was called %d times, sessions started: %d", n, len(p.events.of(oidcrp.LoginSucceeded)))
+			}
+		})
+	}
+}
+
+// Whom update turned away can correct the form and send it again.
+func TestResumeAfterARefusal(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			p := newPausing(t, oidcrptest.NewProvider(t), "", store)
+			b := p.browse()
+			b.Get(p.URL + "/reports")
+			for _, answer := range []error{&oidcrp.Refusal{Message: "Accept the terms, please."}, errors.New("database down"), &oidcrp.Pause{Path: "/more"}} {
+				p.update.set(func(l *oidcrp.Login) error { return answer })
+				p.accept(b)
+				p.shows(b.Get(p.URL+"/terms"), "terms for alice")
+			}
+			p.update.set(func(*oidcrp.Login) error { return nil })
+			p.shows(p.accept(b), "page of alice at /reports")
+			p.answers(b.Get(p.URL+"/terms"), http.StatusTeapot, "expired true")
+		})
+	}
+}
+
 func TestSignOutAfterAPauseNamesTheUser(t *testing.T) {
 	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
 	b := p.browse()
@@ -601,8 +660,7 @@ func TestPausedLoginIsOverAfterAnother(t *testing.T) {
 	p.onLogin.set(func(*oidcrp.Login) error { return nil })
 	p.op.SignInAs("bob")
 	p.shows(b.Get(p.URL+"/auth/login?return_to=/reports"), "page of bob")
-	p.refused(p.accept(b), http.StatusBadRequest, "expired")
-	p.shows(b.Get(p.URL+"/"), "page of bob")
+	p.shows(p.accept(b), "page of bob at /")
 }
 
 func TestPausePageBehindProtect(t *testing.T) {

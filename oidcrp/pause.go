@@ -121,7 +121,9 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 
 // Resume ends a pause: it calls update with the paused login, starts the
 // session, and sends the visitor where the login was to lead. update may call
-// Set, and change Roles and ReturnTo; OnLogin is not called again. An error of
+// Set, and change Roles and ReturnTo; OnLogin is not called again. A form sent
+// twice calls it once, on each node; without a paused login who is signed in is
+// sent to BaseURL. An error of
 // update is handled as OnLogin's would be: *[Refusal], *[Pause] to another
 // page. It answers the request, and refuses one that is not a POST from our
 // own origin: no guard has seen it, since nobody is signed in yet.
@@ -139,6 +141,9 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 		return err
 	}
 	rec, err := rp.pausedRecord(w, r)
+	if errors.Is(err, ErrLoginExpired) && rp.signedIn(w, r) {
+		return rp.redirect(w, r, rp.site.home()) // the form was sent again
+	}
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
@@ -150,7 +155,22 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}
-	answer := judged("Resume", func() error { return update(login) })
+	// A form sent twice at once decides once, and the second goes where the
+	// first leads. The login waits on should update turn the visitor away.
+	if _, taken := rp.resuming.LoadOrStore(rec.Handle(), true); taken {
+		return rp.redirect(w, r, rp.target(login.ReturnTo))
+	}
+	defer rp.resuming.Delete(rec.Handle())
+	if _, err := rp.pausedRecord(w, r); errors.Is(err, ErrLoginExpired) { // just now
+		return rp.redirect(w, r, rp.target(login.ReturnTo))
+	} else if err != nil {
+		return rp.because(p, login.ReturnTo, err)
+	}
+	return rp.decide(w, r, p, rec, login, judged("Resume", func() error { return update(login) }))
+}
+
+// decide does what update answered about the paused login of rec.
+func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *providerEntry, rec session.Record, login *Login, answer error) error {
 	returnTo := rp.chosen(r.Context(), login.ReturnTo)
 	d := unpaused(rec)
 	kept := rp.keep(login)
@@ -162,9 +182,17 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if path != "" {
 		return rp.redirect(w, r, path)
 	}
-	if err := rp.startSession(w, r, d, before, rec.Started()); err != nil {
+	err = rp.paused.Claim(r.Context(), rec)
+	if errors.Is(err, session.ErrNone) { // on another node
+		return rp.redirect(w, r, returnTo)
+	}
+	if err == nil {
+		err = rp.startSession(w, r, d, login.Session, rec.Started())
+	}
+	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
+	rp.endPaused(w, r, rec)
 	return rp.redirect(w, r, returnTo)
 }
 
@@ -172,10 +200,14 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 // otherwise, and on a shared computer may be somebody else.
 func (rp *RelyingParty) dropPaused(w http.ResponseWriter, r *http.Request) {
 	_, err := rp.paused.Load(r.Context(), w, r, false)
-	if errors.Is(err, session.ErrNone) {
-		return
+	if !errors.Is(err, session.ErrNone) {
+		rp.endPaused(w, r, session.Record{})
 	}
-	if err := rp.paused.End(r.Context(), w, r, session.Record{}); err != nil {
+}
+
+// endPaused ends one, or that of the request if rec is zero.
+func (rp *RelyingParty) endPaused(w http.ResponseWriter, r *http.Request, rec session.Record) {
+	if err := rp.paused.End(r.Context(), w, r, rec); err != nil {
 		rp.log.WarnContext(r.Context(), "paused login not removed", "err", err)
 	}
 }

@@ -32,6 +32,7 @@ type RelyingParty struct {
 	sessions   *session.Keeper
 	paused     *session.Keeper // logins that wait for a page of the application
 	pausedName string          // of its cookie
+	resuming   sync.Map        // handles of those being resumed
 	hint       hintCookie
 	watched    jsonCookie[watched]
 	tickets    *cookie.Box      // sealed steps of a sign-out

@@ -323,6 +323,14 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 	return k.end(ctx, e)
 }
 
+// Claim ends a session that nobody may have ended before: of several at once,
+// one succeeds and the others get ErrEnded.
+func (k *Keeper) Claim(ctx context.Context, rec Record) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return k.supersede(ctx, &ending{handle: rec.handle(), until: rec.ends()}, k.now(), true)
+}
+
 // EndByHandle ends the session that has this [Record.Handle]. One that does not
 // exist is no error.
 func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
