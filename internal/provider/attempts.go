@@ -14,6 +14,8 @@ import (
 const (
 	firstBackoff = time.Second
 	lastBackoff  = time.Minute
+	// Nobody can sign in while nothing was ever got.
+	lastBackoffUnknown = 10 * time.Second
 )
 
 // attempts is the state of getting something from the provider: one attempt at
@@ -89,7 +91,7 @@ func (p *Provider) attempt(ctx context.Context, a *attempts, f *flight) {
 		a.failures, a.nextTry = 0, time.Time{}
 		return
 	}
-	wait := backoff(a.failures)
+	wait := backoff(a.failures, a.have())
 	if u, ok := errors.AsType[*Unavailable](err); ok {
 		wait = max(wait, u.Retry)
 		u.Retry = wait
@@ -113,9 +115,14 @@ func (a *attempts) guarded(ctx context.Context) (err error) {
 }
 
 // backoff is the rest after so many earlier failures: doubling, and a little
-// less at random, so that nodes do not come back together.
-func backoff(failures int) time.Duration {
-	return jitter(min(firstBackoff<<min(failures, 10), lastBackoff))
+// less at random, so that nodes do not come back together. known says whether
+// there is something to serve meanwhile.
+func backoff(failures int, known bool) time.Duration {
+	longest := lastBackoffUnknown
+	if known {
+		longest = lastBackoff
+	}
+	return jitter(min(firstBackoff<<min(failures, 10), longest))
 }
 
 // jitter takes up to a tenth away.

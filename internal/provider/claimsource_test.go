@@ -1,10 +1,14 @@
 package provider_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -98,6 +102,38 @@ func TestClaimSourcesOfTheIDToken(t *testing.T) {
 	login, err := complete(f, f.new(t, withSources(f), func(s *provider.Settings) { s.UserInfo = provider.UserInfoOff }))
 	if err != nil || string(login.Claims["credit_score"]) != "650" {
 		t.Errorf("got %+v, %v", login, err)
+	}
+}
+
+// A fetch of a source's keys outlives the request, and is waited for.
+func TestWaitForTheKeysOfAClaimSource(t *testing.T) {
+	f := newFakeWithBank(t)
+	f.userInfo = refer(map[string]any{"JWT": bank(map[string]any{"credit_score": 650, "iss": f.URL + "/bank", "sub": "customer 17"})})
+	asked, release := make(chan struct{}), make(chan struct{})
+	var landed atomic.Bool
+	f.handle("/bank/jwks", func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-release
+		landed.Store(true)
+	})
+	p := f.new(t, withSources(f))
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan error)
+	go func() {
+		_, err := p.Complete(ctx, &provider.Response{Code: theCode}, f.expected())
+		gone <- err
+	}()
+	<-asked
+	cancel()
+	<-gone
+	impatient, stop := context.WithTimeout(context.Background(), time.Millisecond)
+	defer stop()
+	if err := p.Wait(impatient); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait with a fetch under way: %v", err)
+	}
+	close(release)
+	if err := p.Wait(context.Background()); err != nil || !landed.Load() {
+		t.Errorf("Wait did not: %v", err)
 	}
 }
 

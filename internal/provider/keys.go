@@ -197,7 +197,7 @@ func (k *keySet) refresh(ctx context.Context, seen *publicKeys, begun int, stran
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return seen, true, fmt.Errorf("waiting for the key set: %w", ctx.Err())
+		return seen, true, &Unavailable{What: "key set", Err: fmt.Errorf("not there in time: %w", ctx.Err())}
 	}
 	if f.err != nil {
 		return seen, f.number > begun, f.err

@@ -71,6 +71,11 @@ func (p *Provider) Wait(ctx context.Context) error {
 		return err
 	}
 	p.keys.wait(ctx)
+	for _, source := range p.claimSources {
+		if source.keys != nil {
+			source.keys.wait(ctx)
+		}
+	}
 	return context.Cause(ctx)
 }
 
