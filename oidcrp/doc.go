@@ -5,6 +5,10 @@
 // middleware for net/http and works with any router that takes an
 // [http.Handler].
 //
+//	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS")) // openssl rand -base64 32
+//	if err != nil {
+//		log.Fatal(err)
+//	}
 //	rp, err := oidcrp.New(oidcrp.Config{
 //		BaseURL:    "https://app.example.com",
 //		CookieKeys: keys,
@@ -68,8 +72,10 @@
 // signed in goes where it led, and others start again, at most twice. Nothing
 // loops, whatever drops our cookies.
 //
-// Only navigations are redirected. Anything else, such as fetch, gets 401 and
-// a problem document (RFC 9457):
+// Only navigations are redirected. A request navigates if its Sec-Fetch-Mode is
+// navigate; without that header, if it is a GET or HEAD that accepts text/html,
+// or a POST that does, as of a form. Anything else, such as fetch, gets 401 and a
+// problem document (RFC 9457):
 //
 //	{"type": "about:blank", "title": "Unauthorized", "status": 401,
 //	 "reason": "login_required", "login": "https://app.example.com/auth/login", "id": "…"}
@@ -167,6 +173,21 @@
 // either setting a request asks the Store for the session and three markers,
 // the markers at once.
 //
+// With [Config.IdleTimeout] and without a Store, the answer to a slow request may
+// bring back the cookie that a login or Update has replaced meanwhile. Its
+// session has ended, so that the visitor has to sign in once more.
+//
+// The cookies are named oidcrp_, what they are for, and a short hash of BaseURL,
+// behind __Host- or, where the path is not "/", __Secure-, on https. All are
+// HttpOnly and, but for the two of a login when some provider answers by
+// form_post, SameSite=Lax:
+//
+//	s         "/"           the session, as long as it can live
+//	login     "/"           random bytes a login is bound to, LoginTimeout
+//	return0…  the callback  a long return URL, LoginTimeout
+//	paused    "/"           a login that waits at a page of a [Pause], 10 minutes
+//	hint      logout        the ID token for the provider's sign-out, a day longer than the session
+//
 // # Errors
 //
 // A visitor sees a plain page with the right status, a correlation id and a
@@ -177,12 +198,21 @@
 //
 // The reason of a problem document and of an [Event] is a stable code:
 // bad_request, binding, cancelled, cross_origin, ended, expired, forbidden, hook,
-// identifier, internal, invalid_response, lifetime, login_required, loop,
-// media_type, method, misconfigured, not_found, provider_unavailable, refused,
-// state, store_unavailable, too_long; or the check of a token or response that
-// failed, such as aud, exp, iss, nonce, signature or sub.
+// identifier, internal, invalid_response, invalid_token, lifetime,
+// login_required, loop, media_type, method, misconfigured, no_binding,
+// not_found, provider_unavailable, refused, state, store_unavailable, too_long,
+// unknown_issuer; or the check of a token or response that failed, such as
+// aud, exp, iss, nonce, signature or sub.
 //
 // # What remains yours
+//
+// A guard decides once, when a request begins: a stream or WebSocket that
+// outlives [Session.Expires], or should heed a sign-out, has to end by itself.
+// Every application on the host gets our cookies, and behind a reverse proxy of
+// yours they travel on to its upstream: remove them there where it is not to be
+// trusted with them. [Config.CrossOrigin] lets requests through and sends no
+// CORS headers: a CORS handler stands outside Load or Protect and answers the
+// preflight itself. me answers our own origin only.
 //
 // Encryption on the way to browsers; the decision who may do what; a CSRF
 // token where a form must be safe against pages of your own origin; flash

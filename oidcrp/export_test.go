@@ -37,5 +37,13 @@ func WantsIss(rp *RelyingParty, name string) bool {
 	return errors.As(err, &missing) && missing.Check == "iss"
 }
 
+// Failures are the reasons and message keys of failures.
+func Failures() (reasons, messages []string) {
+	for _, f := range failures {
+		reasons, messages = append(reasons, f.reason), append(messages, f.message)
+	}
+	return reasons, messages
+}
+
 // MarkTenant marks a provider as tenant-supplied without the address rules.
 func MarkTenant(rp *RelyingParty, name string) { rp.byName[name].tenantSupplied = true }

@@ -159,6 +159,9 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	if errors.As(err, &answer) {
 		e.Err = &answered{e.Err, &ProviderError{answer.Code, answer.Description, answer.URI, answer.Status}}
 	}
+	if e.reason == "invalid_response" && errors.As(e.Err, new(*ProviderError)) {
+		e.message = "error.provider_refused" // and no check failed
+	}
 	var down *provider.Unavailable
 	if errors.As(err, &down) {
 		e.retryAfter = down.RetryAfter()

@@ -35,7 +35,7 @@ func (rp *RelyingParty) serveInitiate(w http.ResponseWriter, r *http.Request) er
 	}
 	p := rp.byIssuer(q.Get("iss"))
 	if p == nil {
-		return errUnknownIssuer
+		return &Error{RetryURL: rp.LoginURL(LoginOptions{ReturnTo: rp.target(q.Get("target_link_uri"))}), Err: errUnknownIssuer}
 	}
 	opts := LoginOptions{Provider: p.name, ReturnTo: rp.target(q.Get("target_link_uri"))}
 	if hint := q.Get("login_hint"); len(hint) <= maxHint {
