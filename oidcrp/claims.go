@@ -117,7 +117,9 @@ func (l *Login) Text(claim string) string {
 func (l *Login) EmailVerified() bool { return string(l.claims["email_verified"]) == "true" }
 
 // Set stores a small value of the application's own in the session, such as
-// its user id, where no claim can reach it. The empty value removes it.
+// its user id, where no claim can reach it. The empty value removes it. Values
+// do not survive a new login: OnLogin sets them anew, and may take them from
+// [Login.Session].
 func (l *Login) Set(key, value string) {
 	if l.values == nil {
 		l.values = map[string]string{}

@@ -31,7 +31,8 @@ const (
 	clockSkew                = time.Minute
 )
 
-// NoEndpoint blanks an advertised endpoint in [Endpoints].
+// NoEndpoint in [Endpoints] is for an endpoint that the metadata has and this
+// application is not to use.
 const NoEndpoint = "-"
 
 // Endpoints are endpoint addresses that replace the metadata's; [NoEndpoint]

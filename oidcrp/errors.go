@@ -102,7 +102,8 @@ func (e *Refusal) Error() string { return "refused: " + e.Message }
 // Pause holds a verified login back until the visitor did something on a page
 // of the application: registered, accepted terms. See [RelyingParty.Paused].
 type Pause struct {
-	// Path of the page below BaseURL, such as "/terms". Nobody is signed in
+	// Path of the page, relative to BaseURL: "/terms" is
+	// https://example.com/app/terms. Nobody is signed in
 	// there yet: RequireLogin and Protect let the paused visitor pass to
 	// exactly this path; Require with policies does not.
 	Path string

@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// Event is something worth auditing or counting. Every event of one request
-// has the same ID where it has one.
+// Event is something worth auditing or counting.
 type Event struct {
 	Kind     EventKind
 	Step     string // of a refusal or failure, see Error.Step; else ""
 	Time     time.Time
-	ID       string        // correlation id of a refusal or failure
+	ID       string        // correlation id of a refusal or failure, each its own
 	Provider string        // Name, where one was chosen
 	Issuer   string        // where known
 	Subject  string        // where known

@@ -213,7 +213,8 @@ func (rp *RelyingParty) endPaused(w http.ResponseWriter, r *http.Request, rec se
 }
 
 // Update changes the application's own values of the visitor's session, "" to
-// remove one, and renews the session id, as every change of privilege should.
+// remove one, and renews the session id, and so its Handle, as every change of
+// privilege should. The next login starts without them, see [Login.Set].
 // It must be called before the response is written; this request keeps the
 // session it has, though Update may be called again. It returns
 // [ErrNotLoaded], [ErrAnonymous] also when the session was ended or updated by

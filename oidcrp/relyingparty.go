@@ -243,7 +243,8 @@ func (rp *RelyingParty) owns(target string) bool {
 
 // ServeHTTP answers the package's own addresses below [Config.Prefix] and the
 // providers' callback paths, and 404 to anything else. Load and Protect answer
-// them too, so mounting it is needed only where neither is used.
+// them too, so mounting it is needed only where neither is used. Mount it with
+// Prefix in the path: do not strip it.
 func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, ok := rp.route(r.URL.EscapedPath())
 	if !ok {

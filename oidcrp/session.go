@@ -193,7 +193,8 @@ func (s *Session) Value(key string) string {
 	return s.rec.Value(key)
 }
 
-// Handle names the session in logs and admin pages. It grants nothing.
+// Handle names the session in logs and admin pages. It grants nothing, and is
+// another after [RelyingParty.Update].
 func (s *Session) Handle() string {
 	if s == nil {
 		return ""
@@ -234,7 +235,8 @@ func (s *Session) Started() time.Time {
 	return s.rec.Started()
 }
 
-// Expires returns when the session ends if it is used no more.
+// Expires returns when the session ends if it is used no more. A guard asks
+// when a request begins: long streams and WebSockets have to look themselves.
 func (s *Session) Expires() time.Time {
 	if s == nil {
 		return time.Time{}

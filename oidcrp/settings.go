@@ -22,9 +22,10 @@ type Config struct {
 
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
 	// newest first. To rotate, append the new key on every node, then move it
-	// to the front, then drop the old one. On a loopback BaseURL none may be
-	// given: random ones are made, with a warning, and sessions end with the
-	// process.
+	// to the front, then drop the old one once SessionLifetime and a day have
+	// passed. They print as they are: do not log a Config. On a loopback BaseURL
+	// they may be left out: random ones are made, with a warning, and sessions
+	// end with the process.
 	CookieKeys [][]byte
 
 	// Providers are the OpenID Providers visitors may sign in with.
@@ -45,7 +46,9 @@ type Config struct {
 
 	// Claims names what a session keeps: exact top-level claims, or JSON
 	// Pointers (RFC 6901) such as "/realm_access/roles". Policies and [Claims]
-	// see only these. Nil: name, email, email_verified, preferred_username.
+	// see only these. Nil: name, email, email_verified, preferred_username. One
+	// that a login does not have is left out: some providers give these to
+	// [Provider.UserInfo] only.
 	Claims []string
 
 	// SessionLifetime ends a session however active its user is: a minute to
@@ -69,7 +72,10 @@ type Config struct {
 	// starts. Nil accepts every verified login. It may call [Login.Set];
 	// returning *[Refusal] shows its message and starts no session; returning
 	// *[Pause] sends the visitor to a page of the application first; any other
-	// error is logged and shown as a plain failure. A panic refuses the login.
+	// error is logged and shown as a plain failure, but [ErrForbidden],
+	// [ErrProviderUnavailable] and the like with page and status of their own. A
+	// panic refuses the login. Values of the session before are not carried over:
+	// see [Login.Session].
 	OnLogin func(ctx context.Context, login *Login) error
 
 	// StillAllowed is asked whether a session may go on, at the first request
@@ -82,7 +88,9 @@ type Config struct {
 
 	// CrossOrigin lists origins, besides our own, whose scripts may send
 	// unsafe requests and open WebSockets through the guards, such as
-	// "https://admin.example.com".
+	// "https://admin.example.com". No CORS headers are sent: a CORS handler
+	// belongs outside Load or Protect, where it answers preflights itself.
+	// Browsers bring the session from origins of the same site only.
 	CrossOrigin []string
 
 	// SiteName is the application's name on our pages. "" leaves it out.
@@ -111,8 +119,9 @@ type Config struct {
 	// .Content. Nothing from elsewhere loads on these pages.
 	Pages *template.Template
 
-	// SignInPath is the application's own sign-in page, below BaseURL, used
-	// instead of the built-in one. [RelyingParty.View] gives it its buttons.
+	// SignInPath is the application's own sign-in page, relative to BaseURL:
+	// "/welcome" is https://example.com/app/welcome. It is used instead of the
+	// built-in one. [RelyingParty.View] gives it its buttons.
 	SignInPath string
 
 	// ErrorPage answers failed navigations instead of the built-in pages:
@@ -125,8 +134,10 @@ type Config struct {
 	// It must be safe for concurrent use. A panic in it is logged and ignored.
 	OnEvent func(ctx context.Context, e Event)
 
-	// Logger receives one line for each refusal and failure. Nil:
-	// slog.Default(). Tokens, codes, cookies and claims are never logged.
+	// Logger receives one line for each refusal and failure, for "signed in" and
+	// "signed out", and warnings. A line's message is the Kind of its event, so
+	// that logging from OnEvent too doubles it. Nil: slog.Default(). Tokens,
+	// codes, cookies and claims are never logged.
 	Logger *slog.Logger
 
 	// WebFinger lists the hosts that may be asked who signs their users in
@@ -242,8 +253,8 @@ type Provider struct {
 	// response (JARM), and refuses others, plain errors excepted.
 	ResponseMode string
 
-	// RedirectPath is the callback path below BaseURL. Default: Prefix +
-	// "/callback/" + Name.
+	// RedirectPath is the callback path, relative to BaseURL: "/signin-acme" is
+	// https://example.com/app/signin-acme. Default: Prefix + "/callback/" + Name.
 	RedirectPath string
 
 	// ACRValues are sent as acr_values, in order of preference. They are a
@@ -296,8 +307,9 @@ type Provider struct {
 	// metadata leaves out. HS256 is accepted only when it is named here. "none" never.
 	Algorithms []string
 
-	// UserInfo says whether the UserInfo endpoint is asked at login, and what
-	// its failure means. A sub that differs always fails the login. An answer
+	// UserInfo says whether the UserInfo endpoint is asked at login, for claims
+	// that ID tokens of this provider lack, and what its failure means. Zero: it
+	// is not asked. A sub that differs always fails the login. An answer
 	// that is signed must verify, and name Issuer and ClientID.
 	UserInfo UserInfoPolicy
 
@@ -373,10 +385,11 @@ type Provider struct {
 
 // LoginOptions are choices for one login.
 type LoginOptions struct {
-	Provider string // Name; "": the only one, or the sign-in page
-	// ReturnTo is a path below BaseURL, as browsers see it, of at most 2,000
-	// bytes; anything else is BaseURL. "": BaseURL, and for Login the page it
-	// is called on.
+	Provider string // Name; "", or one nobody has: the only one, or the sign-in page
+	// ReturnTo is a whole path as browsers see it, with that of BaseURL:
+	// "/app/reports" for https://example.com/app/reports. At most 2,000 bytes;
+	// anything that is no page of the application is BaseURL, which Login warns
+	// of in the log. "": BaseURL, and for Login the page it is called on.
 	ReturnTo string
 
 	Prompt    string            // see Provider.Prompt, which beats it
@@ -386,7 +399,7 @@ type LoginOptions struct {
 
 // LogoutOptions are choices for one sign-out.
 type LogoutOptions struct {
-	ReturnTo   string // path below BaseURL, of a page open to all; "": the signed-out page
+	ReturnTo   string // whole path as browsers see it, "/app/bye", of a page open to all; "": the signed-out page
 	LocalOnly  bool   // leave the provider's session alone
 	Everywhere bool   // end all sessions of this user
 }
@@ -397,7 +410,7 @@ type Login struct {
 	Provider string // Name of the provider
 	Issuer   string
 	Subject  string
-	ReturnTo string // where the visitor will go, a path of this site; may be changed by OnLogin
+	ReturnTo string // where the visitor will go, a whole path as browsers see it, "/app/reports"; may be changed by OnLogin
 	Scopes   []string
 	ACR      string
 	AMR      []string

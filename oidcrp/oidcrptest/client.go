@@ -17,8 +17,10 @@ type Client struct {
 	Secret string // "": a public client
 	Name   string // on the sign-in page; "": ID
 
-	RedirectURLs           []string // compared exactly
-	PostLogoutRedirectURLs []string // compared exactly
+	// Both are compared exactly; RelyingParty.RedirectURLs lists them. A
+	// sign-out that is to come back to none of PostLogoutRedirectURLs is refused.
+	RedirectURLs           []string
+	PostLogoutRedirectURLs []string
 
 	// ResponseTypes are those allowed; nil: all.
 	ResponseTypes []string

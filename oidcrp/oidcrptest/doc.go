@@ -11,6 +11,8 @@
 //	r := oidcrptest.SignedIn(httptest.NewRequest("GET", "/admin", nil), user)
 //	handler.ServeHTTP(rec, r) // guards see the session, and its role
 //
+// An anonymous request of httptest.NewRequest is no navigation, so that a guard
+// answers 401; with the header Accept "text/html" it redirects.
 // [WithSession] does it to a context. [Cookie] gives a cookie for requests
 // that go through the whole of the application, and a [Browser] can start
 // with it. What happens at the login itself takes a provider:
@@ -31,7 +33,8 @@
 //
 //	p := oidcrptest.NewProvider(t)
 //	client := p.AddClient(oidcrptest.Client{
-//		RedirectURLs: []string{"http://localhost:3000/auth/callback/main"},
+//		RedirectURLs:           []string{"http://localhost:3000/auth/callback/main"},
+//		PostLogoutRedirectURLs: []string{"http://localhost:3000/auth/logout"},
 //	})
 //	p.SignInAs("alice") // answer every authorization request at once
 //
@@ -47,9 +50,10 @@
 // and gets, is said by [Client]:
 //
 //	client := p.AddClient(oidcrptest.Client{
-//		RedirectURLs: []string{"http://localhost:3000/auth/callback/main"},
-//		AuthMethod:   "private_key_jwt", JWKS: publicKeys,
-//		RequirePAR:   true, RequireDPoP: true,
+//		RedirectURLs:           []string{"http://localhost:3000/auth/callback/main"},
+//		PostLogoutRedirectURLs: []string{"http://localhost:3000/auth/logout"},
+//		AuthMethod:             "private_key_jwt", JWKS: publicKeys,
+//		RequirePAR:             true, RequireDPoP: true,
 //	})
 //
 // An issuer with https, which FAPI 2.0 wants, is a [NewHandler] behind a server

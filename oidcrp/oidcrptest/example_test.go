@@ -29,8 +29,9 @@ func ExampleStartProvider() {
 		Claims: map[string]any{"roles": []string{"auditor"}},
 	})
 	client := p.AddClient(oidcrptest.Client{
-		ID:           "portal",
-		RedirectURLs: []string{"http://localhost:3000/auth/callback/dev"},
+		ID:                     "portal",
+		RedirectURLs:           []string{"http://localhost:3000/auth/callback/dev"},
+		PostLogoutRedirectURLs: []string{"http://localhost:3000/auth/logout"},
 	})
 	fmt.Println(client.ID, len(client.Secret) > 30)
 	for _, u := range p.Users() {

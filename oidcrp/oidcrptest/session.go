@@ -11,7 +11,8 @@ import (
 
 // WithSession returns ctx with a session of user, as [oidcrp.RelyingParty.Load]
 // would leave it: for calling handlers directly, and through guards too. The
-// session keeps all of the user's claims; its roles are the claim "roles", and
+// session keeps all of the user's claims, whatever Config.Claims says: use
+// [Cookie] to see what is really kept. Its roles are the claim "roles", and
 // acr, amr and auth_time are read from claims too.
 // It panics if the user has no Subject.
 func WithSession(ctx context.Context, user User) context.Context {
@@ -22,7 +23,7 @@ func WithSession(ctx context.Context, user User) context.Context {
 	return ctx
 }
 
-// SignedIn returns r with a session of user, looking as if a page of the
+// SignedIn returns r with a session of user, as WithSession makes it, looking as if a page of the
 // application had sent it in a browser, so that guards let unsafe methods
 // pass. Use it on requests of httptest.NewRequest. The package's own addresses
 // read cookies only: use Cookie there.
