@@ -428,5 +428,5 @@ func (rp *RelyingParty) check(cfg *Config) error {
 func (c *complaints) pages(rp *RelyingParty, cfg *Config) {
 	var err error
 	rp.pages, err = pages.New(cfg.Pages, cfg.Messages)
-	c.addAll("Pages, Messages: ", err)
+	c.addAll("", err)
 }

@@ -104,6 +104,13 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"claim inside another", func(c *oidcrp.Config) { c.Claims = []string{"realm_access", "/realm_access/roles"} }, "is part of"},
 		{"origin with a path", func(c *oidcrp.Config) { c.CrossOrigin = []string{"https://admin.example/x"} }, "CrossOrigin[0]"},
 		{"unknown page", func(c *oidcrp.Config) { c.Pages = template.Must(template.New("login").Parse("x")) }, "Pages"},
+		{"language that is none", func(c *oidcrp.Config) { c.Messages = map[string]map[string]string{"english": {"signin.title": "x"}} }, `Config.Messages: "english"`},
+		{"lost placeholder", func(c *oidcrp.Config) {
+			c.Messages = map[string]map[string]string{"de": {"signin.with": "Anmelden"}}
+		}, "Config.Messages: de: \"signin.with\": {provider} is missing"},
+		{"unknown placeholder", func(c *oidcrp.Config) {
+			c.Messages = map[string]map[string]string{"de": {"error.cross_origin": "{site} {usr}"}}
+		}, "{usr} has no meaning here; the text may have {site}"},
 		{"unknown message", func(c *oidcrp.Config) { c.Messages = map[string]map[string]string{"en": {"nonsense": "x"}} }, "Messages"},
 	}
 	for _, tt := range tests {

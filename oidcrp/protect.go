@@ -332,8 +332,9 @@ func (rp *RelyingParty) sameOrigin(r *http.Request) error {
 	if upgrade { // the standard check lets every GET pass
 		as.Method = http.MethodPost
 	}
-	if err := rp.crossOrigin.Check(&as); err != nil {
-		return fmt.Errorf("%w: %w: %w", ErrForbidden, errCrossOrigin, err)
+	if rp.crossOrigin.Check(&as) != nil {
+		return fmt.Errorf("%w: %w: Origin %.100q with Sec-Fetch-Site %.100q is neither BaseURL's nor one of Config.CrossOrigin",
+			ErrForbidden, errCrossOrigin, r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site"))
 	}
 	return nil
 }

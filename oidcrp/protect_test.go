@@ -403,6 +403,9 @@ func TestForgedRequestsOfABrowser(t *testing.T) {
 	if a.reports.Load() != entered {
 		t.Error("the handler was entered")
 	}
+	if log := a.log.String(); strings.Contains(log, "match Host") || !strings.Contains(log, `Origin \"`+neighbour) {
+		t.Errorf("the log does not say whose request it was: %s", log)
+	}
 	b.Get(a.URL + "/")
 	if page := b.Fetch("POST", "/reports", nil); page.Status != http.StatusOK {
 		t.Errorf("our own script: %v", page)

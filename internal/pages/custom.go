@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
@@ -18,13 +19,14 @@ func (p *Renderer) addMessages(messages map[string]map[string]string) error {
 	var errs []error
 	from := make(map[string]string) // canonical tag to the caller's
 	for _, tag := range slices.Sorted(maps.Keys(messages)) {
-		if !validTag(tag) {
-			errs = append(errs, fmt.Errorf(`messages: %q is no language tag; use one like "de" or "pt-BR"`, tag))
+		// No language has a subtag of more than three letters (RFC 5646 2.2.1).
+		if language, _, _ := strings.Cut(tag, "-"); !validTag(tag) || len(language) > 3 {
+			errs = append(errs, fmt.Errorf(`Messages: %q is no language tag; use one like "de" or "pt-BR"`, tag))
 			continue
 		}
 		known := canonical(tag)
 		if other, twice := from[known]; twice {
-			errs = append(errs, fmt.Errorf("messages: %q and %q are the same language; merge them", other, tag))
+			errs = append(errs, fmt.Errorf("Messages: %q and %q are the same language; merge them", other, tag))
 			continue
 		}
 		from[known] = tag
@@ -45,7 +47,7 @@ func (p *Renderer) addLanguage(tag string, messages map[string]string) error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(messages)) {
 		if err := checkMessage(key, messages[key]); err != nil {
-			errs = append(errs, fmt.Errorf("messages: %s: %q: %w", tag, key, err))
+			errs = append(errs, fmt.Errorf("Messages: %s: %q: %w", tag, key, err))
 			continue
 		}
 		p.texts[tag][key] = messages[key]
@@ -68,9 +70,15 @@ func checkMessage(key, text string) error {
 		return errors.New("is not UTF-8")
 	}
 	var errs []error
-	for _, name := range placeholder.FindAllString(text, -1) {
-		if !slices.Contains(texts[i].placeholders(), name) {
-			errs = append(errs, fmt.Errorf("%s has no meaning here; use one of %v", name, texts[i].placeholders()))
+	has, known := placeholder.FindAllString(text, -1), texts[i].placeholders()
+	for _, name := range has {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("%s has no meaning here; the text may have %s", name, cmp.Or(strings.Join(known, ", "), "none")))
+		}
+	}
+	for _, name := range known {
+		if !slices.Contains(has, name) {
+			errs = append(errs, fmt.Errorf("%s is missing; keep it, since nothing else names it", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -84,7 +92,7 @@ func (p *Renderer) addTemplates(custom *template.Template) error {
 	// A copy, so that neither escaping nor a later Parse is shared.
 	set, err := custom.Clone()
 	if err != nil {
-		return fmt.Errorf("page templates: %w; pass them before executing any", err)
+		return fmt.Errorf("Pages: %w; pass them before executing any", err)
 	}
 	used := make(map[string]bool)
 	for _, name := range append(Names(), "layout") {
@@ -96,7 +104,7 @@ func (p *Renderer) addTemplates(custom *template.Template) error {
 	var errs []error
 	for _, name := range templateNames(set) {
 		if !used[name] {
-			errs = append(errs, fmt.Errorf("page templates: %q is not one of %s or layout, nor used by one; rename it, or remove it", name, strings.Join(Names(), ", ")))
+			errs = append(errs, fmt.Errorf("Pages: %q is not one of %s or layout, nor used by one; rename it, or remove it", name, strings.Join(Names(), ", ")))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.own)) {

@@ -1,13 +1,21 @@
 package pages
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // message is one text in the built-in languages. {site}, {provider} and
 // {user} stand for names, and for the "generic" texts where there is no name;
 // a translation may use those that its English text uses.
 type message struct{ key, en, th string }
 
-func (m message) placeholders() []string { return placeholder.FindAllString(m.en, -1) }
+// placeholders are those of the English text, each once.
+func (m message) placeholders() []string {
+	all := placeholder.FindAllString(m.en, -1)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 var texts = []message{
 	{"site.generic", "this site", "เว็บไซต์นี้"},

@@ -526,6 +526,8 @@ func TestMistakesFailTheTest(t *testing.T) {
 		"form not there":        {func(b *oidcrptest.Browser) { b.Get(page); b.SubmitForm("Other", nil) }, `no form "Other"`},
 		"field not there":       {func(b *oidcrptest.Browser) { b.Get(page); b.SubmitForm("Go", url.Values{"b": {"1"}}) }, `no field "b"`},
 		"link not there":        {func(b *oidcrptest.Browser) { b.Get(page); b.Follow("Other") }, `no link "Other"`},
+		"link in plain text":    {func(b *oidcrptest.Browser) { b.Get(s.at("localhost", "/", "plain", "")); b.Follow("Other") }, "text/plain: only HTML"},
+		"form in plain text":    {func(b *oidcrptest.Browser) { b.Get(s.at("localhost", "/", "plain", "")); b.SubmitForm("Other", nil) }, "text/plain: only HTML"},
 		"form before any page":  {func(b *oidcrptest.Browser) { b.SubmitForm("", nil) }, "no page yet"},
 		"back from the first":   {func(b *oidcrptest.Browser) { b.Get(page); b.Back() }, "no page to go back to"},
 		"no URL":                {func(b *oidcrptest.Browser) { b.Get("/relative") }, "not an http or https URL"},

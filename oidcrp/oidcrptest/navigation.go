@@ -63,7 +63,7 @@ func (b *Browser) Follow(link string) *Page {
 			return b.visit(n)
 		}
 	}
-	b.t.Fatalf("oidcrptest: no link %q on %v: %q", link, page.URL, page.Text())
+	b.t.Fatalf("oidcrptest: no link %q on %v%s: %q", link, page.URL, page.notHTML(), page.Text())
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (b *Browser) SubmitForm(match string, values url.Values) *Page {
 	page := b.mustPage()
 	form, button := page.findForm(match)
 	if form == nil {
-		b.t.Fatalf("oidcrptest: no form %q on %v: %q", match, page.URL, page.Text())
+		b.t.Fatalf("oidcrptest: no form %q on %v%s: %q", match, page.URL, page.notHTML(), page.Text())
 	}
 	if button == nil && len(form.Buttons) > 0 {
 		button = &form.Buttons[0]

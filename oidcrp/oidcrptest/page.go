@@ -107,6 +107,15 @@ func (p *Page) document() *document {
 	return p.doc
 }
 
+// notHTML explains why a page has neither links nor forms; "" if it may have.
+func (p *Page) notHTML() string {
+	if p.Body == "" || isHTML(p.Header) {
+		return ""
+	}
+	mediaType, _, _ := strings.Cut(p.Header.Get("Content-Type"), ";")
+	return " (" + mediaType + ": only HTML has links and forms)"
+}
+
 func isHTML(h http.Header) bool {
 	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
