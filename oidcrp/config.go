@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -119,6 +118,9 @@ func (c *complaints) parseBaseURL(raw string) *url.URL {
 	case err != nil, u.Host == "", u.Hostname() == "", u.Opaque != "", u.User != nil, u.Scheme != "https" && u.Scheme != "http":
 		c.add(`BaseURL: %q is not an address: give scheme and host, such as "https://app.example.com"`, raw)
 		return nil
+	case strings.ContainsFunc(u.Host, func(c rune) bool { return c >= 0x80 }):
+		c.add("BaseURL: %q: write the host in punycode, as browsers send it: \"xn--…\"", raw)
+		return nil
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", hasDotSegment(u.EscapedPath()), strings.Contains(u.Path, "//"):
 		c.add("BaseURL: %q: remove query, fragment, and dots or double slashes in the path", raw)
 		return nil
@@ -126,10 +128,9 @@ func (c *complaints) parseBaseURL(raw string) *url.URL {
 		c.add("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
 		return nil
 	}
-	u.Host = strings.ToLower(u.Host)
-	if host, port, err := net.SplitHostPort(u.Host); err == nil && (u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80") {
-		u.Host = host // as browsers write an origin
-	}
+	// As browsers write an origin.
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":"+map[string]string{"https": "443", "http": "80"}[u.Scheme])
+	u.Host = strings.TrimSuffix(u.Host, ":")
 	return u
 }
 

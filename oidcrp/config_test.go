@@ -104,6 +104,7 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"claim inside another", func(c *oidcrp.Config) { c.Claims = []string{"realm_access", "/realm_access/roles"} }, "is part of"},
 		{"origin with a path", func(c *oidcrp.Config) { c.CrossOrigin = []string{"https://admin.example/x"} }, "CrossOrigin[0]"},
 		{"unknown page", func(c *oidcrp.Config) { c.Pages = template.Must(template.New("login").Parse("x")) }, "Pages"},
+		{"host that is not ASCII", func(c *oidcrp.Config) { c.BaseURL = "https://bücher.example" }, "punycode"},
 		{"language that is none", func(c *oidcrp.Config) { c.Messages = map[string]map[string]string{"english": {"signin.title": "x"}} }, `Config.Messages: "english"`},
 		{"lost placeholder", func(c *oidcrp.Config) {
 			c.Messages = map[string]map[string]string{"de": {"signin.with": "Anmelden"}}
@@ -153,6 +154,29 @@ func TestNewAccepts(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// The redirect URI has the origin as browsers write it.
+func TestBaseURLAsBrowsersWriteIt(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://App.Example:443":       "https://app.example",
+		"https://app.example:/app/":     "https://app.example/app",
+		"https://app.example:8443":      "https://app.example:8443",
+		"https://[2001:db8::1]:443":     "https://[2001:db8::1]",
+		"http://[::1]:80":               "http://[::1]",
+		"https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
+	} {
+		cfg := goodConfig()
+		cfg.BaseURL = base
+		rp, err := oidcrp.New(cfg)
+		if err != nil {
+			t.Errorf("%s: %v", base, err)
+			continue
+		}
+		if got := rp.RedirectURLs()[0].PostLogout; got != want+"/auth/logout" {
+			t.Errorf("%s: %s", base, got)
+		}
 	}
 }
 

@@ -5,11 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
@@ -303,16 +301,7 @@ func tooLarge(err error) error {
 	return &misfit{big}
 }
 
-// misfit is session.TooLarge with what to do about it.
+// misfit is session.TooLarge as only the operator can mend it.
 type misfit struct{ *session.TooLarge }
-
-func (e *misfit) Error() string {
-	var parts []string
-	for _, p := range e.Largest {
-		parts = append(parts, fmt.Sprintf("%s (%d)", p.Name, p.Bytes))
-	}
-	return fmt.Sprintf("session too large: %d bytes, of which %d fit; the largest parts are %s; keep fewer claims (Config.Claims), map groups to roles (Provider.Roles), store smaller values, or set Config.Store",
-		e.Size, e.Limit, strings.Join(parts, ", "))
-}
 
 func (e *misfit) Is(target error) bool { return target == ErrMisconfigured }

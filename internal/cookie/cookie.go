@@ -47,9 +47,6 @@ func NewSite(base *url.URL) Site {
 // ID is a short hash of the site's base URL.
 func (s Site) ID() string { return s.id }
 
-// Secure reports whether the site is on https.
-func (s Site) Secure() bool { return s.secure }
-
 // Options are the attributes that differ between cookies. All are HttpOnly,
 // none has a Domain.
 type Options struct {

@@ -12,7 +12,6 @@ type EndSession struct {
 	IDTokenHint           string
 	PostLogoutRedirectURL string
 	State                 string
-	LogoutHint            string
 	UILocales             string
 }
 
@@ -39,7 +38,6 @@ func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint strin
 	for _, param := range []struct{ name, value string }{
 		{"id_token_hint", e.IDTokenHint},
 		{"post_logout_redirect_uri", e.PostLogoutRedirectURL},
-		{"logout_hint", e.LogoutHint},
 		{"ui_locales", e.UILocales},
 	} {
 		if param.value != "" {

@@ -17,8 +17,8 @@ func TestEndSession(t *testing.T) {
 		e    provider.EndSession
 		want url.Values
 	}{
-		{"with everything", provider.EndSession{IDTokenHint: "h", PostLogoutRedirectURL: "https://rp.example/out", State: "s", LogoutHint: "l", UILocales: "th"},
-			url.Values{"client_id": {clientID}, "id_token_hint": {"h"}, "post_logout_redirect_uri": {"https://rp.example/out"}, "state": {"s"}, "logout_hint": {"l"}, "ui_locales": {"th"}}},
+		{"with everything", provider.EndSession{IDTokenHint: "h", PostLogoutRedirectURL: "https://rp.example/out", State: "s", UILocales: "th"},
+			url.Values{"client_id": {clientID}, "id_token_hint": {"h"}, "post_logout_redirect_uri": {"https://rp.example/out"}, "state": {"s"}, "ui_locales": {"th"}}},
 		{"with nothing", provider.EndSession{}, url.Values{"client_id": {clientID}}},
 		{"without an address to come back to", provider.EndSession{State: "s"}, url.Values{"client_id": {clientID}}},
 	} {

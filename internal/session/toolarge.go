@@ -29,9 +29,9 @@ func (e *TooLarge) Error() string {
 	for i, p := range e.Largest {
 		names[i] = fmt.Sprintf("%s (%d)", p.Name, p.Bytes)
 	}
-	remedy := "keep fewer claims"
+	remedy := "keep fewer claims (Config.Claims), map groups to roles (Provider.Roles), or store smaller values"
 	if e.Limit <= cookie.MaxSize {
-		remedy += ", or set a Store"
+		remedy += ", or set Config.Store"
 	}
 	return fmt.Sprintf("session too large: %d bytes, of which %d fit; the largest parts are %s; %s",
 		e.Size, e.Limit, strings.Join(names, ", "), remedy)
