@@ -187,6 +187,7 @@
 //	return0…  the callback  a long return URL, LoginTimeout
 //	paused    "/"           a login that waits at a page of a [Pause], 10 minutes
 //	hint      logout        the ID token for the provider's sign-out, a day longer than the session
+//	watch     check-session the provider's session, where it manages sessions, likewise
 //
 // # Errors
 //

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -45,10 +46,12 @@ type key struct {
 	private crypto.Signer
 }
 
-// keyring has the keys in use, first those that sign. Keys are made when
-// first needed: RSA keys are slow to come by, and many tests stop earlier.
+// keyring has the keys in use, first those that sign. RSA keys are slow to come
+// by, so they are made in the background before anybody asks, and under a lock
+// of their own: no request but those for keys waits for them.
 type keyring struct {
-	current []key
+	mu      sync.Mutex
+	current []key // nil until made
 	old     []key // still published
 	dropped []key // no longer published; id_token_hint may still be signed by them
 }
@@ -56,21 +59,30 @@ type keyring struct {
 // RotateKeys makes new keys, which sign from now on. The previous ones stay
 // published until [Provider.DropOldKeys].
 func (p *Provider) RotateKeys() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.keys.mu.Lock()
+	defer p.keys.mu.Unlock()
 	p.keys.fill()
-	p.keys.old = append(p.keys.current, p.keys.old...)
+	p.keys.old = slices.Concat(p.keys.current, p.keys.old)
 	p.keys.current = nil
+	go p.keys.prepare()
 }
 
 // DropOldKeys stops publishing all keys but those that sign.
 func (p *Provider) DropOldKeys() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.keys.mu.Lock()
+	defer p.keys.mu.Unlock()
 	p.keys.dropped = append(p.keys.dropped, p.keys.old...)
 	p.keys.old = nil
 }
 
+// prepare makes the keys that sign, unless somebody has.
+func (k *keyring) prepare() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fill()
+}
+
+// fill is prepare for who holds the lock.
 func (k *keyring) fill() {
 	if k.current == nil {
 		k.current = []key{newKey("RS256"), newKey("ES256"), newKey("EdDSA")}
@@ -97,8 +109,8 @@ func newKey(alg string) key {
 
 // key returns the key that signs by alg; nil for HS256.
 func (p *Provider) key(alg string) *key {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.keys.mu.Lock()
+	defer p.keys.mu.Unlock()
 	p.keys.fill()
 	for i := range p.keys.current {
 		if slices.Contains(p.keys.current[i].algs, alg) {
@@ -179,10 +191,10 @@ func mustJSON(v any) []byte {
 }
 
 func (p *Provider) serveJWKS(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
+	p.keys.mu.Lock()
 	p.keys.fill()
 	published := slices.Concat(p.keys.current, p.keys.old)
-	p.mu.Unlock()
+	p.keys.mu.Unlock()
 
 	doc := map[string]any{"keys": publicKeys(published)}
 	for _, f := range p.activeFaults() {
@@ -222,9 +234,9 @@ func (p *Provider) verify(token string, c Client) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
+	p.keys.mu.Lock()
 	keys := slices.Concat(p.keys.current, p.keys.old, p.keys.dropped)
-	p.mu.Unlock()
+	p.keys.mu.Unlock()
 	header := jws.Signatures[0].Protected
 	var payload []byte
 	err = fmt.Errorf("no key %q for %s", header.KeyID, header.Algorithm)

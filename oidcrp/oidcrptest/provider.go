@@ -68,6 +68,7 @@ type Provider struct {
 	issuer string
 	base   string // path of the issuer, without a trailing slash
 	addr   string // "": somebody else listens
+	keys   keyring
 
 	mu        sync.Mutex
 	server    *http.Server
@@ -79,7 +80,6 @@ type Provider struct {
 	expiry    time.Duration // of access and ID tokens
 	signInAs  string
 	managing  bool // sessions, by Session Management 1.0
-	keys      keyring
 	clients   []Client
 	users     []User
 
@@ -162,7 +162,7 @@ func NewHandler(issuer string, faults ...Fault) (*Provider, error) {
 }
 
 func newProvider(issuer *url.URL, faults []Fault) *Provider {
-	return &Provider{
+	p := &Provider{
 		issuer:    issuer.String(),
 		base:      strings.TrimRight(issuer.Path, "/"),
 		closing:   make(chan struct{}),
@@ -184,6 +184,8 @@ func newProvider(issuer *url.URL, faults []Fault) *Provider {
 		calls:        map[string]int{},
 		requests:     map[string][]Request{},
 	}
+	go p.keys.prepare()
+	return p
 }
 
 // loopback reports whether host is an IP literal of this machine alone, or a
