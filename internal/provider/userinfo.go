@@ -166,13 +166,13 @@ func merge(id, userInfo validate.Claims) validate.Claims {
 	folded := make(map[string]bool, len(id))
 	for name, value := range id {
 		out[name] = value
-		folded[fold(name)] = true
+		folded[validate.Fold(name)] = true
 	}
 	for _, name := range tokenClaims {
 		folded[name] = true
 	}
 	for name, value := range userInfo {
-		if !folded[fold(name)] {
+		if !folded[validate.Fold(name)] {
 			out[name] = value
 		}
 	}
@@ -199,6 +199,3 @@ func mergePair(out, id, userInfo validate.Claims, name, flag string) {
 		out[flag] = value
 	}
 }
-
-// fold maps names that are equal but for case to one.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -113,6 +113,8 @@ func (c Claims) Lookup(nameOrPointer string) (json.RawMessage, bool) {
 	return raw, ok
 }
 
+// UnescapePointer is a reference token of a JSON Pointer as the name it stands
+// for (RFC 6901 4).
 func UnescapePointer(token string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
 }

@@ -72,7 +72,7 @@ func parseHeader(header []byte) (h Header, err error) {
 		return Header{}, &Error{"token", "header", "not one plain JSON object"}
 	}
 	for name := range members {
-		if f := fold(name); f != name && (f == "alg" || f == "kid" || f == "typ") {
+		if f := Fold(name); f != name && (f == "alg" || f == "kid" || f == "typ") {
 			return Header{}, &Error{"token", "header", "a name differs from " + f + " by case alone"}
 		}
 	}

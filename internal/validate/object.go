@@ -66,14 +66,14 @@ func twins(claims Claims) string {
 	// Names that fold to themselves are no twins: they differ already.
 	plain := true
 	for name := range claims {
-		plain = plain && fold(name) == name
+		plain = plain && Fold(name) == name
 	}
 	if plain {
 		return ""
 	}
 	folded := make(map[string]struct{}, len(claims))
 	for name := range claims {
-		f := fold(name)
+		f := Fold(name)
 		if f != name && protocolNames[f] {
 			return "a name differs from the claim " + f + " by case alone"
 		}
@@ -85,10 +85,10 @@ func twins(claims Claims) string {
 	return ""
 }
 
-// fold maps names that are equal under Unicode simple case folding to one
+// Fold maps names that are equal under Unicode simple case folding to one
 // string, lower case where that is ASCII: U+017F (long s) becomes s, the Kelvin
 // sign k.
-func fold(name string) string {
+func Fold(name string) string {
 	plain := true
 	for i := range len(name) {
 		if c := name[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
