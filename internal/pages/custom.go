@@ -13,6 +13,12 @@ import (
 	"unicode/utf8"
 )
 
+// The settings that errors are about.
+const (
+	inMessages = "Messages"
+	inPages    = "Pages"
+)
+
 // addMessages fills texts with the built-in messages and the caller's.
 func (p *Renderer) addMessages(messages map[string]map[string]string) error {
 	p.texts = Defaults()
@@ -21,12 +27,12 @@ func (p *Renderer) addMessages(messages map[string]map[string]string) error {
 	for _, tag := range slices.Sorted(maps.Keys(messages)) {
 		// No language has a subtag of more than three letters (RFC 5646 2.2.1).
 		if language, _, _ := strings.Cut(tag, "-"); !validTag(tag) || len(language) > 3 {
-			errs = append(errs, fmt.Errorf(`Messages: %q is no language tag; use one like "de" or "pt-BR"`, tag))
+			errs = append(errs, fmt.Errorf(`%s: %q is no language tag; use one like "de" or "pt-BR"`, inMessages, tag))
 			continue
 		}
 		known := canonical(tag)
 		if other, twice := from[known]; twice {
-			errs = append(errs, fmt.Errorf("Messages: %q and %q are the same language; merge them", other, tag))
+			errs = append(errs, fmt.Errorf("%s: %q and %q are the same language; merge them", inMessages, other, tag))
 			continue
 		}
 		from[known] = tag
@@ -47,7 +53,7 @@ func (p *Renderer) addLanguage(tag string, messages map[string]string) error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(messages)) {
 		if err := checkMessage(key, messages[key]); err != nil {
-			errs = append(errs, fmt.Errorf("Messages: %s: %q: %w", tag, key, err))
+			errs = append(errs, fmt.Errorf("%s: %s: %q: %w", inMessages, tag, key, err))
 			continue
 		}
 		p.texts[tag][key] = messages[key]
@@ -92,7 +98,7 @@ func (p *Renderer) addTemplates(custom *template.Template) error {
 	// A copy, so that neither escaping nor a later Parse is shared.
 	set, err := custom.Clone()
 	if err != nil {
-		return fmt.Errorf("Pages: %w; pass them before executing any", err)
+		return fmt.Errorf("%s: %w; pass them before executing any", inPages, err)
 	}
 	used := make(map[string]bool)
 	for _, name := range append(Names(), "layout") {
@@ -104,7 +110,7 @@ func (p *Renderer) addTemplates(custom *template.Template) error {
 	var errs []error
 	for _, name := range templateNames(set) {
 		if !used[name] {
-			errs = append(errs, fmt.Errorf("Pages: %q is not one of %s or layout, nor used by one; rename it, or remove it", name, strings.Join(Names(), ", ")))
+			errs = append(errs, fmt.Errorf("%s: %q is not one of %s or layout, nor used by one; rename it, or remove it", inPages, name, strings.Join(Names(), ", ")))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.own)) {
