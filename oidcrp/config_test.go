@@ -109,6 +109,11 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"lost placeholder", func(c *oidcrp.Config) {
 			c.Messages = map[string]map[string]string{"de": {"signin.with": "Anmelden"}}
 		}, "Config.Messages: de: \"signin.with\": {provider} is missing"},
+		{"several mistakes in texts", func(c *oidcrp.Config) {
+			c.Messages = map[string]map[string]string{"de": {"signin.with": "{usr}", "page.home": ""}, "english": {}}
+			c.Pages = template.Must(template.New("signin").Parse("{{.Nothing}}"))
+		}, "\noidcrp: Config.Messages: \"english\""},
+		{"template that fails", func(c *oidcrp.Config) { c.Pages = template.Must(template.New("signin").Parse("{{.Nothing}}")) }, "oidcrp: Config.Pages: page template"},
 		{"unknown placeholder", func(c *oidcrp.Config) {
 			c.Messages = map[string]map[string]string{"de": {"error.cross_origin": "{site} {usr}"}}
 		}, "{usr} has no meaning here; the text may have {site}"},

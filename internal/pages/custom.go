@@ -20,7 +20,7 @@ const (
 )
 
 // addMessages fills texts with the built-in messages and the caller's.
-func (p *Renderer) addMessages(messages map[string]map[string]string) error {
+func (p *Renderer) addMessages(messages map[string]map[string]string) []error {
 	p.texts = Defaults()
 	var errs []error
 	from := make(map[string]string) // canonical tag to the caller's
@@ -36,44 +36,46 @@ func (p *Renderer) addMessages(messages map[string]map[string]string) error {
 			continue
 		}
 		from[known] = tag
-		errs = append(errs, p.addLanguage(known, messages[tag]))
+		errs = append(errs, p.addLanguage(known, messages[tag])...)
 	}
 	p.tags = make(map[string]string, len(p.texts))
 	for tag := range p.texts {
 		p.tags[strings.ToLower(tag)] = tag
 	}
 	p.order = slices.Sorted(maps.Keys(p.tags))
-	return errors.Join(errs...)
+	return errs
 }
 
-func (p *Renderer) addLanguage(tag string, messages map[string]string) error {
+func (p *Renderer) addLanguage(tag string, messages map[string]string) []error {
 	if p.texts[tag] == nil {
 		p.texts[tag] = make(map[string]string, len(messages))
 	}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(messages)) {
-		if err := checkMessage(key, messages[key]); err != nil {
+		mistakes := checkMessage(key, messages[key])
+		for _, err := range mistakes {
 			errs = append(errs, fmt.Errorf("%s: %s: %q: %w", inMessages, tag, key, err))
-			continue
 		}
-		p.texts[tag][key] = messages[key]
+		if mistakes == nil {
+			p.texts[tag][key] = messages[key]
+		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
 // checkMessage refuses what would reach visitors as a gap or as "{usr}".
-func checkMessage(key, text string) error {
+func checkMessage(key, text string) []error {
 	i := slices.IndexFunc(texts, func(t message) bool { return t.key == key })
 	if i < 0 {
-		return errors.New("unknown key; the keys are those of the default messages")
+		return []error{errors.New("unknown key; the keys are those of the default messages")}
 	}
 	if strings.TrimSpace(text) == "" {
-		return errors.New("is empty; leave it out to keep the built-in text")
+		return []error{errors.New("is empty; leave it out to keep the built-in text")}
 	}
 	if !utf8.ValidString(text) {
-		return errors.New("is not UTF-8")
+		return []error{errors.New("is not UTF-8")}
 	}
 	var errs []error
 	has, known := placeholder.FindAllString(text, -1), texts[i].placeholders()
@@ -87,18 +89,18 @@ func checkMessage(key, text string) error {
 			errs = append(errs, fmt.Errorf("%s is missing; keep it, since nothing else names it", name))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // addTemplates takes the caller's templates over and tries each.
-func (p *Renderer) addTemplates(custom *template.Template) error {
+func (p *Renderer) addTemplates(custom *template.Template) []error {
 	if custom == nil {
 		return nil
 	}
 	// A copy, so that neither escaping nor a later Parse is shared.
 	set, err := custom.Clone()
 	if err != nil {
-		return fmt.Errorf("%s: %w; pass them before executing any", inPages, err)
+		return []error{fmt.Errorf("%s: %w; pass them before executing any", inPages, err)}
 	}
 	used := make(map[string]bool)
 	for _, name := range append(Names(), "layout") {
@@ -114,9 +116,11 @@ func (p *Renderer) addTemplates(custom *template.Template) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.own)) {
-		errs = append(errs, p.try(name))
+		if err := p.try(name); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", inPages, err))
+		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // templateNames lists the templates that say something: a file that holds

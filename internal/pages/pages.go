@@ -135,8 +135,8 @@ func New(custom *template.Template, messages map[string]map[string]string) (*Ren
 	for _, name := range append(Names(), fragment, "layout") {
 		p.pages[name] = all.Lookup(name + ".html")
 	}
-	err := p.addMessages(messages)
-	return p, errors.Join(err, p.addTemplates(custom))
+	errs := append(p.addMessages(messages), p.addTemplates(custom)...)
+	return p, errors.Join(errs...)
 }
 
 // hash returns the CSP source that admits an inline element with this text
