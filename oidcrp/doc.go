@@ -152,6 +152,24 @@
 // leaves sessions in cookies although there is a Store, which then holds what
 // has ended.
 //
+// With [Config.IdleTimeout] and without a Store, the answer to a slow request may
+// bring back the cookie that a login or Update has replaced meanwhile. Its
+// session has ended, so that the visitor has to sign in once more.
+//
+// # Cookies
+//
+// They are named oidcrp_, what they are for, and a short hash of BaseURL,
+// behind __Host- or, where the path is not "/", __Secure-, on https. All are
+// HttpOnly and, but for the two of a login when some provider answers by
+// form_post, SameSite=Lax:
+//
+//	s         "/"           the session, as long as it can live
+//	login     "/"           random bytes a login is bound to, LoginTimeout
+//	return0…  the callback  a long return URL, LoginTimeout
+//	paused    "/"           a login that waits at the page of a Pause, 10 minutes
+//	hint      logout        the ID token for the provider's sign-out, a day longer than the session
+//	watch     check-session the provider's session, where it manages sessions, likewise
+//
 // # Leaving
 //
 // A sign-out here ends the session first and then visits the provider's
@@ -172,22 +190,6 @@
 // nothing, and a login under way when it comes is refused at the callback. With
 // either setting a request asks the Store for the session and three markers,
 // the markers at once.
-//
-// With [Config.IdleTimeout] and without a Store, the answer to a slow request may
-// bring back the cookie that a login or Update has replaced meanwhile. Its
-// session has ended, so that the visitor has to sign in once more.
-//
-// The cookies are named oidcrp_, what they are for, and a short hash of BaseURL,
-// behind __Host- or, where the path is not "/", __Secure-, on https. All are
-// HttpOnly and, but for the two of a login when some provider answers by
-// form_post, SameSite=Lax:
-//
-//	s         "/"           the session, as long as it can live
-//	login     "/"           random bytes a login is bound to, LoginTimeout
-//	return0…  the callback  a long return URL, LoginTimeout
-//	paused    "/"           a login that waits at a page of a [Pause], 10 minutes
-//	hint      logout        the ID token for the provider's sign-out, a day longer than the session
-//	watch     check-session the provider's session, where it manages sessions, likewise
 //
 // # Errors
 //
