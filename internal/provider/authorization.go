@@ -23,7 +23,8 @@ const maxParam = 1000
 type Request struct {
 	State     string
 	Nonce     string
-	Challenge string // S256
+	Challenge string   // S256
+	Scopes    []string // beside the setting
 
 	// Wishes. Settings beat them; what is not a prompt is left out.
 	Prompt    string
@@ -50,8 +51,12 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if err != nil {
 		return "", err
 	}
-	b := make([]byte, 0, len(m.request)+len(r.State)+len(r.LoginHint)+256)
-	b = append(b, m.request...)
+	constant := m.request
+	if len(r.Scopes) > 0 {
+		constant, _ = constantRequest(m.authorization, m.client.id, &p.s, union(m.scopes, r.Scopes))
+	}
+	b := make([]byte, 0, len(constant)+len(r.State)+len(r.LoginHint)+256)
+	b = append(b, constant...)
 	b = appendParam(b, "state", r.State)
 	b = appendParam(b, "nonce", r.Nonce)
 	if p.flow.code {
@@ -149,7 +154,7 @@ func (p *Provider) maxAge(asked *time.Duration) (time.Duration, bool) {
 // for every login. The endpoint's own query stays (RFC 6749 3.1), except
 // parameters that are ours: each appears once. The request itself begins at
 // own.
-func constantRequest(endpoint, clientID string, s *Settings) (request string, own int) {
+func constantRequest(endpoint, clientID string, s *Settings, scopes []string) (request string, own int) {
 	base, query, _ := strings.Cut(endpoint, "?")
 	b := append([]byte(base), '?')
 	for pair := range strings.SplitSeq(query, "&") {
@@ -167,7 +172,7 @@ func constantRequest(endpoint, clientID string, s *Settings) (request string, ow
 	}
 	b = appendParam(b, "client_id", clientID)
 	b = appendParam(b, "redirect_uri", s.RedirectURL)
-	b = appendParam(b, "scope", strings.Join(requestScopes(s.Scopes), " "))
+	b = appendParam(b, "scope", strings.Join(scopes, " "))
 	// What is the default of the response type SHOULD not be sent (OAuth
 	// Multiple Response Types 2.1).
 	if mode := s.mode(); s.jarm() {

@@ -76,8 +76,15 @@ func (p *Provider) clientMetadata(ctx context.Context, m *metadata) (map[string]
 	all["application_type"] = "web"
 	all["redirect_uris"] = []string{p.s.RedirectURL}
 	all["response_types"] = []string{p.flow.String()}
+	scopes := requestScopes(p.s.Scopes)
+	if m != nil {
+		scopes = m.scopes
+	}
+	all["scope"] = strings.Join(scopes, " ")
+	if p.flow.code && (p.s.Offline || slices.Contains(scopes, offlineAccess)) {
+		grants = append(grants, "refresh_token")
+	}
 	all["grant_types"] = grants
-	all["scope"] = strings.Join(p.scopes, " ")
 	say := func(name, value string) {
 		if value != "" {
 			all[name] = value

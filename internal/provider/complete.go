@@ -26,6 +26,8 @@ type Login struct {
 	RawIDToken    string
 	SessionState  string // Session Management 1.0; "" if the provider does not manage sessions
 
+	Tokens Tokens
+
 	Claims   validate.Claims // ID token, UserInfo and their sources; the first wins
 	UserInfo validate.Claims // UserInfo alone; nil without it
 	Warning  error           // UserInfo was optional and failed, or a source did; nil otherwise
@@ -70,7 +72,7 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 	login := &Login{
 		Issuer: id.Issuer, Subject: id.Subject, SID: id.SID, ACR: id.ACR, AMR: id.AMR,
 		Scopes: t.scopes, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Expiry: id.Expiry,
-		SessionExpiry: id.SessionExpiry, RawIDToken: t.idToken, SessionState: r.SessionState, Claims: id.Claims,
+		SessionExpiry: id.SessionExpiry, RawIDToken: t.idToken, SessionState: r.SessionState, Claims: id.Claims, Tokens: t.kept(),
 	}
 	if err := p.addUserInfo(ctx, m, t, login); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e 
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &tokens{idToken: raw, scopes: p.scopes}
+	t := &tokens{idToken: raw, scopes: union(m.scopes, e.Scopes)}
 	t.AccessToken, t.TokenType = r.AccessToken, "Bearer"
 	if r.scope != "" {
 		t.scopes = strings.Fields(r.scope)
@@ -110,7 +112,7 @@ func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e 
 // redeem exchanges the code and verifies what came for it. An access token
 // that came by the browser is left alone: the one for the code is ours alone.
 func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expected, front *validate.IDToken) (*tokens, *validate.IDToken, error) {
-	t, err := p.exchange(ctx, m, r.Code, e.Verifier)
+	t, err := p.exchange(ctx, m, r.Code, e.Verifier, union(m.scopes, e.Scopes))
 	if err != nil {
 		return nil, nil, err
 	}

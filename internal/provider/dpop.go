@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,16 +28,26 @@ const (
 	maxNonce      = 512
 )
 
-// dpop proves that access tokens are used by who got them (RFC 9449). Its key
-// lives as long as the process, and nobody else has it.
+// dpop proves that access tokens are used by who got them (RFC 9449), with one
+// key.
 type dpop struct {
+	key    []byte // the private key itself, which goes where its tokens go
 	signer jose.Signer
 	now    func() time.Time
 }
 
 // nonces are those to use next: authorization and resource servers keep their
 // own (RFC 9449 9).
-type nonces struct{ server, resource nonce }
+type nonces struct {
+	server    nonce
+	resources sync.Map // of *nonce, by origin. Origins come from settings and metadata: they are few
+}
+
+// at is the nonce of the resource server at an address.
+func (n *nonces) at(address *url.URL) *nonce {
+	of, _ := n.resources.LoadOrStore(address.Scheme+"://"+address.Host, &nonce{})
+	return of.(*nonce)
+}
 
 // A nonce is the latest one that a server gave; "" if none.
 type nonce struct{ latest atomic.Pointer[string] }
@@ -57,8 +69,23 @@ func (n *nonce) learn(h http.Header) {
 // notNonce: what RFC 9449 8.1 leaves out.
 func notNonce(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
+// newDPoP draws the key for the tokens this process gets.
 func newDPoP(now func() time.Time) (*dpop, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("DPoP: %w", err)
+	}
+	raw, err := key.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("DPoP: %w", err)
+	}
+	return dpopOf(raw, now)
+}
+
+// dpopOf proves with the key that tokens were kept with: another process may
+// have drawn it.
+func dpopOf(raw []byte, now func() time.Time) (*dpop, error) {
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	if err != nil {
 		return nil, fmt.Errorf("DPoP: %w", err)
 	}
@@ -67,7 +94,7 @@ func newDPoP(now func() time.Time) (*dpop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DPoP: %w", err)
 	}
-	return &dpop{signer: signer, now: now}, nil
+	return &dpop{key: raw, signer: signer, now: now}, nil
 }
 
 // proofClaims are those of RFC 9449 4.2.
@@ -138,35 +165,40 @@ func (d *dpop) send(n *nonce, accessToken string, request func(prover) (*answer,
 // alone, and says which to use: it may then be repeated, once, since nothing
 // else of it was looked at (RFC 9449 8, 9).
 func (a *answer) wantsNonce(sent string, n *nonce) bool {
-	if next := n.load(); next == "" || next == sent {
+	if a.status != http.StatusBadRequest {
+		return n.wanted(sent, a.status, a.header)
+	}
+	if next := n.load(); next == "" || next == sent || !a.isJSON() {
 		return false
 	}
-	switch a.status {
-	case http.StatusBadRequest:
-		doc, err := validate.Object(a.body)
-		if err != nil || !a.isJSON() {
-			return false
-		}
-		code, _, err := doc.String("error")
-		return err == nil && code == nonceError
-	case http.StatusUnauthorized:
-		return slices.ContainsFunc(a.header.Values("WWW-Authenticate"), func(challenge string) bool {
+	doc, err := validate.Object(a.body)
+	if err != nil {
+		return false
+	}
+	code, _, err := doc.String("error")
+	return err == nil && code == nonceError
+}
+
+// wanted is wantsNonce for the answer of a resource server, which says so in
+// its header (RFC 9449 9).
+func (n *nonce) wanted(sent string, status int, h http.Header) bool {
+	next := n.load()
+	return status == http.StatusUnauthorized && next != "" && next != sent &&
+		slices.ContainsFunc(h.Values("WWW-Authenticate"), func(challenge string) bool {
 			return strings.Contains(challenge, nonceError)
 		})
-	}
-	return false
 }
 
 // checkTokenType refuses an access token of a type we do not know how to use
 // (RFC 6749 7.1). Where it is to be bound to our key, one that is not would be
 // anybody's who gets hold of it (RFC 9449 5).
-func (p *Provider) checkTokenType(t *tokens) error {
+func (d *dpop) checkTokenType(t *tokens) error {
 	want := "Bearer"
-	if p.dpop != nil {
+	if d != nil {
 		want = dpopType
 	}
 	// Without a type it can only be the type every client has.
-	if !strings.EqualFold(t.TokenType, want) && !(t.TokenType == "" && p.dpop == nil) && t.AccessToken != "" {
+	if !strings.EqualFold(t.TokenType, want) && !(t.TokenType == "" && d == nil) && t.AccessToken != "" {
 		return refused(tokenResponse, "token_type", "is not "+want)
 	}
 	t.TokenType = want

@@ -25,6 +25,7 @@ type Expected struct {
 	Started  time.Time
 	MaxAge   *time.Duration // beside the setting: the smaller one counts
 	ACR      []string       // required; nil: ACRValues if RequireACR
+	Scopes   []string       // asked for beside the setting
 }
 
 // verifyIDToken checks an ID token, from the token endpoint or, with stranger,

@@ -23,6 +23,8 @@ type metadata struct {
 	par           string // "": requests are not pushed
 	registration  string
 	client        *client // who we are here
+	revocation    string
+	scopes        []string // to ask for
 
 	clientAuth         string
 	authAlgorithms     []string // of client assertions; nil: not listed
@@ -110,6 +112,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		{&m.endSession, s.Endpoints.EndSession, "end_session_endpoint", false},
 		{&m.checkSession, "", "check_session_iframe", false},
 		{&m.par, s.Endpoints.PAR, "pushed_authorization_request_endpoint", false},
+		{&m.revocation, s.Endpoints.Revocation, "revocation_endpoint", false},
 	} {
 		*e.to, err = endpoint(doc, e.name, e.override, rule)
 		if err == nil && e.required && *e.to == "" {
@@ -124,12 +127,12 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s), m.checkFAPI2(doc, s))
+	errs = append(errs, m.readScopes(doc, s), m.readCapabilities(doc, s), m.readPAR(doc, s), m.readRequestObject(doc, s), m.checkTransport(s), m.checkFAPI2(doc, s))
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}
 	m.client = &client{id: s.ClientID, secret: s.Secret}
-	m.request, m.own = constantRequest(m.authorization, m.client.id, s)
+	m.request, m.own = constantRequest(m.authorization, m.client.id, s, m.scopes)
 	m.formAction = []string{origin(m.authorization)}
 	if o := origin(m.endSession); m.endSession != "" && o != m.formAction[0] {
 		m.formAction = append(m.formAction, o)
@@ -140,7 +143,7 @@ func newMetadata(doc validate.Claims, s *Settings) (*metadata, error) {
 // as returns a copy of m for a client that was registered.
 func (m metadata) as(c *client, s *Settings) *metadata {
 	m.client, m.clientAuth = c, c.auth
-	m.request, m.own = constantRequest(m.authorization, c.id, s)
+	m.request, m.own = constantRequest(m.authorization, c.id, s, m.scopes)
 	// What it would sign with that we do not accept is refused when it comes.
 	if slices.Contains(m.algorithms, c.signedWith) {
 		m.algorithms = []string{c.signedWith}
@@ -166,6 +169,31 @@ func endpoint(doc validate.Claims, name, override string, rule urlRule) (string,
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	return address, nil
+}
+
+// readScopes decides what to ask for. offline_access is OpenID Connect's word
+// for a refresh token (Core 11): a provider that lists its scopes without it has
+// another, and may refuse what it does not know.
+func (m *metadata) readScopes(doc validate.Claims, s *Settings) error {
+	supported, listed, err := doc.Strings("scopes_supported")
+	m.scopes = requestScopes(s.Scopes)
+	if s.Offline && (!listed || slices.Contains(supported, offlineAccess)) {
+		m.scopes = union(m.scopes, []string{offlineAccess})
+	}
+	return err
+}
+
+const offlineAccess = "offline_access"
+
+// union has the members of both, each once.
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (m *metadata) readCapabilities(doc validate.Claims, s *Settings) error {

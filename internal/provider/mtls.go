@@ -17,7 +17,7 @@ import (
 
 // aliased are the endpoints that have another address for clients with a
 // certificate (RFC 8705 5). Browsers and key sets know no such thing.
-var aliased = []string{"token_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint"}
+var aliased = []string{"token_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint", "revocation_endpoint"}
 
 // mutualTLS reports whether the client authenticates by its certificate.
 func (s *Settings) mutualTLS() bool {
@@ -76,7 +76,7 @@ func withAliases(doc validate.Claims) (validate.Claims, error) {
 
 // checkTransport refuses endpoints at which a certificate cannot be shown.
 func (m *metadata) checkTransport(s *Settings) error {
-	for name, address := range map[string]string{"token_endpoint": m.token, "pushed_authorization_request_endpoint": m.par} {
+	for name, address := range map[string]string{"token_endpoint": m.token, "pushed_authorization_request_endpoint": m.par, "revocation_endpoint": m.revocation} {
 		if s.mutualTLS() && address != "" && !strings.HasPrefix(address, "https://") {
 			return fmt.Errorf("%s: ClientAuth %q needs https", name, s.ClientAuth)
 		}

@@ -24,6 +24,7 @@ const (
 	keysEndpoint     = "jwks"
 	parEndpoint      = "pushed authorization request endpoint"
 	registerEndpoint = "registration endpoint"
+	revokeEndpoint   = "revocation endpoint"
 )
 
 // Provider is one provider. It is safe for concurrent use.
@@ -34,13 +35,12 @@ type Provider struct {
 	logger *slog.Logger
 
 	flow           flow
-	scopes         []string
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
 	pushes         chan struct{} // holds one for each push under way
 	claimSources   []claimSource
-	dpop           *dpop // nil: access tokens are anybody's who has them
+	dpop           *dpop // of new tokens; nil: they are anybody's who has them
 	nonces         nonces
 
 	current      atomic.Pointer[metadata] // the last good one; nil: none yet
@@ -62,7 +62,6 @@ func New(s Settings) (*Provider, error) {
 		now:    s.Now,
 		logger: s.Logger,
 		flow:   s.flow(),
-		scopes: requestScopes(s.Scopes),
 		pushes: make(chan struct{}, maxPushes),
 	}
 	signing, decrypting := splitKeys(s.ClientKeys)

@@ -56,6 +56,7 @@ type Settings struct {
 	AssertionAudience string // of client assertions; "": the issuer
 
 	Scopes        []string // openid is always added; nil: openid profile email
+	Offline       bool     // offline_access is added where the provider does not leave it out of what it supports
 	ResponseType  string   // one of responseTypes; "": code
 	ResponseMode  string   // "query", "fragment" or "form_post"; "": the default of the type; "jwt" or with .jwt: JARM
 	RedirectURL   string

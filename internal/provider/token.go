@@ -24,11 +24,12 @@ type tokens struct {
 	oauth2.Token
 	idToken string
 	scopes  []string
+	key     []byte // that the access token is bound to by DPoP; nil: none
 }
 
 // exchange redeems the code (RFC 6749 4.1.3, RFC 7636 4.5): one request, sent
 // once, whatever comes back, unless it is a nonce to prove our key with.
-func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier string) (*tokens, error) {
+func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier string, asked []string) (*tokens, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -38,23 +39,39 @@ func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier str
 	if len(p.s.Resource) > 0 {
 		form["resource"] = p.s.Resource
 	}
+	t, err := p.requestTokens(ctx, m, form, p.dpop, asked, code, verifier)
+	if err != nil {
+		return nil, err
+	}
+	if t.idToken == "" {
+		return nil, refused(tokenResponse, "id_token", "is missing")
+	}
+	t.idToken, err = p.decryptIDToken(ctx, t.idToken)
+	return t, err
+}
+
+// requestTokens asks the token endpoint, for tokens bound to the key of d. The
+// scopes are those asked for, which the answer may leave out.
+func (p *Provider) requestTokens(ctx context.Context, m *metadata, form url.Values, d *dpop, asked []string, spent ...string) (*tokens, error) {
 	var secrets []string
-	a, err := p.dpop.send(&p.nonces.server, "", func(prove prover) (a *answer, err error) {
+	a, err := d.send(&p.nonces.server, "", func(prove prover) (a *answer, err error) {
 		a, secrets, err = p.post(ctx, m, tokenEndpoint, m.token, form, prove)
 		return a, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTokens(a, p.scopes, p.now(), append(secrets, code, verifier)...)
+	t, err := parseTokens(a, asked, p.now(), append(secrets, spent...)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkTokenType(t); err != nil {
+	if err := d.checkTokenType(t); err != nil {
 		return nil, err
 	}
-	t.idToken, err = p.decryptIDToken(ctx, t.idToken)
-	return t, err
+	if d != nil {
+		t.key = d.key
+	}
+	return t, nil
 }
 
 // post sends a form as this client, and returns what of its credentials no
@@ -112,12 +129,15 @@ func parseTokens(a *answer, asked []string, now time.Time, secrets ...string) (*
 		return nil, a.oauthError(secrets)
 	}
 	t := &tokens{scopes: asked}
-	if t.idToken, _, err = doc.String("id_token"); err != nil || t.idToken == "" {
-		return nil, refused(tokenResponse, "id_token", "is missing or no string")
+	if t.idToken, _, err = doc.String("id_token"); err != nil {
+		return nil, refused(tokenResponse, "id_token", "is no string")
 	}
 	// A provider asked for nothing but openid may leave the access token out.
 	if t.AccessToken, _, err = doc.String("access_token"); err != nil || !isVSCHAR(t.AccessToken) {
 		return nil, refused(tokenResponse, "access_token", "is no string of printable characters")
+	}
+	if t.RefreshToken, _, err = doc.String("refresh_token"); err != nil || !isVSCHAR(t.RefreshToken) {
+		return nil, refused(tokenResponse, "refresh_token", "is no string of printable characters")
 	}
 	if t.TokenType, _, err = doc.String("token_type"); err != nil {
 		return nil, refused(tokenResponse, "token_type", "is no string")

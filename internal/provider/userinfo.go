@@ -42,7 +42,15 @@ func (p *Provider) userInfo(ctx context.Context, m *metadata, t *tokens, issuer,
 	if t.AccessToken == "" {
 		return nil, refused(tokenResponse, "access_token", "is missing, and UserInfo needs it")
 	}
-	a, err := p.dpop.send(&p.nonces.resource, t.AccessToken, func(prove prover) (*answer, error) {
+	at, err := url.Parse(m.userInfo)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)
+	}
+	d, err := p.dpopFor(t.key)
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.send(p.nonces.at(at), t.AccessToken, func(prove prover) (*answer, error) {
 		req, err := p.userInfoRequest(ctx, m.userInfo, t)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w: no address", userInfoEndpoint, ErrMisconfigured)

@@ -27,6 +27,10 @@ type Expect struct {
 	Started time.Time     // when the login began; zero if that is not known
 	Skew    time.Duration // how far two clocks may be apart, in both directions
 
+	// Refreshed is the login whose tokens were refreshed, if that is how the
+	// token came.
+	Refreshed *Refreshed
+
 	MaxAge    time.Duration // the max_age that was asked for, if HasMaxAge
 	HasMaxAge bool
 	ACR       []string // the token must carry one of these; nil asks for none
@@ -36,6 +40,13 @@ type Expect struct {
 	// be present.
 	AccessToken, Code, State    string
 	RequireATHash, RequireCHash bool
+}
+
+// Refreshed is what the ID token of a login said that one of a refresh must not
+// contradict (Core 12.2).
+type Refreshed struct {
+	Issuer, Subject string
+	AuthTime        time.Time // zero: it did not say
 }
 
 // IDToken is an ID token that passed every check. Times that were not stated
@@ -86,7 +97,7 @@ func checkIDToken(header, payload []byte, e Expect) (*IDToken, error) {
 	}
 	t := &IDToken{Claims: c}
 	for _, check := range [...]func(*IDToken, Expect) error{
-		checkIssuer, checkAudience, checkSubject, checkTimes, checkNonce, checkStrength,
+		checkIssuer, checkAudience, checkSubject, checkTimes, checkNonce, checkStrength, checkRefreshed,
 	} {
 		if err := check(t, e); err != nil {
 			return nil, err
@@ -220,6 +231,8 @@ func checkNonce(t *IDToken, e Expect) error {
 	switch {
 	case err != nil:
 		return err
+	case !present && e.Refreshed != nil:
+		return nil // it answered no authorization request
 	case !present:
 		return failed("nonce", "missing")
 	case e.Nonce == "" || subtle.ConstantTimeCompare([]byte(nonce), []byte(e.Nonce)) != 1:
@@ -248,6 +261,23 @@ func checkStrength(t *IDToken, e Expect) error {
 		return failed("acr", "not one of those required")
 	}
 	t.AuthTime, t.ACR = authTime, acr
+	return nil
+}
+
+// checkRefreshed: the token is about the same user, who signed in then and not
+// again.
+func checkRefreshed(t *IDToken, e Expect) error {
+	was := e.Refreshed
+	switch {
+	case was == nil:
+		return nil
+	case t.Issuer != was.Issuer:
+		return failed("iss", "not that of the login")
+	case t.Subject != was.Subject:
+		return failed("sub", "not that of the login")
+	case !t.AuthTime.IsZero() && !was.AuthTime.IsZero() && !t.AuthTime.Equal(was.AuthTime):
+		return failed("auth_time", "not that of the login")
+	}
 	return nil
 }
 
