@@ -20,6 +20,9 @@
 // alone: after a restart, or on another node, a copied cookie of an ended
 // session lives until the session's own end. Where that matters, use a store.
 //
+// Tokens lie in the [Vault], in records of their own, of which a session knows
+// the id.
+//
 // Nodes of different versions may share cookies and records: a record whose
 // format a node does not know is no session to it.
 package session

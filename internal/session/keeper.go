@@ -308,6 +308,35 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return rec, nil
 }
 
+// Amend changes what a session says of its user, and neither its id nor any of
+// its times: nobody's request carries a new cookie away. It begins with what the
+// store has now, and needs one. ErrNone if the session was ended, or renewed, in
+// the meantime.
+func (k *Keeper) Amend(ctx context.Context, rec Record, change func(*Draft)) (Record, error) {
+	if rec.token == nil {
+		return Record{}, ErrNone
+	}
+	now := k.now()
+	old, err := k.read(ctx, rec.token)
+	if err != nil {
+		return Record{}, err
+	}
+	d := old.Draft()
+	change(&d)
+	d.Handle = old.handle()
+	raw := encode(&d, old.Started(), old.end)
+	amended, ok := decode(string(raw))
+	if !ok {
+		return Record{}, k.tooLarge(&d, len(raw))
+	}
+	amended = amended.stamped(atSeen, old.stamp(atSeen)).stamped(atChecked, old.stamp(atChecked))
+	amended.token, amended.expires = old.token, k.expires(old)
+	if err := k.rewrite(ctx, amended, now); err != nil {
+		return Record{}, err
+	}
+	return amended, nil
+}
+
 // End ends a session: rec, or the one the request came with if rec is zero.
 // The cookie is cleared whatever happens, and the session ended in this
 // process; an error says that the store could not be told. It goes on when the

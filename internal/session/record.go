@@ -21,6 +21,9 @@ type Draft struct {
 	Claims                    []Claim
 	Values                    []Value
 
+	// Tokens says where the [Vault] keeps the user's tokens; nil: nowhere.
+	Tokens []byte
+
 	Began    time.Time // when the login was begun, by our clock; zero: when the session started
 	AuthTime time.Time // when the user authenticated at the provider; zero: not said
 	IssuedAt time.Time // of the ID token that started the session
@@ -145,12 +148,19 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 		b = appendName(b, c.Name)
 	}
 	b = appendValues(b, d.Claims)
-	b = binary.AppendUvarint(b, uint64(len(d.Values)))
-	for _, v := range d.Values {
+	values := d.Values
+	if len(d.Tokens) > 0 { // among the values: most sessions have none
+		values = append(values[:len(values):len(values)], Value{tokensKey, string(d.Tokens)})
+	}
+	b = binary.AppendUvarint(b, uint64(len(values)))
+	for _, v := range values {
 		b = appendString(appendString(b, v.Key), v.Value)
 	}
 	return b
 }
+
+// tokensKey is no key that a caller may use.
+const tokensKey = "\x00tokens"
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -386,8 +396,28 @@ func (r Record) Value(key string) string {
 	return ""
 }
 
+// Tokens says where the user's tokens are kept; nil: nowhere.
+func (r Record) Tokens() []byte {
+	for k, v := range r.values() {
+		if k == tokensKey {
+			return []byte(v)
+		}
+	}
+	return nil
+}
+
 // Values yields all values of the application's own.
 func (r Record) Values() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for k, v := range r.values() {
+			if k != tokensKey && !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+func (r Record) values() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		if r.raw == "" {
 			return
@@ -484,7 +514,7 @@ func (r Record) Draft() Draft {
 		Handle:   r.handle(),
 		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),
 		Began: r.Began(), AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
-		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling),
+		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling), Tokens: r.Tokens(),
 	}
 	for s := range r.AMR() {
 		d.AMR = append(d.AMR, s)

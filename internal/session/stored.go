@@ -67,12 +67,14 @@ func (k *Keeper) recordKey(h handle) string { return keyText(k.hash(k.recordPurp
 func (k *Keeper) endedKey(h handle) string { return keyText(k.hash(k.endedPurpose, h[:])) }
 
 // hash sets the keys of one purpose, kind and site apart from all others.
-func (k *Keeper) hash(purpose string, of []byte) [sha256.Size]byte {
+func (k *Keeper) hash(purpose string, of []byte) [sha256.Size]byte { return hash(purpose, k.site, of) }
+
+func hash(purpose, site string, of []byte) [sha256.Size]byte {
 	var buf [128]byte
 	b := append(buf[:0], "oidcrp "...)
 	b = append(b, purpose...)
 	b = append(b, 0)
-	b = append(b, k.site...)
+	b = append(b, site...)
 	b = append(b, 0)
 	b = append(b, of...)
 	return sha256.Sum256(b)
@@ -91,6 +93,11 @@ func (k *Keeper) fetch(ctx context.Context, value string) (Record, error) {
 	if !ok {
 		return Record{}, ErrUnreadable
 	}
+	return k.read(ctx, t)
+}
+
+// read reads the record of an id.
+func (k *Keeper) read(ctx context.Context, t *token) (Record, error) {
 	sealed, found, err := k.store.Find(ctx, t.key)
 	if err != nil {
 		return Record{}, err
