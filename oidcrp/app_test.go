@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,12 +38,26 @@ type app struct {
 	reports *atomic.Int32 // how often the protected handler was entered
 }
 
-// clock can be moved.
+// clock can be moved, and stopped.
 type clock struct {
-	ahead atomic.Int64
+	ahead   atomic.Int64
+	stopped atomic.Pointer[time.Time]
 }
 
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) now() time.Time {
+	now := c.stopped.Load()
+	if now == nil {
+		t := time.Now()
+		now = &t
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
+func (c *clock) stop() {
+	now := time.Now()
+	c.stopped.Store(&now)
+}
+
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // record is a log that can be read while it is written.
@@ -144,6 +159,26 @@ func (a *app) handler() http.Handler {
 	})))
 	mux.Handle("/leave", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/"})
+	})))
+	// Calls an API with the visitor's token.
+	mux.Handle("/call", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := a.rp.Client(r.Context()).Get(r.URL.Query().Get("api"))
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			for _, kind := range []error{oidcrp.ErrNoToken, oidcrp.ErrConsentNeeded, oidcrp.ErrInvalidToken, oidcrp.ErrMisconfigured, oidcrp.ErrProviderUnavailable, oidcrp.ErrStoreUnavailable} {
+				if errors.Is(err, kind) {
+					fmt.Fprintf(w, "[%v] ", kind)
+				}
+			}
+			fmt.Fprint(w, err)
+			return
+		}
+		defer resp.Body.Close()
+		w.WriteHeader(resp.StatusCode)
+		io.Copy(w, resp.Body)
+	})))
+	mux.Handle("/scoped", a.rp.Require(oidcrp.HasScope("calendar"))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "calendar of ", name(r))
 	})))
 	return mux
 }

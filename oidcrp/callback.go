@@ -78,7 +78,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.refusedByProvider(w, r, p, tx, resp)
 	}
 	verified, err := p.Complete(ctx, resp, provider.Expected{
-		Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started,
+		Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes,
 	})
 	if err != nil {
 		return rp.because(p, tx.ReturnTo, invalidGrant(err))
@@ -187,6 +187,9 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 		rp.desk.SilentFailed(w, r)
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
+	if tx.Purpose == transaction.Consent && resp.Error == "access_denied" {
+		return rp.notConsented(p, tx.ReturnTo, cause)
+	}
 	kind := ErrInvalidResponse
 	switch resp.Error {
 	case "access_denied":
@@ -203,6 +206,9 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 
 // admit makes a session of a verified login, if the application agrees.
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
+	if tx.Purpose == transaction.Consent {
+		return rp.consented(w, r, p, tx, v)
+	}
 	before, err := rp.sessionBefore(w, r)
 	if err != nil {
 		return rp.because(p, tx.ReturnTo, err)
@@ -218,6 +224,12 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	d.SID, d.Began, d.IssuedAt, d.Ceiling = v.SID, tx.Started, v.IssuedAt, v.SessionExpiry
 	if p.tokenLifetime {
 		d.Ceiling = earliest(d.Ceiling, v.Expiry)
+	}
+	if err == nil || errors.As(err, new(*Pause)) {
+		var failed error
+		if d.Tokens, failed = rp.keepTokens(r.Context(), p, tx.Nonce, v); failed != nil {
+			return rp.because(p, returnTo, failed)
+		}
 	}
 	path, err := rp.pause(w, r, err, d, returnTo)
 	if err != nil {
@@ -297,7 +309,12 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 		return rp.because(p, returnTo, err)
 	}
 	d := unpaused(rec)
-	if !shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
+	if tx.Purpose == transaction.Consent {
+		return rp.finishConsent(w, r, p, tx, d, before)
+	}
+	if shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
+		rp.endTokens(r.Context(), d, false) // the other login has its own
+	} else {
 		err = rp.startSession(w, r, d, before, tx.Started)
 	}
 	if err != nil {
@@ -350,6 +367,9 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 		}
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)
+	if err != nil {
+		rp.endTokens(ctx, d, true)
+	}
 	if errors.Is(err, session.ErrEnded) {
 		return fmt.Errorf("%w: %w", ErrLoginExpired, err)
 	}
@@ -359,6 +379,8 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 	rp.desk.Finished(w, r)
 	rp.dropPaused(w, r)
 	if before != nil {
+		// To revoke one grant of the same user's may end the other (RFC 7009 2.1).
+		rp.endTokens(ctx, before.rec.Draft(), before.Issuer() != d.Issuer || before.Subject() != d.Subject)
 		rp.emit(ctx, Event{Kind: SessionEnded, Provider: before.Provider(), Issuer: before.Issuer(),
 			Subject: before.Subject(), Session: before.Handle(), Reason: "replaced"})
 	}

@@ -236,7 +236,10 @@ type providerEntry struct {
 	formPost       bool
 	issuer         string
 	clientKeys     bool
-	byReference    bool      // requests, so they are served
+	byReference    bool // requests, so they are served
+	keepTokens     bool
+	keepOffline    bool
+	apis           []api
 	asks           bool      // a fixed prompt, which beats a silent login's
 	backchannel    bool      // it tells of logouts
 	frontchannel   bool      // likewise, through the browser
@@ -303,6 +306,8 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0 || p.ClientAuth == "self_signed_tls_client_auth",
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",
+		keepTokens:  p.KeepTokens, keepOffline: p.KeepOffline,
+		apis: c.apis(cfg, field, p),
 	}
 	if p.Registration != nil {
 		e.clientID = "registered " + p.Name // whoever we were
@@ -349,7 +354,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Endpoints: provider.Endpoints(p.Endpoints),
 		ClientID:  p.ClientID, ClientAuth: p.ClientAuth,
 		ClientKeys: clientKeys(p.ClientKeys), AssertionAudience: p.AssertionAudience, Profile: string(p.Profile),
-		Scopes: p.Scopes, ResponseType: p.ResponseType, ResponseMode: p.ResponseMode,
+		Scopes: p.Scopes, Offline: p.KeepTokens, ResponseType: p.ResponseType, ResponseMode: p.ResponseMode,
 		RedirectURL: redirectURL,
 		ACRValues:   p.ACRValues, RequireACR: p.RequireACR,
 		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,

@@ -32,7 +32,8 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 }
 
 // EndSessions ends all sessions of a user, and logins under way, as EndSession
-// ends one; the user can sign in anew, unless OnLogin refuses. Without a Store
+// ends one; the user can sign in anew, unless OnLogin refuses. Tokens kept for
+// jobs are [RelyingParty.Forget]'s to end. Without a Store
 // other nodes, and this one after a restart, do not know. It returns
 // [ErrMisconfigured] for a provider that is not configured, and
 // [ErrStoreUnavailable].

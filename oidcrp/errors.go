@@ -39,6 +39,12 @@ var (
 	ErrProviderUnavailable = provider.ErrUnavailable
 	// ErrStoreUnavailable: the Store cannot be asked; 503.
 	ErrStoreUnavailable = session.ErrStore
+	// ErrNoToken: no token is kept for this user, or none that could still be
+	// used or refreshed; a new login helps.
+	ErrNoToken = errors.New("no token")
+	// ErrConsentNeeded: the user must consent to further scopes first, see
+	// [LoginOptions.Scopes].
+	ErrConsentNeeded = errors.New("consent to further scopes is needed")
 	// ErrMisconfigured: only the operator can help, such as with a client
 	// secret the provider does not accept; 500.
 	ErrMisconfigured = provider.ErrMisconfigured
@@ -47,7 +53,7 @@ var (
 // Error says at which step something failed, and with which provider. It is
 // what [Config.ErrorPage] gets.
 type Error struct {
-	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request" or "ready"
+	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request", "refresh" or "ready"
 	Provider string // its Name, "" where none was chosen
 	Status   int    // what the visitor gets
 	ID       string // correlation id, on the page and in the log

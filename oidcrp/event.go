@@ -17,7 +17,7 @@ type Event struct {
 	Subject  string        // where known
 	Session  string        // handle, where there is one
 	Reason   string        // stable code of a refusal, see the package documentation
-	Duration time.Duration // of a login that succeeded, of a session that ended; else 0
+	Duration time.Duration // of a login that succeeded, of a session that ended, of a refresh; else 0
 	Err      error         // cause of a refusal or failure; nil otherwise
 }
 
@@ -51,11 +51,15 @@ const (
 	LoginStarted   EventKind = "login started"   // the browser was sent to the provider
 	LoginSucceeded EventKind = "login succeeded" // and a session started
 	LoginFailed    EventKind = "login failed"    // Reason and Err say why, be it what OnLogin returned
-	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced", "refused", "ended", "everywhere", "backchannel" or "frontchannel"
+	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced", "refused", "ended", "everywhere", "backchannel", "frontchannel", or "refresh", when that brought another user's tokens
 	AccessDenied   EventKind = "access denied"   // 403 outside a login: a policy, or a foreign origin; Subject "" for an anonymous visitor
 	RequestFailed  EventKind = "request failed"  // anything else outside a login, such as a policy that could not decide
 	StoreFailed    EventKind = "store failed"    // the Store could not be asked
 	ProviderFailed EventKind = "provider failed" // a provider could not be asked
+
+	ConsentGranted  EventKind = "consent granted"  // to further scopes, by somebody signed in
+	TokensRefreshed EventKind = "tokens refreshed" // once for all requests that waited
+	RefreshFailed   EventKind = "refresh failed"   // and not for want of provider or Store; Reason and Err say why
 )
 
 // emit tells the application what happened. The hook is the application's: a

@@ -37,6 +37,7 @@ var failures = []failure{
 	{errTooLong, http.StatusRequestEntityTooLarge, "too_long", "error.bad_request"},
 	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
 	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},
+	{ErrConsentNeeded, http.StatusForbidden, "consent_needed", "error.consent"},
 	{ErrForbidden, http.StatusForbidden, "forbidden", "denied.message"},
 	{ErrCancelled, http.StatusBadRequest, "cancelled", "error.cancelled"},
 	{transaction.ErrLoop, http.StatusBadRequest, "loop", "error.loop"},
@@ -51,6 +52,7 @@ var failures = []failure{
 	{ErrProviderUnavailable, http.StatusServiceUnavailable, "provider_unavailable", "error.provider_unavailable"},
 	{ErrInvalidResponse, http.StatusBadRequest, "invalid_response", "error.invalid_response"},
 	{ErrInvalidToken, http.StatusBadRequest, "invalid_token", "error.invalid_response"},
+	{ErrNoToken, http.StatusUnauthorized, "no_token", "error.login_required"},
 }
 
 // fail answers a request that failed, logs why, and tells the event hook. It
@@ -118,8 +120,7 @@ func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Pag
 
 // describe finds out what an error means for the visitor.
 func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error {
-	e := &Error{Step: step, ID: newID(), Status: http.StatusInternalServerError,
-		Err: err, reason: "internal", message: "error.generic", page: "error"}
+	e := &Error{Step: step, ID: newID(), Err: err, page: "error"}
 	var at *Error // from further down, where more was known
 	if errors.As(err, &at) {
 		e.Provider, e.RetryURL, e.Err = at.Provider, at.RetryURL, at.Err
@@ -130,22 +131,13 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	if e.Provider == "" {
 		e.Provider = FromContext(r.Context()).Provider()
 	}
-	for _, f := range failures {
-		if errors.Is(err, f.match) {
-			e.Status, e.reason, e.message = f.status, f.reason, f.message
-			break
-		}
-	}
+	e.classify(err)
 	if at != nil && at.Status != 0 {
 		e.Status = at.Status
 	}
-	var invalid *validate.Error
-	if errors.As(err, &invalid) {
-		e.reason = invalid.Check
-	}
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		e.Status, e.reason, e.message, e.Message = http.StatusForbidden, "refused", "error.refused", refusal.Message
+		e.Message = refusal.Message
 		switch step {
 		case "session": // by StillAllowed, which ended it
 			e.page, e.message = "denied", "denied.ended"
@@ -171,6 +163,23 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	return e
 }
 
+// classify finds the kind of an error.
+func (e *Error) classify(err error) {
+	e.Status, e.reason, e.message = http.StatusInternalServerError, "internal", "error.generic"
+	for _, f := range failures {
+		if errors.Is(err, f.match) {
+			e.Status, e.reason, e.message = f.status, f.reason, f.message
+			break
+		}
+	}
+	if invalid, ok := errors.AsType[*validate.Error](err); ok {
+		e.reason = invalid.Check
+	}
+	if errors.As(err, new(*Refusal)) {
+		e.Status, e.reason, e.message = http.StatusForbidden, "refused", "error.refused"
+	}
+}
+
 // answered shows an application the provider's error in our public words.
 type answered struct {
 	error
@@ -190,7 +199,7 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	case "login_required", "not_found", "method":
 		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
-	case "cancelled":
+	case "cancelled", "consent_needed":
 		level = slog.LevelInfo // the visitor's own wish
 	case "store_unavailable", "provider_unavailable", "misconfigured", "internal", "hook":
 		level = slog.LevelError
@@ -223,6 +232,8 @@ func kindOf(e *Error) EventKind {
 	switch e.Step {
 	case "login", "initiate", "callback", "resume":
 		return LoginFailed
+	case "refresh":
+		return RefreshFailed
 	}
 	if e.Status == http.StatusForbidden {
 		return AccessDenied

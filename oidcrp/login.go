@@ -173,6 +173,9 @@ func loginQuery(opts LoginOptions) url.Values {
 // beginLogin sends the visitor to the provider, or to choose one. ReturnTo has
 // been judged.
 func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
+	if s := rp.consentOf(w, r, opts); s != nil {
+		return rp.startConsent(w, r, s, opts)
+	}
 	p, chosen := rp.choose(opts.Provider)
 	if !chosen {
 		opts.Provider = ""
@@ -215,7 +218,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.because(p, b.ReturnTo, err)
 	}
 	address, err := p.AuthorizationURL(ctx, provider.Request{
-		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(),
+		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(), Scopes: opts.Scopes,
 		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
 	})
 	if err != nil {

@@ -193,6 +193,7 @@ func (rp *RelyingParty) endSession(w http.ResponseWriter, r *http.Request, s *Se
 	if err := rp.sessions.End(ctx, w, r, s.rec); err != nil {
 		rp.storeFailed(ctx, "logout", err)
 	}
+	rp.endTokens(ctx, s.rec.Draft(), true)
 	rp.log.InfoContext(ctx, "signed out", "provider", s.Provider(), "session", s.Handle(), "reason", reason)
 	rp.emit(ctx, Event{Kind: SessionEnded, Provider: s.Provider(), Issuer: s.Issuer(), Subject: s.Subject(),
 		Session: s.Handle(), Reason: reason, Duration: rp.now().Sub(s.Started())})

@@ -4,10 +4,7 @@ package oidcrp
 
 import (
 	"context"
-	"net/http"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 // What stands in this file is designed and not built. It compiles under the
@@ -42,20 +39,6 @@ func SiteFromContext(ctx context.Context) (Site, bool) { panic("planned") }
 // Site returns the Name of the site the session was started on.
 func (s *Session) Site() string { panic("planned") }
 
-// Locker is a lock shared by several nodes.
-type Locker interface {
-	// Lock blocks until the lock is held or ctx is done. The lock is renewed
-	// until unlock is called.
-	Lock(ctx context.Context, key string) (unlock func(), err error)
-}
-
-// API is an API that gets a provider's access token.
-type API struct {
-	URL      string // everything below it
-	Scopes   []string
-	Resource string // RFC 8707
-}
-
 // LoginNeeded is the answer of a [Policy] that a new sign-in at the provider
 // can satisfy. The guard starts it, returns to the same page, checks the
 // answer and stops with a page when the provider ignored what was asked.
@@ -76,49 +59,8 @@ func AuthenticatedWithin(d time.Duration) Policy { panic("planned") }
 // the provider with acr_values.
 func ACR(values ...string) Policy { panic("planned") }
 
-// HasScope passes sessions whose access token was granted all scopes.
-func HasScope(scopes ...string) Policy { panic("planned") }
-
-// The errors of tokens.
-var (
-	ErrNoToken       error // no token is kept for this session
-	ErrConsentNeeded error // the user must consent to further scopes first
-	ErrNoProvider    error // a ProviderSource does not know the name
-)
-
-// Client returns a client that attaches the visitor's access token to requests
-// towards the provider's APIs, and to no others, refreshing it as needed. Its
-// requests fail with [ErrNoToken] or [ErrConsentNeeded].
-func (rp *RelyingParty) Client(ctx context.Context) *http.Client { panic("planned") }
-
-// TokenSource returns the visitor's access token for api, one of the
-// provider's APIs by its URL, refreshed as needed.
-func (rp *RelyingParty) TokenSource(ctx context.Context, api string) oauth2.TokenSource {
-	panic("planned")
-}
-
-// ClientFor is Client for a user who is not here, for jobs without a browser.
-// Only for providers with KeepTokens and a login that granted offline_access.
-func (rp *RelyingParty) ClientFor(ctx context.Context, u Identity) *http.Client { panic("planned") }
-
-// TokenSourceFor is TokenSource for a user who is not here.
-func (rp *RelyingParty) TokenSourceFor(ctx context.Context, u Identity, api string) oauth2.TokenSource {
-	panic("planned")
-}
-
-// TokenStatus describes a kept token without showing it.
-type TokenStatus struct {
-	State      string // "active", "expired" or "none"
-	Scopes     []string
-	Expiry     time.Time
-	HasRefresh bool
-}
-
-// TokenStatus describes the visitor's token.
-func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) { panic("planned") }
-
-// Forget removes all kept tokens of a user.
-func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error { panic("planned") }
+// ErrNoProvider: a ProviderSource does not know the name.
+var ErrNoProvider error
 
 // Check fetches a provider's metadata and names every problem with it and
 // with p, each with its remedy. Secrets are never shown.

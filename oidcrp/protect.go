@@ -105,7 +105,7 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 				err = passes(r.Context(), s, policies)
 			}
 			if err != nil {
-				rp.fail("guard", w, r, err)
+				rp.fail("guard", w, r, rp.askConsent(w, r, s, err))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -224,6 +224,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	}
 	if p := rp.byName[rec.Provider()]; p == nil || !p.Accepts(rec.Issuer()) {
 		// Its provider was removed from the configuration, or is another by now.
+		rp.endTokens(r.Context(), rec.Draft(), false)
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}
 	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()) >= rp.stillAllowedEvery {

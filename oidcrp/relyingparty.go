@@ -41,11 +41,18 @@ type RelyingParty struct {
 	finder     *provider.Finder // nil: nobody is found by WebFinger
 	pages      *pages.Renderer
 
+	vault   *session.Vault // nil without a Store
+	locker  Locker
+	flights flights
+	spent   spent
+	resting resting
+
 	claims            []string
 	lifetime          time.Duration
 	loginTimeout      time.Duration
 	passive           func(*http.Request) bool
 	onLogin           func(context.Context, *Login) error
+	onRefresh         func(context.Context, *Login) error
 	stillAllowed      func(context.Context, *Session) error
 	stillAllowedEvery time.Duration
 	crossOrigin       *http.CrossOriginProtection
@@ -72,6 +79,8 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
 		passive:           cfg.Passive,
 		onLogin:           cfg.OnLogin,
+		onRefresh:         cfg.OnRefresh,
+		locker:            cfg.Locker,
 		stillAllowed:      cfg.StillAllowed,
 		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
 		crossOrigin:       http.NewCrossOriginProtection(),
@@ -117,6 +126,9 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 		Lifetime: pauseTime, Now: rp.now,
 	})
 	rp.pausedName = at.Cookie("paused", cookie.Options{}).Name()
+	if cfg.Store != nil {
+		rp.vault = session.NewVault(session.Config{Keys: keys, Site: at, Store: cfg.Store, Now: rp.now})
+	}
 	rp.hint = hintCookie{newJSONCookie[idTokenHint](keys, at, "hint", rp.path("/logout"), rp.lifetime+hintOutlives)}
 	rp.watched = newJSONCookie[watched](keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
 	rp.tickets = keys.Box("logout", at.ID())
@@ -368,9 +380,11 @@ type ProviderStatus struct {
 	Keys      int       // known signing keys
 }
 
-// Shutdown waits for work that outlives requests, such as a metadata refresh,
-// until ctx is done, whose error it then returns. Calling it is optional.
+// Shutdown waits for work that outlives requests, such as a refresh of tokens
+// or metadata, until ctx is done, whose error it then returns. Calling it is
+// optional.
 func (rp *RelyingParty) Shutdown(ctx context.Context) error {
+	rp.flights.wait(ctx)
 	for _, p := range rp.providers {
 		p.Wait(ctx)
 	}

@@ -41,8 +41,11 @@ type Config struct {
 	Store Store
 
 	// CookieSessions keeps sessions in the cookie although a Store is set,
-	// which then holds only what has ended, and logins under way.
+	// which then holds only what has ended, logins under way, and tokens.
 	CookieSessions bool
+
+	// Locker makes refreshes single across several nodes. See [Locker].
+	Locker Locker
 
 	// Claims names what a session keeps: exact top-level claims, or JSON
 	// Pointers (RFC 6901) such as "/realm_access/roles". Policies and [Claims]
@@ -78,9 +81,17 @@ type Config struct {
 	// see [Login.Session].
 	OnLogin func(ctx context.Context, login *Login) error
 
+	// OnRefresh runs after a refresh, with the claims of the new ID token and of
+	// UserInfo; Login.Session is the session, nil for a user who is not here. It may
+	// change Roles and call [Login.Set]. Claims and Roles that did not come again
+	// stay as they were. Returning *[Refusal] ends the session, or forgets the user
+	// who is not here; any other error is logged and leaves the claims as they are.
+	// It is not called where a refresh brings no ID token.
+	OnRefresh func(ctx context.Context, login *Login) error
+
 	// StillAllowed is asked whether a session may go on, at the first request
-	// after each StillAllowedEvery. *[Refusal] ends the
-	// session; any other error answers 503 and leaves the session as it is.
+	// after each StillAllowedEvery, and after a refresh that brought an ID token.
+	// *[Refusal] ends the session; any other error answers 503 and leaves the session as it is.
 	StillAllowed func(ctx context.Context, s *Session) error
 
 	// StillAllowedEvery is the interval of StillAllowed. Default 5 minutes.
@@ -332,6 +343,24 @@ type Provider struct {
 	// values are dropped. Nil keeps the values as they are.
 	Roles map[string]string
 
+	// KeepTokens keeps access and refresh token for calling APIs, in a record of
+	// the Store that ends with the session; a sign-out also revokes them at the
+	// provider, if it has a revocation endpoint (RFC 7009). It needs a Store and a
+	// ResponseType with a code. offline_access is added to Scopes, unless the
+	// provider lists its scopes without it; whoever asks for refresh tokens in
+	// another way, such as Google by access_type=offline, is asked so in
+	// AuthParams. Many providers want Prompt "consent" for one.
+	KeepTokens bool
+
+	// KeepOffline keeps the tokens beyond the session, for jobs without a browser:
+	// see [RelyingParty.ClientFor]. There is one record for each user, of the
+	// latest login that brought a refresh token, under the CookieKeys; a sign-out
+	// leaves it, [RelyingParty.Forget] removes it. It needs KeepTokens.
+	KeepOffline bool
+
+	// APIs are where [RelyingParty.Client] may send this provider's tokens.
+	APIs []API
+
 	// UseTokenLifetime ends the session with the ID token, if that is earlier.
 	UseTokenLifetime bool
 
@@ -395,6 +424,10 @@ type LoginOptions struct {
 	Prompt    string            // see Provider.Prompt, which beats it
 	LoginHint string            // see Provider.LoginHint, which beats it
 	Params    map[string]string // those of Provider.DynamicParams
+
+	// Scopes asks for these too. With a session, it stays as it is and gets the
+	// tokens; the user must be the same. [RelyingParty.LoginURL] leaves them out.
+	Scopes []string
 }
 
 // LogoutOptions are choices for one sign-out.

@@ -59,6 +59,8 @@ var texts = []message{
 	{"error.cancelled.title", "Sign-in cancelled", "ยกเลิกการลงชื่อเข้าใช้แล้ว"},
 	{"error.cancelled", "You have not been signed in. You can start again whenever you like.", "คุณยังไม่ได้ลงชื่อเข้าใช้ เริ่มใหม่ได้ทุกเมื่อที่ต้องการ"},
 	{"error.cancelled.retry", "Back to sign-in", "กลับไปหน้าลงชื่อเข้าใช้"},
+	{"error.consent.title", "Permission was not given", "ไม่ได้รับอนุญาต"},
+	{"error.consent", "This page needs a permission at {provider} that was not given. You are still signed in.", "หน้านี้ต้องใช้สิทธิ์จาก{provider}ซึ่งยังไม่ได้รับอนุญาต คุณยังคงลงชื่อเข้าใช้อยู่"},
 	{"error.loop.title", "Signing in keeps starting over", "การลงชื่อเข้าใช้วนซ้ำไม่สิ้นสุด"},
 	{"error.loop", "You did sign in, but this browser does not remember it. Its cookies may be blocked. Please allow cookies for {site}, then try again.", "คุณลงชื่อเข้าใช้สำเร็จ แต่เบราว์เซอร์นี้ไม่ได้จดจำไว้ ซึ่งอาจเป็นเพราะคุกกี้ถูกบล็อก โปรดอนุญาตให้ใช้คุกกี้สำหรับ{site}แล้วลองอีกครั้ง"},
 	{"error.invalid_response.title", "Your sign-in could not be verified", "ยืนยันการลงชื่อเข้าใช้ไม่สำเร็จ"},

@@ -102,9 +102,10 @@ func refreshError(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "invalid_grant" {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	// The page of a proxy, and whatever else is no token response.
+	// The page of a proxy, and whatever else is no token response: nobody said
+	// anything of the tokens.
 	if e, ok := errors.AsType[*validate.Error](err); ok && e.Check != "token_type" {
-		return &Unavailable{What: tokenEndpoint, Err: err}
+		return &Unavailable{What: tokenEndpoint, Err: errors.New(err.Error())}
 	}
 	return err
 }

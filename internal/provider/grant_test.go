@@ -143,6 +143,9 @@ func TestRefreshFails(t *testing.T) {
 			if !errors.Is(err, tc.want) || tokens.Access != "" {
 				t.Fatalf("got %v, want %v", err, tc.want)
 			}
+			if tc.want == provider.ErrUnavailable && errors.Is(err, provider.ErrInvalid) {
+				t.Error("taken for an answer that is not to be trusted")
+			}
 			if tc.want != provider.ErrRefused && errors.Is(err, provider.ErrRefused) {
 				t.Error("taken for a refusal")
 			}

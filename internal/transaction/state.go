@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -42,8 +43,8 @@ const (
 
 // encode appends the content of the state to b: layout and purpose, flags,
 // start in milliseconds, hash of the binding, provider; then maximum age in
-// seconds, acr values and identity, each only if there; then the return URL.
-// long says that the return URL has to go into the cookie of slot.
+// seconds, acr values, identity and scopes, each only if there; then the return
+// URL. long says that the return URL has to go into the cookie of slot.
 func (t *Transaction) encode(b []byte, bind binding) (content []byte, long bool, err error) {
 	switch {
 	case t.Purpose == 0 || t.Purpose >= endOfPurposes:
@@ -52,6 +53,8 @@ func (t *Transaction) encode(b []byte, bind binding) (content []byte, long bool,
 		return nil, false, fmt.Errorf("transaction: attempt %d is not one of 0 to %d", t.Attempt, maxAttempt)
 	case t.HasMaxAge && t.MaxAge < 0:
 		return nil, false, fmt.Errorf("transaction: maximum age %s is negative", t.MaxAge)
+	case t.Purpose == Consent && len(t.Scopes) == 0:
+		return nil, false, errors.New("transaction: consent to nothing")
 	case len(t.Identity) > maxIdentity:
 		return nil, false, fmt.Errorf("transaction: identity of %d bytes is not a hash", len(t.Identity))
 	}
@@ -67,14 +70,14 @@ func (t *Transaction) encode(b []byte, bind binding) (content []byte, long bool,
 	}
 	if len(t.ACR) > 0 {
 		b[1] |= hasACR
-		b = binary.AppendUvarint(b, uint64(len(t.ACR)))
-		for _, acr := range t.ACR {
-			b = appendText(b, acr)
-		}
+		b = appendTexts(b, t.ACR)
 	}
 	if len(t.Identity) > 0 {
 		b[1] |= hasIdentity
 		b = appendText(b, string(t.Identity))
+	}
+	if t.Purpose == Consent {
+		b = appendTexts(b, t.Scopes)
 	}
 	if len(b) > maxContent {
 		return nil, false, ErrTooLarge
@@ -110,13 +113,13 @@ func (t *Transaction) decode(b []byte) (digest []byte, long bool, err error) {
 		t.MaxAge = time.Duration(in.number(0, maxSeconds)) * time.Second
 	}
 	if flags&hasACR != 0 {
-		t.ACR = make([]string, in.number(1, uint64(len(in.rest))))
-		for i := range t.ACR {
-			t.ACR[i] = in.text(0, maxContent)
-		}
+		t.ACR = in.texts()
 	}
 	if flags&hasIdentity != 0 {
 		t.Identity = []byte(in.text(1, maxIdentity))
+	}
+	if t.Purpose == Consent {
+		t.Scopes = in.texts()
 	}
 	long = flags&hasCookie != 0
 	if in.bad || long && len(in.rest) > 0 || !long && flags&inSlot1 != 0 {
@@ -137,6 +140,14 @@ func appendText(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
+}
+
 // reader takes fields off rest; after one that does not fit it is bad.
 type reader struct {
 	rest []byte
@@ -153,6 +164,15 @@ func (r *reader) number(low, high uint64) uint64 {
 	}
 	r.rest = r.rest[n:]
 	return v
+}
+
+// texts reads a list of at least one text.
+func (r *reader) texts() []string {
+	list := make([]string, r.number(1, uint64(len(r.rest))))
+	for i := range list {
+		list[i] = r.text(0, maxContent)
+	}
+	return list
 }
 
 // text reads a text of low to high bytes.

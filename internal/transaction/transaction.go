@@ -51,8 +51,9 @@ type Purpose uint8
 
 // The purposes; the encoding has room for fifteen.
 const (
-	Login  Purpose = iota + 1 // the visitor signs in
-	Silent                    // as Login, where the provider must not ask anything
+	Login   Purpose = iota + 1 // the visitor signs in
+	Silent                     // as Login, where the provider must not ask anything
+	Consent                    // the visitor, signed in, is asked for Scopes
 	endOfPurposes
 )
 
@@ -69,6 +70,7 @@ type Begin struct {
 	HasMaxAge    bool          // max_age may be 0
 	ACR          []string      // the acr values one of which is required
 	Identity     []byte        // hash of the identity that started, at most 32 bytes
+	Scopes       []string      // asked for beside the usual ones; with Consent only
 	CallbackPath string        // where the answer arrives
 }
 

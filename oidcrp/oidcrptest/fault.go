@@ -48,7 +48,7 @@ type Fault struct {
 
 	proofNonces, noNonceWillDo, oddScheme        bool
 	ignoreEncryption, encryptToAnother, compress bool
-	rotateKeys                                   bool
+	rotateKeys, onlyRefresh, sameRefreshToken    bool
 	jwksPath                                     string
 }
 
@@ -255,12 +255,24 @@ func OnUserInfoJWT(f Fault) Fault {
 	return Fault{Name: "OnUserInfoJWT " + f.Name, UserInfoJWT: func(t *JWT) { asIDToken(f, t) }}
 }
 
-// OnlyRefreshed limits what f does to ID tokens to those of refresh responses.
+// OnlyRefreshed lets a fault of the token endpoint or of ID tokens act at
+// refreshes alone, so that the login before succeeds.
 func OnlyRefreshed(f Fault) Fault {
-	change := f.IDToken
-	f.Name, f.IDToken = "OnlyRefreshed "+f.Name, func(t *IDToken) {
-		if t.Refreshed {
-			change(t)
+	f.Name, f.onlyRefresh = "OnlyRefreshed "+f.Name, true
+	if change := f.IDToken; change != nil {
+		f.IDToken = func(t *IDToken) {
+			if t.Refreshed {
+				change(t)
+			}
+		}
+	}
+	if answer := f.Handler; answer != nil {
+		f.Handler = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.PostForm.Get("grant_type") != "refresh_token" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			answer(w, r, next)
 		}
 	}
 	return f
@@ -327,6 +339,10 @@ var OddTokenType = Fault{Name: "OddTokenType", TokenResponse: func(m map[string]
 
 // TokenField sets one field of token responses; nil leaves it out.
 func TokenField(name string, value any) Fault { return tokenField("TokenField "+name, name, value) }
+
+// RefreshTokenStays takes a refresh token again and again, and sends no other
+// with a refresh. It is allowed (RFC 6749 6).
+var RefreshTokenStays = Fault{Name: "RefreshTokenStays", sameRefreshToken: true}
 
 // The metadata.
 var (

@@ -82,6 +82,25 @@ var faultTests = map[string]faultTest{
 		if a.claims["iss"] != w.p.Issuer() || b.claims["iss"] != w.p.Issuer()+"1" {
 			t.Errorf("first %v, refreshed %v", a.claims["iss"], b.claims["iss"])
 		}
+		w.p.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.TokenField("token_type", "mac")))
+		first = w.tokens("scope", "openid offline_access")
+		second = w.post(oidcrptest.TokenEndpoint, refreshForm(first["refresh_token"])).json(t)
+		if first["token_type"] != "Bearer" || second["token_type"] != "mac" {
+			t.Errorf("first %v, refreshed %v", first["token_type"], second["token_type"])
+		}
+		w.p.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.TokenStatus(500)))
+		first = w.tokens("scope", "openid offline_access")
+		if a := w.post(oidcrptest.TokenEndpoint, refreshForm(first["refresh_token"])); a.status != http.StatusInternalServerError {
+			t.Errorf("refreshed %d", a.status)
+		}
+	}},
+	"RefreshTokenStays": {oidcrptest.RefreshTokenStays, func(t *testing.T, w *wire) {
+		token := w.tokens("scope", "openid offline_access")["refresh_token"]
+		for range 2 {
+			if a := w.post(oidcrptest.TokenEndpoint, refreshForm(token)); a.status != http.StatusOK || a.json(t)["refresh_token"] != nil {
+				t.Errorf("got %d: %s", a.status, a.body)
+			}
+		}
 	}},
 	"OnlyFront": {oidcrptest.OnlyFront(oidcrptest.IDTokenClaim("sub", "mallory")), func(t *testing.T, w *wire) {
 		if _, front, back := w.hybrid(); front.claims["sub"] != "mallory" || back.claims["sub"] != "alice" {

@@ -67,6 +67,11 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) (map[string]any
 	return p.tokens(r, client, g, scopes, thumbprint, refreshed)
 }
 
+// has reports whether one of the faults in force is such.
+func (p *Provider) has(such func(Fault) bool) bool {
+	return slices.ContainsFunc(p.activeFaults(), such)
+}
+
 func invalidGrant(description string) error {
 	return &oauthError{"invalid_grant", description, 0}
 }
@@ -112,6 +117,7 @@ func (p *Provider) redeemCode(r *http.Request, c Client, thumbprint string) (*gr
 // redeemRefreshToken spends a refresh token. One that comes twice was stolen:
 // its grant ends (RFC 9700 4.14.2).
 func (p *Provider) redeemRefreshToken(r *http.Request, c Client, thumbprint string) (*grant, []string, error) {
+	sameToken := p.has(func(f Fault) bool { return f.sameRefreshToken })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[r.PostForm.Get("refresh_token")]
@@ -134,6 +140,9 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client, thumbprint stri
 		}
 		scopes = asked
 	}
+	if sameToken {
+		return t.grant, scopes, nil
+	}
 	// Remembered for a while, to know it again if it was stolen.
 	t.rotated, t.expires = true, p.now().Add(30*24*time.Hour)
 	return t.grant, scopes, nil
@@ -142,6 +151,7 @@ func (p *Provider) redeemRefreshToken(r *http.Request, c Client, thumbprint stri
 // tokens makes a token response (Core 3.1.3.3, 12.2).
 func (p *Provider) tokens(r *http.Request, c Client, g *grant, scopes []string, thumbprint string, refreshed bool) (map[string]any, error) {
 	access, refresh := random(), ""
+	sameToken := p.has(func(f Fault) bool { return f.sameRefreshToken })
 	p.mu.Lock()
 	now, expiry := p.now(), p.expiry
 	p.prune(now)
@@ -150,7 +160,7 @@ func (p *Provider) tokens(r *http.Request, c Client, g *grant, scopes []string, 
 		token.certificate = certificateHash(r)
 	}
 	p.access[access] = token
-	if slices.Contains(g.scopes, "offline_access") {
+	if slices.Contains(g.scopes, "offline_access") && !(refreshed && sameToken) {
 		refresh = random()
 		kept := &issued{grant: g, scopes: g.scopes}
 		if c.AuthMethod == "none" { // RFC 9449 5
@@ -180,7 +190,7 @@ func (p *Provider) tokens(r *http.Request, c Client, g *grant, scopes []string, 
 		body["id_token"] = token
 	}
 	for _, f := range p.activeFaults() {
-		if f.TokenResponse != nil {
+		if f.TokenResponse != nil && (refreshed || !f.onlyRefresh) {
 			f.TokenResponse(body)
 		}
 	}

@@ -1,0 +1,391 @@
+package oidcrp
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
+	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
+)
+
+// Locker is a lock shared by several nodes, so that one of them alone refreshes
+// a user's tokens: providers that take a refresh token once revoke everything
+// when it comes twice. In one process no Locker is needed.
+type Locker interface {
+	// Lock blocks until the lock called key is held or ctx is done. It is held
+	// until unlock is called, which is once, however long that takes: a lock
+	// with a lease renews it, and a node that dies loses it. Whoever waits
+	// should be woken rather than look again and again.
+	Lock(ctx context.Context, key string) (unlock func(), err error)
+}
+
+const (
+	// assumedLife is that of an access token whose provider does not say.
+	assumedLife = time.Hour
+	mostEarly   = 5 * time.Minute
+	mostMargin  = 10 * time.Second
+	// restTime is how long a provider is left alone that did not answer.
+	restTime = 2 * time.Second
+)
+
+func (a access) ends() time.Time {
+	if a.Expiry.IsZero() {
+		return a.Issued.Add(assumedLife)
+	}
+	return a.Expiry
+}
+
+// early is how long before its end an access token is replaced: a tenth of its
+// life, give or take a quarter of that, so that tokens of one moment do not all
+// come at once.
+func (a access) early() time.Duration {
+	early := min(a.ends().Sub(a.Issued)/10, mostEarly)
+	jitter := time.Duration(sha256.Sum256([]byte(a.Token))[0])
+	return max(early*3/4+early/2*jitter/255, 0)
+}
+
+// due reports whether a token should be replaced.
+func (a access) due(now time.Time) bool {
+	return a.Token == "" || !now.Before(a.ends().Add(-a.early()))
+}
+
+// stale reports whether a token may end before a request that carries it
+// arrives.
+func (a access) stale(now time.Time) bool {
+	return a.Token == "" || !now.Before(a.ends().Add(-min(a.early()/2, mostMargin)))
+}
+
+// accessToken returns a token for an API. One that will end soon is replaced
+// while it is used, one that has ended before; and a provider that does not
+// answer costs nothing while the old one is good.
+func (rp *RelyingParty) accessToken(ctx context.Context, h holder, to api) (provider.Tokens, error) {
+	g, err := rp.readGrant(ctx, h)
+	if err != nil {
+		return provider.Tokens{}, err
+	}
+	for _, scope := range to.scopes {
+		if !slices.Contains(g.Scopes, scope) {
+			return provider.Tokens{}, fmt.Errorf("%w: %s", ErrConsentNeeded, scope)
+		}
+	}
+	now := rp.now()
+	a := g.Access[to.resource]
+	if !a.due(now) {
+		return g.tokens(a), nil
+	}
+	// Where there is no way to another one, this one serves to its end.
+	good := a.Token != "" && now.Before(a.ends())
+	if g.Refresh == "" || rp.spent.refused(g.Refresh, now) {
+		if good {
+			return g.tokens(a), nil
+		}
+		return provider.Tokens{}, fmt.Errorf("%w: the access token has ended, and there is no refresh token", ErrNoToken)
+	}
+	key := string(h.id)
+	if err := rp.resting.find(key, now); err != nil {
+		if good {
+			return g.tokens(a), nil
+		}
+		return provider.Tokens{}, err
+	}
+	run := func(ctx context.Context) (provider.Tokens, error) { return rp.refresh(ctx, h, to.resource) }
+	if !a.stale(now) {
+		rp.flights.start(ctx, key, to.resource, run)
+		return g.tokens(a), nil
+	}
+	f := rp.flights.join(ctx, key, to.resource, run)
+	if f == nil || !f.wait(ctx) {
+		return provider.Tokens{}, context.Cause(ctx)
+	}
+	if f.err != nil && good && !errors.Is(f.err, ErrNoToken) && !errors.Is(f.err, ErrInvalidToken) && !errors.Is(f.err, ErrForbidden) {
+		return g.tokens(a), nil
+	}
+	return f.tokens, f.err
+}
+
+// refresh is one flight: it redeems the refresh token, unless somebody else has
+// done so.
+func (rp *RelyingParty) refresh(ctx context.Context, h holder, resource string) (provider.Tokens, error) {
+	started := rp.now()
+	t, redeemed, err := rp.refreshLocked(ctx, h, resource)
+	switch {
+	case errors.Is(err, ErrProviderUnavailable):
+		rp.resting.put(string(h.id), err, rp.now())
+	case err == nil && redeemed:
+		rp.log.InfoContext(ctx, "tokens refreshed", "provider", h.p.name, "session", h.rec.Handle())
+		rp.emit(ctx, rp.tokenEvent(h, Event{Kind: TokensRefreshed, Duration: rp.now().Sub(started)}))
+	}
+	if err != nil {
+		rp.refreshFailed(ctx, h, err)
+	}
+	return t, err
+}
+
+func (rp *RelyingParty) refreshLocked(ctx context.Context, h holder, resource string) (t provider.Tokens, redeemed bool, err error) {
+	if rp.locker != nil {
+		var unlock func()
+		err := guarded("Locker", func() (err error) {
+			unlock, err = rp.locker.Lock(ctx, rp.vault.Key(h.id))
+			return err
+		})
+		if err != nil {
+			return t, false, fmt.Errorf("%w: lock: %w", ErrStoreUnavailable, err)
+		}
+		defer guarded("Locker", func() error { unlock(); return nil })
+	}
+	g, err := rp.latestGrant(ctx, h)
+	for try := 0; err == nil; try++ {
+		if a := g.Access[resource]; !a.due(rp.now()) {
+			return g.tokens(a), false, nil
+		}
+		if g.Refresh == "" || rp.spent.refused(g.Refresh, rp.now()) {
+			return t, false, fmt.Errorf("%w: the provider does not take the refresh token", ErrNoToken)
+		}
+		t, err = rp.redeem(ctx, h, g, resource)
+		if errors.Is(err, errReplaced) && try == 0 {
+			g, err = rp.latestGrant(ctx, h)
+			continue
+		}
+		if !errors.Is(err, provider.ErrRefused) || try > 0 {
+			return t, err == nil, err
+		}
+		// Another node may have been faster.
+		refused, cause := g.Refresh, err
+		if g, err = rp.successor(ctx, h, refused); err == nil && g == nil {
+			now := rp.now()
+			rp.spent.put(refused, nil, now.Add(refusedTime), now)
+			return t, false, fmt.Errorf("%w: %w", ErrNoToken, cause)
+		}
+	}
+	return t, false, err
+}
+
+// latestGrant reads the store again, and knows better where that is behind.
+func (rp *RelyingParty) latestGrant(ctx context.Context, h holder) (*grant, error) {
+	g, err := rp.readGrant(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	for range 10 {
+		o, ok := rp.spent.find(g.Refresh, rp.now())
+		if !ok || o.next == nil || o.next.Refresh == g.Refresh || !o.next.Since.Equal(g.Since) {
+			break
+		}
+		g = o.next
+		if err := rp.writeGrant(ctx, h.id, g); err != nil {
+			return nil, rp.notKept(ctx, h, g, err)
+		}
+	}
+	return g, nil
+}
+
+// successorWaits are the pauses between looks for what another node is about to
+// write. With a Locker there is no such node.
+var successorWaits = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond}
+
+// successor is the grant after a refresh token was refused; nil if nobody has
+// put another refresh token there.
+func (rp *RelyingParty) successor(ctx context.Context, h holder, refused string) (*grant, error) {
+	for i, wait := range successorWaits {
+		if i > 0 && rp.locker != nil {
+			break
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		g, err := rp.readGrant(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		if g.Refresh != refused {
+			return g, nil
+		}
+	}
+	return nil, nil
+}
+
+// redeem redeems a refresh token and keeps what comes before anybody uses it.
+func (rp *RelyingParty) redeem(ctx context.Context, h holder, g *grant, resource string) (provider.Tokens, error) {
+	t, login, err := h.p.Refresh(ctx, provider.Grant{
+		Issuer: g.Issuer, Subject: g.Subject, Nonce: g.Nonce, AuthTime: g.AuthTime,
+		Refresh: g.Refresh, Scopes: g.Scopes, Key: g.Key,
+	}, resource)
+	if errors.Is(err, ErrInvalidToken) {
+		rp.distrust(ctx, h, g, err)
+		return provider.Tokens{}, err
+	}
+	if err != nil && t.Refresh == "" {
+		return provider.Tokens{}, err
+	}
+	next := g.after(t, resource, rp.now())
+	if keepErr := rp.succeed(ctx, h, g, next); keepErr != nil {
+		return provider.Tokens{}, keepErr
+	}
+	if err == nil && login != nil {
+		err = rp.remap(ctx, h, login)
+	}
+	if err != nil {
+		return provider.Tokens{}, err
+	}
+	return t, nil
+}
+
+// after is the grant after a refresh. Without an access token, the answer could
+// not be verified.
+func (g *grant) after(t provider.Tokens, resource string, now time.Time) *grant {
+	next := *g
+	next.Refresh, next.Key, next.Access = t.Refresh, t.Key, map[string]access{}
+	for r, a := range g.Access {
+		if now.Before(a.ends()) { // for resources nobody asks for any more
+			next.Access[r] = a
+		}
+	}
+	if t.Access != "" {
+		next.Access[resource] = accessOf(t, now)
+	}
+	if t.Access != "" && resource == "" {
+		next.Scopes = t.Scopes
+	}
+	if life := g.Until.Sub(g.Since); life >= offlineTime {
+		next.Until = now.Add(offlineTime)
+	}
+	return &next
+}
+
+// succeed keeps next in the place of g. While the store does not take it, it is
+// remembered here, since the refresh token in the store is spent.
+func (rp *RelyingParty) succeed(ctx context.Context, h holder, g, next *grant) error {
+	now := rp.now()
+	if next.Refresh != g.Refresh {
+		rp.spent.put(g.Refresh, next, now.Add(unsavedTime), now)
+	}
+	// Somebody may have signed in anew meanwhile, to the same record.
+	if latest, err := rp.readGrant(ctx, h); err == nil && !latest.Since.Equal(g.Since) {
+		return errReplaced
+	}
+	if err := rp.writeGrant(ctx, h.id, next); err != nil {
+		return rp.notKept(ctx, h, next, err)
+	}
+	if next.Refresh != g.Refresh {
+		rp.spent.put(g.Refresh, next, now.Add(lateTime), now)
+	}
+	return nil
+}
+
+// errReplaced: a new login put other tokens in the place of those that were
+// refreshed.
+var errReplaced = errors.New("replaced by a new login")
+
+// notKept is why tokens are of no use. Those of a session that ended while they
+// were fetched are given back.
+func (rp *RelyingParty) notKept(ctx context.Context, h holder, g *grant, err error) error {
+	if !errors.Is(err, session.ErrNone) {
+		return err
+	}
+	rp.revoke(ctx, h.p, g.Refresh)
+	return fmt.Errorf("%w: %w", ErrNoToken, err)
+}
+
+// aboutTheUser are the checks whose failure says that the tokens are another
+// user's, or another login's (Core 12.2).
+var aboutTheUser = []string{"iss", "sub", "aud", "azp", "nonce", "auth_time"}
+
+// distrust gives up tokens whose successors cannot be trusted, and the session
+// too if they are somebody else's.
+func (rp *RelyingParty) distrust(ctx context.Context, h holder, g *grant, err error) {
+	now := rp.now()
+	rp.spent.put(g.Refresh, nil, now.Add(refusedTime), now)
+	if e, ok := errors.AsType[*validate.Error](err); ok && !h.rec.IsZero() && slices.Contains(aboutTheUser, e.Check) {
+		rp.dropSession(ctx, h.rec, "refresh")
+	}
+}
+
+// remap gives the session the claims that a refresh brought, and asks the
+// application. A claim that did not come again stays as it was: many providers
+// send fewer with a refresh.
+func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) error {
+	var before *Session
+	if !h.rec.IsZero() {
+		before = &Session{rec: h.rec}
+	}
+	login := newLogin(h.p, v, "", "", before)
+	if _, came := v.Claims.Lookup(h.p.rolesClaim); !came {
+		login.Roles = before.Roles()
+	}
+	for key, value := range h.rec.Values() {
+		login.Set(key, value)
+	}
+	if rp.onRefresh != nil {
+		err := guarded("OnRefresh", func() error { return rp.onRefresh(ctx, login) })
+		if errors.As(err, new(*Refusal)) {
+			return rp.refusedAtRefresh(ctx, h, err)
+		}
+		if err != nil { // nothing was decided, and the tokens are good
+			rp.log.ErrorContext(ctx, "claims not refreshed", "provider", h.p.name, "err", fmt.Errorf("%w: OnRefresh: %w", errHook, err))
+			return nil
+		}
+	}
+	if before == nil {
+		return nil
+	}
+	fresh := rp.keep(login)
+	rec, err := rp.sessions.Amend(ctx, h.rec, func(d *session.Draft) {
+		d.Roles, d.Values, d.Scopes = fresh.Roles, fresh.Values, fresh.Scopes
+		d.Claims = newer(d.Claims, fresh.Claims)
+	})
+	if err != nil {
+		if !errors.Is(err, session.ErrNone) { // or it was renewed: at the next refresh
+			rp.log.WarnContext(ctx, "claims not refreshed", "provider", h.p.name, "err", tooLarge(err))
+		}
+		return nil
+	}
+	if rp.stillAllowed == nil {
+		return nil
+	}
+	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, &Session{rec: rec}) })
+	if errors.As(err, new(*Refusal)) {
+		return rp.refusedAtRefresh(ctx, h, err)
+	}
+	return nil // asked again soon, at a request
+}
+
+// refusedAtRefresh ends what the application does not want to go on.
+func (rp *RelyingParty) refusedAtRefresh(ctx context.Context, h holder, refusal error) error {
+	if !h.rec.IsZero() {
+		rp.dropSession(ctx, h.rec, "refused")
+	} else if err := rp.removeTokens(ctx, h, true); err != nil {
+		rp.storeFailed(ctx, "refresh", err)
+	}
+	return fmt.Errorf("%w: %w: %w", ErrNoToken, ErrForbidden, refusal)
+}
+
+// newer has old claims with fresh ones in their place.
+func newer(old, fresh []session.Claim) []session.Claim {
+	out := slices.Clone(fresh)
+	for _, c := range old {
+		if !slices.ContainsFunc(fresh, func(f session.Claim) bool { return f.Name == c.Name }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (rp *RelyingParty) tokenEvent(h holder, e Event) Event {
+	e.Step, e.Provider, e.Session = "refresh", h.p.name, h.rec.Handle()
+	e.Issuer, e.Subject = h.rec.Issuer(), h.rec.Subject()
+	return e
+}
+
+// refreshFailed reports a failed refresh, once however many wait for it.
+func (rp *RelyingParty) refreshFailed(ctx context.Context, h holder, err error) {
+	e := &Error{Step: "refresh", Provider: h.p.name, ID: newID(), Err: err}
+	e.classify(err)
+	rp.report(ctx, e)
+}

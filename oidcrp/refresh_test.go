@@ -1,0 +1,528 @@
+package oidcrp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// newTokenApp starts an application that keeps tokens for the API of op.
+func newTokenApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) *app {
+	t.Helper()
+	a := newApp(t, op, func(cfg *oidcrp.Config) {
+		cfg.Store = oidcrp.NewMemoryStore()
+		p := &cfg.Providers[0]
+		p.KeepTokens, p.APIs = true, []oidcrp.API{{URL: op.URL(oidcrptest.ResourceEndpoint)}}
+		if change != nil {
+			change(cfg)
+		}
+	})
+	op.SetNow(a.clock.now)
+	t.Cleanup(func() { a.rp.Shutdown(context.Background()) })
+	return a
+}
+
+// call has the application call the API for the visitor.
+func (a *app) call(b *oidcrptest.Browser) *oidcrptest.Page {
+	return b.Get(a.URL + "/call?api=" + url.QueryEscape(a.op.URL(oidcrptest.ResourceEndpoint)))
+}
+
+// fails has the application call the API, in vain.
+func (a *app) fails(b *oidcrptest.Browser, kind error) {
+	a.t.Helper()
+	a.answers(a.call(b), http.StatusBadGateway, "["+kind.Error()+"]")
+}
+
+// refreshes are the refresh requests so far.
+func refreshes(op *oidcrptest.Provider) (n int) {
+	for _, r := range op.Requests(oidcrptest.TokenEndpoint) {
+		if r.Form.Get("grant_type") == "refresh_token" {
+			n++
+		}
+	}
+	return n
+}
+
+// expire lets the access token end, and the session go on.
+func (a *app) expire() { a.clock.advance(2 * time.Hour) }
+
+func TestClientCallsAPI(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	for range 3 {
+		a.shows(a.call(b), `"sub":"alice"`)
+	}
+	if n := refreshes(op); n != 0 {
+		t.Errorf("%d refreshes of a fresh token", n)
+	}
+	for range 2 { // the refresh token comes anew each time
+		a.expire()
+		a.shows(a.call(b), `"sub":"alice"`)
+	}
+	if n := refreshes(op); n != 2 {
+		t.Errorf("%d refreshes", n)
+	}
+	if got := a.events.of(oidcrp.TokensRefreshed); len(got) != 2 || got[0].Session == "" || got[0].Subject != "alice" {
+		t.Errorf("events %+v", got)
+	}
+	if strings.Contains(a.log.String(), op.Requests(oidcrptest.ResourceEndpoint)[0].Header.Get("Authorization")[7:]) {
+		t.Error("a token is in the log")
+	}
+}
+
+// A provider that refuses a refresh token's second use ends everything then.
+func TestManyRequestsRefreshOnce(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	a.expire()
+	cookie := a.sessionCookie(b)
+	var failed atomic.Int32
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			r, _ := http.NewRequest("GET", a.URL+"/call?api="+url.QueryEscape(op.URL(oidcrptest.ResourceEndpoint)), nil)
+			r.AddCookie(cookie)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				failed.Add(1)
+				return
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := refreshes(op); n != 1 || failed.Load() != 0 {
+		t.Errorf("%d refreshes, %d requests failed\nlog: %s", n, failed.Load(), a.log)
+	}
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+// nodeLocker is a Locker of two nodes in one process.
+type nodeLocker struct {
+	mu    sync.Mutex
+	locks map[string]chan struct{}
+	taken atomic.Int32
+}
+
+func (l *nodeLocker) Lock(ctx context.Context, key string) (func(), error) {
+	l.mu.Lock()
+	if l.locks == nil {
+		l.locks = map[string]chan struct{}{}
+	}
+	if l.locks[key] == nil {
+		l.locks[key] = make(chan struct{}, 1)
+	}
+	lock := l.locks[key]
+	l.mu.Unlock()
+	select {
+	case lock <- struct{}{}:
+		l.taken.Add(1)
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// onOtherNode has another node with the same configuration call the API.
+func (a *app) onOtherNode(rp *oidcrp.RelyingParty, cookie *http.Cookie) int {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", a.URL+"/", nil)
+	r.AddCookie(cookie)
+	rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := rp.Client(r.Context()).Get(a.op.URL(oidcrptest.ResourceEndpoint))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		resp.Body.Close()
+		w.WriteHeader(resp.StatusCode)
+	})).ServeHTTP(w, r)
+	return w.Code
+}
+
+func TestTwoNodesRefreshOnce(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	locker := &nodeLocker{}
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Locker = locker })
+	b := a.signIn()
+	other := a.later(func(*oidcrp.Config) {})
+	for round := 1; round <= 3; round++ {
+		a.expire()
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				rp := a.rp
+				if i%2 == 0 {
+					rp = other
+				}
+				if status := a.onOtherNode(rp, a.sessionCookie(b)); status != http.StatusOK {
+					t.Errorf("status %d", status)
+				}
+			})
+		}
+		wg.Wait()
+		if n := refreshes(op); n != round {
+			t.Fatalf("%d refreshes after %d rounds", n, round)
+		}
+	}
+	if locker.taken.Load() == 0 {
+		t.Error("the lock was not used")
+	}
+}
+
+// Without a lock the node that was slower is told that the refresh token is
+// spent, and finds the other's.
+func TestLostRaceOnAnotherNode(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	other := a.later(func(*oidcrp.Config) {})
+	a.expire()
+	hold, entered := make(chan struct{}), make(chan struct{})
+	first := true
+	var mu sync.Mutex
+	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.Fault{Name: "slower, and refused", Endpoint: oidcrptest.TokenEndpoint,
+		Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			mu.Lock()
+			slow := first
+			first = false
+			mu.Unlock()
+			if !slow {
+				next.ServeHTTP(w, r)
+				return
+			}
+			close(entered)
+			<-hold
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			w.Write([]byte(`{"error":"invalid_grant"}`))
+		}}))
+	status := make(chan int)
+	go func() { status <- a.onOtherNode(other, a.sessionCookie(b)) }()
+	<-entered
+	a.shows(a.call(b), `"sub":"alice"`)
+	close(hold)
+	if got := <-status; got != http.StatusOK {
+		t.Errorf("the slower node got %d\nlog: %s", got, a.log)
+	}
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+func TestProviderDoesNotAnswerRefresh(t *testing.T) {
+	for name, fault := range map[string]oidcrptest.Fault{
+		"500":      oidcrptest.TokenStatus(500),
+		"a page":   oidcrptest.TokenHTML,
+		"redirect": oidcrptest.TokenRedirect("/elsewhere"),
+		"hanging":  oidcrptest.TokenHang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			op := oidcrptest.NewProvider(t)
+			a := newTokenApp(t, op, nil)
+			b := a.signIn()
+			a.clock.stop()
+			op.SetFaults(oidcrptest.OnlyRefreshed(fault))
+			// Nearly expired: the old one serves, at once.
+			a.clock.advance(time.Hour - 40*time.Second)
+			a.shows(a.call(b), `"sub":"alice"`)
+			a.rp.Shutdown(context.Background())
+			if n := refreshes(op); n != 1 {
+				t.Errorf("%d refreshes", n)
+			}
+			// About to expire: it is waited for, and the old one serves.
+			a.clock.advance(35 * time.Second)
+			a.shows(a.call(b), `"sub":"alice"`)
+			a.clock.advance(time.Minute)
+			for range 3 {
+				a.fails(b, oidcrp.ErrProviderUnavailable)
+			}
+			if n := refreshes(op); n != 3 {
+				t.Errorf("%d refreshes: a provider that is down is not left alone", n)
+			}
+			a.shows(b.Get(a.URL+"/reports"), "reports for alice") // nobody is signed out
+			if got := a.events.reason(oidcrp.ProviderFailed); got != "provider_unavailable" {
+				t.Errorf("reason %q", got)
+			}
+			op.SetFaults()
+			a.clock.advance(time.Minute)
+			a.shows(a.call(b), `"sub":"alice"`)
+		})
+	}
+}
+
+func TestProviderRefusesRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	op.RevokeTokens()
+	a.expire()
+	for range 3 {
+		a.fails(b, oidcrp.ErrNoToken)
+	}
+	if n := refreshes(op); n != 1 {
+		t.Errorf("%d refreshes with a token that was refused", n)
+	}
+	if got := a.events.reason(oidcrp.RefreshFailed); got != "no_token" {
+		t.Errorf("reason %q", got)
+	}
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+	// A new login brings new tokens.
+	a.shows(b.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice")
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+func TestClientIsRefusedAtRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.TokenError("invalid_client")))
+	a.expire()
+	a.fails(b, oidcrp.ErrMisconfigured)
+	op.SetFaults() // the operator has put it right
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+// T058
+func TestRefreshedTokenOfAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault oidcrptest.Fault
+		ended bool
+	}{
+		"issuer":         {oidcrptest.IDTokenSuffix("iss", "1"), true},
+		"subject":        {oidcrptest.IDTokenSuffix("sub", "1"), true},
+		"audience":       {oidcrptest.WrongAudience, true},
+		"nonce":          {oidcrptest.WrongNonce, true},
+		"auth_time":      {oidcrptest.StaleAuthTime, true},
+		"signature":      {oidcrptest.ScrambledSignature, false},
+		"expired":        {oidcrptest.ExpiredToken, false},
+		"access token":   {oidcrptest.WrongATHash, false},
+		"kind of token":  {oidcrptest.TokenField("token_type", "mac"), false},
+		"no access left": {oidcrptest.TokenField("access_token", nil), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op := oidcrptest.NewProvider(t)
+			a := newTokenApp(t, op, nil)
+			b := a.signIn()
+			op.SetFaults(oidcrptest.OnlyRefreshed(tt.fault))
+			op.SignInAs("") // whoever is signed out stays so
+			a.expire()
+			calls := op.Calls(oidcrptest.ResourceEndpoint)
+			a.fails(b, oidcrp.ErrInvalidToken)
+			if op.Calls(oidcrptest.ResourceEndpoint) != calls {
+				t.Error("the API was called")
+			}
+			if ended := len(a.events.of(oidcrp.SessionEnded)) == 1; ended != tt.ended {
+				t.Errorf("session ended: %v", ended)
+			}
+			if me := b.Fetch("GET", "/auth/me", nil); (me.Status == http.StatusUnauthorized) != tt.ended {
+				t.Errorf("me: %d", me.Status)
+			}
+			if !tt.ended {
+				a.fails(b, oidcrp.ErrNoToken)
+				if n := refreshes(op); n != 1 {
+					t.Errorf("%d refreshes", n)
+				}
+			}
+		})
+	}
+}
+
+func TestRefreshTokenThatStays(t *testing.T) {
+	op := oidcrptest.NewProvider(t, oidcrptest.RefreshTokenStays)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	for range 3 {
+		a.expire()
+		a.shows(a.call(b), `"sub":"alice"`)
+	}
+	if n := refreshes(op); n != 3 {
+		t.Errorf("%d refreshes", n)
+	}
+}
+
+// R21: the visitor closes the tab while the refresh is under way.
+func TestTabClosedDuringRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	a.expire()
+	entered, hold := make(chan struct{}, 1), make(chan struct{})
+	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.Fault{Name: "wait", Endpoint: oidcrptest.TokenEndpoint,
+		Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			entered <- struct{}{}
+			<-hold
+			next.ServeHTTP(w, r)
+		}}))
+	ctx, cancel := context.WithCancel(context.Background())
+	r := httptest.NewRequest("GET", a.URL+"/", nil).WithContext(ctx)
+	r.AddCookie(a.sessionCookie(b))
+	got := make(chan error)
+	go a.rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := a.rp.Client(r.Context()).Get(op.URL(oidcrptest.ResourceEndpoint))
+		got <- err
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	<-entered
+	cancel()
+	if err := <-got; !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	close(hold)
+	if err := a.rp.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	op.SetFaults()
+	a.shows(a.call(b), `"sub":"alice"`)
+	if n := refreshes(op); n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+}
+
+// R28: a logout during a refresh wins, and nothing is left of the tokens.
+func TestLogoutDuringRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	a.expire()
+	cookie := a.sessionCookie(b)
+	entered, hold := make(chan struct{}, 1), make(chan struct{})
+	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.Fault{Name: "wait with the answer", Endpoint: oidcrptest.TokenEndpoint,
+		Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			entered <- struct{}{}
+			<-hold
+			maps.Copy(w.Header(), answer.Header())
+			w.Write(answer.Body.Bytes())
+		}}))
+	status := make(chan int)
+	go func() { status <- a.onOtherNode(a.rp, cookie) }()
+	<-entered
+	b.Get(a.URL + "/leave")
+	close(hold)
+	if got := <-status; got != http.StatusBadGateway {
+		t.Errorf("got %d", got)
+	}
+	a.rp.Shutdown(context.Background())
+	if calls := op.Calls(oidcrptest.ResourceEndpoint); calls != 0 {
+		t.Errorf("%d calls to the API", calls)
+	}
+	revoked := op.Requests(oidcrptest.RevokeEndpoint)
+	if len(revoked) != 2 || revoked[0].Form.Get("token") == revoked[1].Form.Get("token") {
+		t.Errorf("revoked %d tokens: want the old one and the new one", len(revoked))
+	}
+	if n := len(op.Requests(oidcrptest.TokenEndpoint)); n != 2 {
+		t.Errorf("%d token requests", n)
+	}
+}
+
+func TestSignOutRevokesTokens(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	b.Get(a.URL + "/leave")
+	a.rp.Shutdown(context.Background())
+	r := op.Requests(oidcrptest.RevokeEndpoint)
+	if len(r) != 1 || r[0].Form.Get("token") == "" || r[0].Header.Get("Authorization") == "" {
+		t.Fatalf("revocations %+v", r)
+	}
+	// The same user's next login in place of the session revokes nothing: that
+	// could end the new grant too.
+	b = a.signIn()
+	a.shows(b.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice")
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+// failingStore has three methods, and can be told to take no records.
+type failingStore struct {
+	oidcrp.Store
+	down atomic.Bool
+}
+
+func (s *failingStore) Commit(token string, b []byte, expiry time.Time) error {
+	if s.down.Load() {
+		return errors.New("read-only")
+	}
+	return s.Store.Commit(token, b, expiry)
+}
+
+// R16: the store does not take the new tokens, when the old ones are spent.
+func TestStoreFailsDuringRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	store := &failingStore{Store: oidcrp.NewMemoryStore()}
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Store = store })
+	b := a.signIn()
+	a.expire()
+	store.down.Store(true)
+	for range 2 {
+		a.fails(b, oidcrp.ErrStoreUnavailable)
+	}
+	store.down.Store(false)
+	a.shows(a.call(b), `"sub":"alice"`)
+	if n := refreshes(op); n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+}
+
+func TestTokenStatus(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	status := func() (s oidcrp.TokenStatus) {
+		t.Helper()
+		r := httptest.NewRequest("GET", a.URL+"/", nil)
+		r.AddCookie(a.sessionCookie(b))
+		a.rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			var err error
+			if s, err = a.rp.TokenStatus(r.Context()); err != nil {
+				t.Error(err)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		return s
+	}
+	if s := status(); s.State != "active" || !s.HasRefresh || !strings.Contains(fmt.Sprint(s.Scopes), "offline_access") || s.Expiry.IsZero() {
+		t.Errorf("got %+v", s)
+	}
+	a.expire()
+	if s := status(); s.State != "expired" || !s.HasRefresh {
+		t.Errorf("got %+v", s)
+	}
+	op.RevokeTokens()
+	a.fails(b, oidcrp.ErrNoToken)
+	if s := status(); s.State != "expired" || s.HasRefresh {
+		t.Errorf("got %+v", s)
+	}
+	if _, err := a.rp.TokenStatus(context.Background()); !errors.Is(err, oidcrp.ErrNotLoaded) {
+		t.Errorf("got %v", err)
+	}
+	if n := refreshes(op); n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+	bare := newApp(t, oidcrptest.NewProvider(t), func(cfg *oidcrp.Config) { cfg.Store = oidcrp.NewMemoryStore() })
+	a, b = bare, bare.signIn()
+	if s := status(); s.State != "none" || s.HasRefresh {
+		t.Errorf("got %+v", s)
+	}
+}
