@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -160,26 +159,7 @@ func (a *app) handler() http.Handler {
 	mux.Handle("/leave", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/"})
 	})))
-	// Calls an API with the visitor's token.
-	mux.Handle("/call", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		resp, err := a.rp.Client(r.Context()).Get(r.URL.Query().Get("api"))
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			for _, kind := range []error{oidcrp.ErrNoToken, oidcrp.ErrConsentNeeded, oidcrp.ErrInvalidToken, oidcrp.ErrMisconfigured, oidcrp.ErrProviderUnavailable, oidcrp.ErrStoreUnavailable} {
-				if errors.Is(err, kind) {
-					fmt.Fprintf(w, "[%v] ", kind)
-				}
-			}
-			fmt.Fprint(w, err)
-			return
-		}
-		defer resp.Body.Close()
-		w.WriteHeader(resp.StatusCode)
-		io.Copy(w, resp.Body)
-	})))
-	mux.Handle("/scoped", a.rp.Require(oidcrp.HasScope("calendar"))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, "calendar of ", name(r))
-	})))
+	a.tokenPages(mux)
 	return mux
 }
 

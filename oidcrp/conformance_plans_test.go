@@ -1,6 +1,9 @@
 package oidcrp_test
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A plan lists the modules for each of its response types.
 type plan struct {
@@ -16,7 +19,7 @@ func (p plan) module(name string) (module, bool) {
 	if m, ok := dynamicModules[name]; ok && p.dynamic {
 		return m, true
 	}
-	for _, all := range []map[string]module{modules, thirdPartyModules, comprehensiveModules, logoutModules} {
+	for _, all := range []map[string]module{modules, thirdPartyModules, refreshModules, comprehensiveModules, logoutModules} {
 		if m, ok := all[name]; ok {
 			return m, true
 		}
@@ -83,6 +86,11 @@ var (
 		}},
 	}
 )
+
+// everyCode has the same modules in each response type with a code.
+func everyCode(modules ...string) []planFlow {
+	return slices.DeleteFunc(everyFlow(modules...), func(f planFlow) bool { return !strings.Contains(f.responseType, "code") })
+}
 
 // everyFlow has the same modules in each response type.
 func everyFlow(modules ...string) []planFlow {
@@ -164,6 +172,11 @@ var plans = []plan{
 	{name: "oidcc-client-config-certification-test-plan", flows: configFlows},
 	{name: "oidcc-client-dynamic-certification-test-plan", flows: dynamicFlows, dynamic: true},
 	{name: "oidcc-client-test-3rd-party-init-login-test-plan", flows: everyFlow("oidcc-client-test-3rd-party-init-login")},
+	{name: "oidcc-client-refreshtoken-test-plan", flows: everyCode(
+		"oidcc-client-test-refresh-token",
+		"oidcc-client-test-refresh-token-invalid-issuer",
+		"oidcc-client-test-refresh-token-invalid-sub",
+	)},
 	{name: "oidcc-client-test-plan", flows: comprehensiveFlows},
 	{name: "oidcc-client-rp-initiated-logout-rp-basic", flows: logoutFlows(basicFlows, rpInitiatedModules)},
 	{name: "oidcc-client-rp-initiated-logout-rp-hybrid", flows: logoutFlows(hybridFlows, rpInitiatedModules)},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -32,6 +33,49 @@ func newTokenApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Conf
 	op.SetNow(a.clock.now)
 	t.Cleanup(func() { a.rp.Shutdown(context.Background()) })
 	return a
+}
+
+// tokenPages are those that need more than a session.
+func (a *app) tokenPages(mux *http.ServeMux) {
+	// Calls an API with the visitor's token.
+	mux.Handle("/call", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := a.rp.Client(r.Context()).Get(r.URL.Query().Get("api"))
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			for _, kind := range []error{oidcrp.ErrNoToken, oidcrp.ErrConsentNeeded, oidcrp.ErrInvalidToken, oidcrp.ErrMisconfigured, oidcrp.ErrProviderUnavailable, oidcrp.ErrStoreUnavailable} {
+				if errors.Is(err, kind) {
+					fmt.Fprintf(w, "[%v] ", kind)
+				}
+			}
+			fmt.Fprint(w, err)
+			return
+		}
+		defer resp.Body.Close()
+		w.WriteHeader(resp.StatusCode)
+		io.Copy(w, resp.Body)
+	})))
+	mux.Handle("/scoped", a.rp.Require(oidcrp.HasScope("calendar"))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "calendar of ", name(r))
+	})))
+	mux.HandleFunc("/more", func(w http.ResponseWriter, r *http.Request) {
+		if oidcrp.FromContext(r.Context()) == nil {
+			a.rp.Login(w, r, oidcrp.LoginOptions{Scopes: []string{"calendar"}, ReturnTo: "/scoped"})
+		}
+	})
+	mux.HandleFunc("/terms", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<form method="post" action="/accept"><button>terms</button></form>`)
+	})
+	mux.HandleFunc("/accept", func(w http.ResponseWriter, r *http.Request) {
+		a.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
+	})
+	mux.HandleFunc("/update", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.rp.Update(w, r, map[string]string{"seen": "yes"}); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		io.WriteString(w, "updated")
+	})
 }
 
 // call has the application call the API for the visitor.
@@ -453,31 +497,18 @@ func TestSignOutRevokesTokens(t *testing.T) {
 	a.shows(a.call(b), `"sub":"alice"`)
 }
 
-// failingStore has three methods, and can be told to take no records.
-type failingStore struct {
-	oidcrp.Store
-	down atomic.Bool
-}
-
-func (s *failingStore) Commit(token string, b []byte, expiry time.Time) error {
-	if s.down.Load() {
-		return errors.New("read-only")
-	}
-	return s.Store.Commit(token, b, expiry)
-}
-
 // R16: the store does not take the new tokens, when the old ones are spent.
 func TestStoreFailsDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
-	store := &failingStore{Store: oidcrp.NewMemoryStore()}
+	store := newPlain()
 	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Store = store })
 	b := a.signIn()
 	a.expire()
-	store.down.Store(true)
+	store.fail(breakages["error"], "Commit")
 	for range 2 {
 		a.fails(b, oidcrp.ErrStoreUnavailable)
 	}
-	store.down.Store(false)
+	store.fail(nil)
 	a.shows(a.call(b), `"sub":"alice"`)
 	if n := refreshes(op); n != 1 {
 		t.Errorf("%d refreshes", n)

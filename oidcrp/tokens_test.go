@@ -1,0 +1,304 @@
+package oidcrp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// job calls the API for alice without a browser.
+func (a *app) job(rp *oidcrp.RelyingParty) (string, error) {
+	u := oidcrp.Identity{Provider: "test", Issuer: a.op.Issuer(), Subject: "alice"}
+	resp, err := rp.ClientFor(context.Background(), u).Get(a.op.URL(oidcrptest.ResourceEndpoint))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body), nil
+}
+
+func (a *app) alice() oidcrp.Identity {
+	return oidcrp.Identity{Provider: "test", Issuer: a.op.Issuer(), Subject: "alice"}
+}
+
+func keepsOffline(cfg *oidcrp.Config) { cfg.Providers[0].KeepOffline = true }
+
+func TestJobWithoutBrowser(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, keepsOffline)
+	if _, err := a.job(a.rp); !errors.Is(err, oidcrp.ErrNoToken) {
+		t.Fatalf("before the first login: %v", err)
+	}
+	b := a.signIn()
+	works := func() {
+		t.Helper()
+		if body, err := a.job(a.rp); err != nil || !strings.Contains(body, `"sub":"alice"`) {
+			t.Fatalf("%s, %v\nlog: %s", body, err, a.log)
+		}
+	}
+	works()
+	a.shows(a.call(b), `"sub":"alice"`)
+	// The session and the job use one refresh token.
+	a.expire()
+	works()
+	a.shows(a.call(b), `"sub":"alice"`)
+	if n := refreshes(op); n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+	// A sign-out leaves it, a restart does, and another login replaces it.
+	b.Get(a.URL + "/leave")
+	a.expire()
+	works()
+	if _, err := a.job(a.later(func(*oidcrp.Config) {})); err != nil {
+		t.Errorf("another process: %v", err)
+	}
+	b = a.signIn()
+	works()
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 0 {
+		t.Errorf("%d revocations", n)
+	}
+	for range 10 { // far beyond the session
+		a.clock.advance(30 * 24 * 3600e9)
+		works()
+	}
+	token, err := a.rp.TokenSourceFor(context.Background(), a.alice(), op.URL(oidcrptest.ResourceEndpoint)).Token()
+	if err != nil || token.AccessToken == "" {
+		t.Errorf("got %v, %v", token, err)
+	}
+
+	if err := a.rp.Forget(context.Background(), a.alice()); err != nil {
+		t.Fatal(err)
+	}
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+	if _, err := a.job(a.rp); !errors.Is(err, oidcrp.ErrNoToken) {
+		t.Errorf("after Forget: %v", err)
+	}
+	if err := a.rp.Forget(context.Background(), a.alice()); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	a.signIn() // the user is back
+	works()
+}
+
+func TestJobIsForNoOther(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, keepsOffline)
+	a.signIn()
+	for name, u := range map[string]oidcrp.Identity{
+		"another user":   {Provider: "test", Issuer: op.Issuer(), Subject: "bob"},
+		"another issuer": {Provider: "test", Issuer: "https://other.example", Subject: "alice"},
+		"no provider":    {Provider: "other", Issuer: op.Issuer(), Subject: "alice"},
+	} {
+		want := oidcrp.ErrNoToken
+		if u.Provider != "test" {
+			want = oidcrp.ErrMisconfigured
+		}
+		if _, err := a.rp.ClientFor(context.Background(), u).Get(op.URL(oidcrptest.ResourceEndpoint)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Without KeepOffline nothing outlives the session.
+	session := newTokenApp(t, oidcrptest.NewProvider(t), nil)
+	session.signIn()
+	if _, err := session.job(session.rp); !errors.Is(err, oidcrp.ErrMisconfigured) {
+		t.Errorf("got %v", err)
+	}
+	if err := session.rp.Forget(context.Background(), session.alice()); !errors.Is(err, oidcrp.ErrMisconfigured) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A login that brings no refresh token leaves what an earlier one left.
+func TestLoginWithoutRefreshToken(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, keepsOffline)
+	a.signIn()
+	op.SetFaults(oidcrptest.TokenField("refresh_token", nil))
+	b := a.signIn()
+	a.shows(a.call(b), `"sub":"alice"`)
+	op.SetFaults()
+	a.expire()
+	a.fails(b, oidcrp.ErrNoToken) // this session has no way to another one
+	if _, err := a.job(a.rp); err != nil {
+		t.Errorf("the job: %v", err)
+	}
+}
+
+func TestRefreshBringsClaims(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Providers[0].UserInfo = oidcrp.UserInfoRequired })
+	op.AddUser(oidcrptest.User{Subject: "alice", Name: "Alice", Email: "alice@example.com"})
+	b := a.signIn()
+	if page := b.Get(a.URL + "/admin"); page.Status != http.StatusForbidden {
+		t.Fatalf("status %d", page.Status)
+	}
+	cookie := a.sessionCookie(b).Value
+	op.AddUser(oidcrptest.User{Subject: "alice", Name: "Alice Cooper", Claims: map[string]any{"roles": []string{"admin"}}})
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+	a.shows(b.Get(a.URL+"/admin"), "admin page")
+	me := b.Fetch("GET", "/auth/me", nil)
+	// What did not come again stays.
+	if !strings.Contains(string(me.Body), "Alice Cooper") || !strings.Contains(string(me.Body), "alice@example.com") {
+		t.Errorf("me: %s", me.Body)
+	}
+	if a.sessionCookie(b).Value != cookie {
+		t.Error("the session has another cookie, which nobody carried away")
+	}
+}
+
+func TestOnRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	answer := error(nil)
+	asked := 0
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		cfg.OnLogin = func(_ context.Context, l *oidcrp.Login) error { l.Set("user", "7"); return nil }
+		cfg.OnRefresh = func(_ context.Context, l *oidcrp.Login) error {
+			asked++
+			if l.Subject != "alice" || l.Session.Subject() != "alice" || l.Value("user") != "7" {
+				t.Errorf("got %+v", l)
+			}
+			l.Roles = []string{"admin"}
+			return answer
+		}
+	})
+	op.AddUser(oidcrptest.User{Subject: "alice"})
+	b := a.signIn()
+	a.expire()
+	answer = errors.New("database is down")
+	a.shows(a.call(b), `"sub":"alice"`)
+	if page := b.Get(a.URL + "/admin"); page.Status != http.StatusForbidden {
+		t.Errorf("the claims were taken: %d", page.Status)
+	}
+	answer = nil
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+	a.shows(b.Get(a.URL+"/admin"), "admin page")
+	answer = &oidcrp.Refusal{Message: "left the company"}
+	a.expire()
+	op.SignInAs("")
+	a.fails(b, oidcrp.ErrNoToken)
+	if me := b.Fetch("GET", "/auth/me", nil); me.Status != http.StatusUnauthorized {
+		t.Errorf("still signed in: %s", me.Body)
+	}
+	if asked != 3 || a.events.reason(oidcrp.SessionEnded) != "refused" || a.events.reason(oidcrp.RefreshFailed) != "refused" {
+		t.Errorf("asked %d times, %s, %s", asked, a.events.reason(oidcrp.SessionEnded), a.events.reason(oidcrp.RefreshFailed))
+	}
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+}
+
+func TestStillAllowedAtRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	allowed := true
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		cfg.StillAllowedEvery = 400 * 24 * 3600e9
+		cfg.StillAllowed = func(_ context.Context, s *oidcrp.Session) error {
+			if !allowed {
+				return &oidcrp.Refusal{Message: "left"}
+			}
+			return nil
+		}
+	})
+	b := a.signIn()
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+	allowed = false
+	a.expire()
+	op.SignInAs("")
+	a.fails(b, oidcrp.ErrNoToken)
+	if me := b.Fetch("GET", "/auth/me", nil); me.Status != http.StatusUnauthorized {
+		t.Errorf("still signed in: %s", me.Body)
+	}
+}
+
+// What waits for a page of the application has its tokens afterwards, and so
+// has what came by form_post.
+func TestTokensAfterPause(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		cfg.Providers[0].ResponseMode = "form_post"
+		cfg.OnLogin = func(context.Context, *oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} }
+	})
+	b := a.browse()
+	a.shows(b.Get(a.URL+"/reports"), "terms")
+	a.shows(b.Submit(b.Page().Form("terms"), nil), "reports for alice")
+	a.shows(a.call(b), `"sub":"alice"`)
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+
+	direct := newTokenApp(t, oidcrptest.NewProvider(t), func(cfg *oidcrp.Config) { cfg.Providers[0].ResponseMode = "form_post" })
+	b = direct.signIn()
+	direct.shows(direct.call(b), `"sub":"alice"`)
+	// Changing the session leaves them where they are.
+	direct.shows(b.Get(direct.URL+"/update"), "updated")
+	direct.shows(direct.call(b), `"sub":"alice"`)
+}
+
+func TestTokensAreSealed(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	store := newPlain()
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Store = store; keepsOffline(cfg) })
+	b := a.signIn()
+	a.shows(a.call(b), "alice")
+	token := strings.TrimPrefix(op.Requests(oidcrptest.ResourceEndpoint)[0].Header.Get("Authorization"), "Bearer ")
+	for key, record := range store.records {
+		if strings.Contains(string(record), token) || strings.Contains(string(record), "alice") || strings.Contains(key, "alice") {
+			t.Errorf("%s is not sealed", key)
+		}
+	}
+	for _, c := range b.Cookies(a.URL) {
+		if len(c.Value) > 100 && !strings.Contains(c.Name, "hint") {
+			t.Errorf("cookie %s has %d bytes", c.Name, len(c.Value))
+		}
+	}
+}
+
+func TestTokenSettings(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	for name, tt := range map[string]struct {
+		change func(*oidcrp.Config)
+		want   string
+	}{
+		"no store":          {func(c *oidcrp.Config) { c.Store = nil }, "KeepTokens: needs Config.Store"},
+		"no code":           {func(c *oidcrp.Config) { c.Providers[0].ResponseType = "id_token token" }, "KeepTokens: response type"},
+		"offline alone":     {func(c *oidcrp.Config) { c.Providers[0].KeepTokens, c.Providers[0].KeepOffline = false, true }, "KeepOffline: needs KeepTokens"},
+		"APIs alone":        {func(c *oidcrp.Config) { c.Providers[0].KeepTokens = false }, "APIs: need KeepTokens"},
+		"plain http":        {api(oidcrp.API{URL: "http://api.example/"}), "APIs[0].URL: \"http://api.example/\": use https"},
+		"a path alone":      {api(oidcrp.API{URL: "/v1"}), "APIs[0].URL: \"/v1\": give scheme"},
+		"a query":           {api(oidcrp.API{URL: "https://api.example/?x=1"}), "give scheme, host and path"},
+		"dots":              {api(oidcrp.API{URL: "https://api.example/a/../b"}), "give scheme, host and path"},
+		"two scopes in one": {api(oidcrp.API{URL: "https://api.example/", Scopes: []string{"a b"}}), "give one scope in each"},
+		"a relative target": {api(oidcrp.API{URL: "https://api.example/", Resource: "mail"}), "APIs[0].Resource"},
+		"the same API twice": {func(c *oidcrp.Config) {
+			c.Providers[0].APIs = []oidcrp.API{{URL: "https://api.example/"}, {URL: "https://api.example/"}}
+		}, "is there already"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := oidcrp.Config{BaseURL: "http://localhost:1", CookieKeys: [][]byte{key(1)}, Store: oidcrp.NewMemoryStore(), Providers: []oidcrp.Provider{op.Config("test", "http://localhost:1")}}
+			cfg.Providers[0].KeepTokens = true
+			cfg.Providers[0].APIs = []oidcrp.API{{URL: "https://api.example/"}}
+			tt.change(&cfg)
+			if _, err := oidcrp.New(cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func api(a oidcrp.API) func(*oidcrp.Config) {
+	return func(c *oidcrp.Config) { c.Providers[0].APIs = []oidcrp.API{a} }
+}
