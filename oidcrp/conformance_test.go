@@ -157,7 +157,7 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	for _, all := range []map[string]module{modules, thirdPartyModules, comprehensiveModules, logoutModules, dynamicModules} {
+	for _, all := range []map[string]module{modules, thirdPartyModules, refreshModules, comprehensiveModules, logoutModules, dynamicModules} {
 		for name := range all {
 			if !used[name] {
 				t.Errorf("no plan has %s", name)

@@ -170,6 +170,48 @@
 //	hint      logout        the ID token for the provider's sign-out, a day longer than the session
 //	watch     check-session the provider's session, where it manages sessions, likewise
 //
+// # Tokens
+//
+// With [Provider.KeepTokens] the tokens of a login are kept in the Store, sealed,
+// in a record of their own whose id only the session knows. A request that calls
+// no API does not read it. [RelyingParty.Client] sends them to [Provider.APIs],
+// and never across a redirect to another origin.
+//
+// An access token is replaced when a tenth of its life is left, at most five
+// minutes, while it goes on serving; who comes in its last ten seconds waits.
+// There is one refresh at a time for a login, however many requests want it; it
+// goes on when they give up, and nobody uses its tokens before the Store has
+// them. On several nodes a provider that takes each refresh token once needs a
+// [Config.Locker]; without one, the slower of two nodes looks for what the other
+// has stored. While a provider does not answer, the old token serves to its end
+// and the provider is left alone for two seconds, or as long as it asks for; then
+// requests fail with [ErrProviderUnavailable]. One that refuses the refresh token
+// makes them fail with [ErrNoToken]. Neither ends the session: that does a
+// refreshed ID token of another user, issuer, client or sign-in (Core 12.2), and
+// a [Refusal] of [Config.OnRefresh] or [Config.StillAllowed].
+//
+// The claims of a refreshed ID token, and of UserInfo where it is asked, take the
+// place of those in the session, which keeps its id, for sessions in a Store;
+// claims that did not come again stay. An Update at the same moment leaves them
+// for the next refresh.
+//
+// [HasScope] and [LoginOptions] ask for further scopes when they are needed: the
+// user must be the one who is signed in, the session stays, under another id,
+// and the new tokens take the place of the old. OnLogin is not called. A
+// provider that does not grant them ends this with a page, not with another
+// round.
+//
+// [Provider.KeepOffline] keeps tokens for jobs: [RelyingParty.ClientFor]. They
+// outlive sessions, and are kept for 400 days after their last refresh, until
+// [RelyingParty.Forget]. All other tokens end with their session; a sign-out
+// revokes them at the provider (RFC 7009), which may withdraw what the user
+// granted with them: set Endpoints.Revocation to [NoEndpoint] where that is too
+// much.
+//
+// With [Provider.DPoP] the key is drawn by the process that signs the user in and
+// goes where the tokens go: other nodes, and this one after a restart, prove
+// with it.
+//
 // # Leaving
 //
 // A sign-out here ends the session first and then visits the provider's
@@ -200,11 +242,11 @@
 // existing session and the logins of other tabs stay as they were.
 //
 // The reason of a problem document and of an [Event] is a stable code:
-// bad_request, binding, cancelled, cross_origin, ended, expired, forbidden, hook,
-// identifier, internal, invalid_response, invalid_token, lifetime,
-// login_required, loop, media_type, method, misconfigured, no_binding,
-// not_found, provider_unavailable, refused, state, store_unavailable, too_long,
-// unknown_issuer; or the check of a token or response that failed, such as
+// bad_request, binding, cancelled, consent_needed, cross_origin, ended, expired,
+// forbidden, hook, identifier, internal, invalid_response, invalid_token,
+// lifetime, login_required, loop, media_type, method, misconfigured, no_binding,
+// no_token, not_found, provider_unavailable, refused, state, store_unavailable,
+// too_long, unknown_issuer; or the check of a token or response that failed, such as
 // aud, exp, iss, nonce, signature or sub.
 //
 // # What remains yours

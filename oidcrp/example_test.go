@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"log"
 	"log/slog"
 	"net/http"
@@ -300,6 +301,51 @@ func ExampleError() {
 			}
 		},
 	}
+}
+
+// Calling an API with the visitor's token.
+func ExampleRelyingParty_Client() {
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Store:   oidcrp.NewMemoryStore(),
+		Providers: []oidcrp.Provider{{
+			Issuer: "https://login.example.com", ClientID: "app", ClientSecret: "…",
+			KeepTokens: true,
+			APIs:       []oidcrp.API{{URL: "https://api.example.com/v1", Scopes: []string{"calendar.read"}}},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/calendar", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		res, err := rp.Client(r.Context()).Get("https://api.example.com/v1/events")
+		switch {
+		case errors.Is(err, oidcrp.ErrConsentNeeded), errors.Is(err, oidcrp.ErrNoToken):
+			rp.Login(w, r, oidcrp.LoginOptions{Scopes: []string{"calendar.read"}}) // and come back here
+			return
+		case err != nil:
+			http.Error(w, "The calendar does not answer.", http.StatusBadGateway)
+			return
+		}
+		defer res.Body.Close()
+		io.Copy(w, res.Body)
+	})))
+}
+
+// A job works for a user who is not here.
+func ExampleRelyingParty_ClientFor() {
+	var rp *oidcrp.RelyingParty // with Provider.KeepTokens and KeepOffline
+	job := func(ctx context.Context, u oidcrp.Identity) error {
+		res, err := rp.ClientFor(ctx, u).Get("https://api.example.com/v1/report")
+		if errors.Is(err, oidcrp.ErrNoToken) {
+			return rp.Forget(ctx, u) // withdrawn, or never granted
+		}
+		if err != nil {
+			return err // the provider or the API is down: try again later
+		}
+		return res.Body.Close()
+	}
+	_ = job
 }
 
 // A health check that asks nobody.

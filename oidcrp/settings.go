@@ -309,8 +309,8 @@ type Provider struct {
 	// by reference.
 	RequestObject RequestObject
 
-	// DPoP binds access tokens to a key of this process (RFC 9449). A token
-	// that the provider did not bind is refused.
+	// DPoP binds access tokens to a key of this process (RFC 9449), which is
+	// kept with them. A token that the provider did not bind is refused.
 	DPoP bool
 
 	// Algorithms the ID token, UserInfo and responses may be signed with. Nil:

@@ -59,7 +59,7 @@ func TestJobWithoutBrowser(t *testing.T) {
 	if _, err := a.job(a.later(func(*oidcrp.Config) {})); err != nil {
 		t.Errorf("another process: %v", err)
 	}
-	b = a.signIn()
+	a.signIn()
 	works()
 	a.rp.Shutdown(context.Background())
 	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 0 {
@@ -198,6 +198,31 @@ func TestOnRefresh(t *testing.T) {
 	a.rp.Shutdown(context.Background())
 	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
 		t.Errorf("%d revocations", n)
+	}
+}
+
+// Whom the application does not want any more is forgotten by its jobs.
+func TestOnRefreshOfAJob(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		keepsOffline(cfg)
+		cfg.OnRefresh = func(_ context.Context, l *oidcrp.Login) error {
+			if l.Session != nil || l.Identity().Subject != "alice" {
+				t.Errorf("got %+v", l)
+			}
+			return &oidcrp.Refusal{Message: "left the company"}
+		}
+	})
+	a.signIn()
+	a.expire()
+	for range 2 {
+		if _, err := a.job(a.rp); !errors.Is(err, oidcrp.ErrNoToken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 || refreshes(op) != 1 {
+		t.Errorf("%d revocations, %d refreshes", n, refreshes(op))
 	}
 }
 

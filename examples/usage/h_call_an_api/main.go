@@ -1,5 +1,3 @@
-//go:build planned
-
 // Calling an API with the visitor's token, which goes there and nowhere else.
 // One page needs a further scope: the visitor is asked for it when it is
 // needed, and stays signed in whatever the answer is.

@@ -1,5 +1,3 @@
-//go:build planned
-
 // A nightly job works for users who are not here, with the refresh token they
 // granted. Who withdrew it is forgotten.
 package main
@@ -15,8 +13,20 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
-// fetchReports runs until ctx is done.
-func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Duration, users func() []oidcrp.Identity) {
+func app(baseURL, api string, provider oidcrp.Provider) (*oidcrp.RelyingParty, error) {
+	provider.KeepTokens = true
+	provider.KeepOffline = true // beyond sign-out, until Forget
+	provider.APIs = []oidcrp.API{{URL: api}}
+	return oidcrp.New(oidcrp.Config{
+		BaseURL:   baseURL,
+		Store:     oidcrp.NewMemoryStore(), // a database, in earnest
+		Providers: []oidcrp.Provider{provider},
+	})
+}
+
+// fetchReports runs until ctx is done. The application knows its users: it
+// stored their Login.Identity when they first signed in.
+func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, api string, every time.Duration, users func() []oidcrp.Identity) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -26,19 +36,18 @@ func fetchReports(ctx context.Context, rp *oidcrp.RelyingParty, every time.Durat
 		case <-tick.C:
 		}
 		for _, u := range users() {
-			err := fetchReport(ctx, rp, u)
-			if errors.Is(err, oidcrp.ErrNoToken) {
-				err = rp.Forget(ctx, u)
-			}
-			if err != nil {
+			if err := fetchReport(ctx, rp, api, u); err != nil {
 				log.Print(err) // next night again
 			}
 		}
 	}
 }
 
-func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, u oidcrp.Identity) error {
-	res, err := rp.ClientFor(ctx, u).Get("https://api.example.com/report")
+func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, api string, u oidcrp.Identity) error {
+	res, err := rp.ClientFor(ctx, u).Get(api + "/report")
+	if errors.Is(err, oidcrp.ErrNoToken) {
+		return rp.Forget(ctx, u) // until the user signs in again
+	}
 	if err != nil {
 		return err
 	}
@@ -46,21 +55,15 @@ func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, u oidcrp.Identity
 }
 
 func main() {
-	rp, err := oidcrp.New(oidcrp.Config{
-		BaseURL: "http://localhost:3000",
-		Store:   oidcrp.NewMemoryStore(), // a database, in earnest
-		Providers: []oidcrp.Provider{{
-			Name:         "acme",
-			Issuer:       os.Getenv("OIDC_ISSUER"),
-			ClientID:     os.Getenv("OIDC_CLIENT_ID"),
-			ClientSecret: oidcrp.Secret(os.Getenv("OIDC_CLIENT_SECRET")),
-			KeepTokens:   true,
-			APIs:         []oidcrp.API{{URL: "https://api.example.com/"}},
-		}},
+	api := os.Getenv("API")
+	rp, err := app("http://localhost:3000", api, oidcrp.Provider{
+		Issuer:       os.Getenv("OIDC_ISSUER"),
+		ClientID:     os.Getenv("OIDC_CLIENT_ID"),
+		ClientSecret: oidcrp.Secret(os.Getenv("OIDC_CLIENT_SECRET")),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	go fetchReports(context.Background(), rp, 24*time.Hour, func() []oidcrp.Identity { return nil })
+	go fetchReports(context.Background(), rp, api, 24*time.Hour, func() []oidcrp.Identity { return nil })
 	log.Fatal(http.ListenAndServe("localhost:3000", rp.Protect(http.NotFoundHandler())))
 }
