@@ -161,6 +161,10 @@ func TestTokenForEachResource(t *testing.T) {
 		}
 	})
 	b := a.signIn()
+	a.shows(b.Get(a.URL+"/scoped"), "calendar of alice")
+	op.ResetCalls()
+	// What is granted for a resource is not all that is granted.
+	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.TokenField("scope", "openid")))
 	get := func(api string) {
 		t.Helper()
 		a.shows(b.Get(a.URL+"/call?api="+url.QueryEscape(api)), "token: Bearer")
@@ -180,6 +184,10 @@ func TestTokenForEachResource(t *testing.T) {
 	}
 	if strings.Join(asked, " ") != "https://mail.example https://files.example" || len(tokens) != 2 {
 		t.Errorf("asked for %v with %d tokens", asked, len(tokens))
+	}
+	a.shows(b.Get(a.URL+"/scoped"), "calendar of alice")
+	if n := op.Calls(oidcrptest.AuthorizeEndpoint); n != 0 {
+		t.Errorf("%d times asked for the scope again", n)
 	}
 }
 

@@ -199,6 +199,7 @@ func (s *spent) refused(refreshToken string, now time.Time) bool {
 type resting struct {
 	mu    sync.Mutex
 	known map[string]pause
+	sweep int // at this size, those that are over are removed
 }
 
 type pause struct {
@@ -214,13 +215,16 @@ func (s *resting) put(id string, err error, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, p := range s.known {
-		if !now.Before(p.until) {
-			delete(s.known, key)
-		}
-	}
 	if s.known == nil {
 		s.known = map[string]pause{}
+	}
+	if len(s.known) >= s.sweep {
+		for key, p := range s.known {
+			if !now.Before(p.until) {
+				delete(s.known, key)
+			}
+		}
+		s.sweep = max(2*len(s.known), 1000)
 	}
 	s.known[id] = pause{err, now.Add(rest)}
 }

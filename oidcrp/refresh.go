@@ -117,8 +117,9 @@ func (rp *RelyingParty) refresh(ctx context.Context, h holder, resource string) 
 	case errors.Is(err, ErrProviderUnavailable):
 		rp.resting.put(string(h.id), err, rp.now())
 	case err == nil && redeemed:
-		rp.log.InfoContext(ctx, "tokens refreshed", "provider", h.p.name, "session", h.rec.Handle())
-		rp.emit(ctx, rp.tokenEvent(h, Event{Kind: TokensRefreshed, Duration: rp.now().Sub(started)}))
+		rp.log.DebugContext(ctx, "tokens refreshed", "provider", h.p.name, "session", h.rec.Handle())
+		rp.emit(ctx, Event{Kind: TokensRefreshed, Step: "refresh", Provider: h.p.name, Issuer: h.user.Issuer, Subject: h.user.Subject,
+			Session: h.rec.Handle(), Duration: rp.now().Sub(started)})
 	}
 	if err != nil {
 		rp.refreshFailed(ctx, h, err)
@@ -229,6 +230,7 @@ func (rp *RelyingParty) redeem(ctx context.Context, h holder, g *grant, resource
 		return provider.Tokens{}, keepErr
 	}
 	if err == nil && login != nil {
+		login.Scopes = next.Scopes // those of one resource are not all
 		err = rp.remap(ctx, h, login)
 	}
 	if err != nil {
@@ -375,12 +377,6 @@ func newer(old, fresh []session.Claim) []session.Claim {
 		}
 	}
 	return out
-}
-
-func (rp *RelyingParty) tokenEvent(h holder, e Event) Event {
-	e.Step, e.Provider, e.Session = "refresh", h.p.name, h.rec.Handle()
-	e.Issuer, e.Subject = h.rec.Issuer(), h.rec.Subject()
-	return e
 }
 
 // refreshFailed reports a failed refresh, once however many wait for it.

@@ -48,9 +48,10 @@ type access struct {
 // holder is whose tokens are wanted: those of a session, or of somebody who is
 // not here.
 type holder struct {
-	p   *providerEntry
-	id  []byte         // in the vault
-	rec session.Record // zero: somebody who is not here
+	p    *providerEntry
+	id   []byte // in the vault
+	user Identity
+	rec  session.Record // zero: somebody who is not here
 }
 
 // keepTokens keeps what a login brought for calling APIs, and returns where;
@@ -233,7 +234,7 @@ func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
 	if p == nil || !p.keepTokens {
 		return holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
 	}
-	return holder{p: p, id: rec.Tokens(), rec: rec}, nil
+	return holder{p: p, id: rec.Tokens(), user: (&Session{rec: rec}).Identity(), rec: rec}, nil
 }
 
 // absent is somebody who is not here.
@@ -242,7 +243,7 @@ func (rp *RelyingParty) absent(u Identity) (holder, error) {
 	if p == nil || !p.keepOffline {
 		return holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
 	}
-	return holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject)}, nil
+	return holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject), user: u}, nil
 }
 
 // dropSession ends a session outside of any request of its own.

@@ -327,3 +327,44 @@ func TestTokenSettings(t *testing.T) {
 func api(a oidcrp.API) func(*oidcrp.Config) {
 	return func(c *oidcrp.Config) { c.Providers[0].APIs = []oidcrp.API{a} }
 }
+
+// Sessions may stay in cookies, and tokens never do.
+func TestTokensOfCookieSessions(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.CookieSessions = true })
+	b := a.signIn()
+	for range 2 {
+		a.shows(a.call(b), `"sub":"alice"`)
+		a.expire()
+	}
+	stolen := a.sessionCookie(b)
+	b.Get(a.URL + "/leave")
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
+		t.Errorf("%d revocations", n)
+	}
+	calls := op.Calls(oidcrptest.ResourceEndpoint)
+	if status := a.onOtherNode(a.rp, stolen); status == http.StatusOK || op.Calls(oidcrptest.ResourceEndpoint) != calls {
+		t.Errorf("a copied cookie calls the API: %d", status)
+	}
+}
+
+// Who calls no API pays nothing for tokens.
+func TestRequestsWithoutAPIReadNoTokens(t *testing.T) {
+	read := map[bool]int{}
+	for _, keep := range []bool{false, true} {
+		store := newPlain()
+		a := newTokenApp(t, oidcrptest.NewProvider(t), func(cfg *oidcrp.Config) {
+			cfg.Store = store
+			if !keep {
+				cfg.Providers[0].KeepTokens, cfg.Providers[0].APIs = false, nil
+			}
+		})
+		b := a.signIn()
+		store.fail(func() error { read[keep]++; return nil }, "Find")
+		a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+	}
+	if read[true] != read[false] || read[true] == 0 {
+		t.Errorf("%d records read, and %d without tokens", read[true], read[false])
+	}
+}
