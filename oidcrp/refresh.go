@@ -16,8 +16,8 @@ import (
 // Locker is a lock shared by several nodes, so that one of them alone refreshes
 // a user's tokens: providers that take a refresh token once revoke everything
 // when it comes twice. In one process no Locker is needed; examples/stores has
-// one in Redis. What Lock returns is found in [ErrStoreUnavailable]. Refreshes
-// wait up to 25 seconds.
+// one in Redis. Where Lock fails, or takes longer than 25 seconds, requests that
+// wait for the token fail with [ErrStoreUnavailable].
 type Locker interface {
 	// Lock blocks until the lock called key is held or ctx is done. It is held
 	// until unlock is called, which is once, however long that takes: a lock
