@@ -191,9 +191,9 @@
 // a [Refusal] of [Config.OnRefresh] or [Config.StillAllowed].
 //
 // The claims of a refreshed ID token, and of UserInfo where it is asked, take the
-// place of those in the session, which keeps its id, for sessions in a Store;
-// claims that did not come again stay. An Update at the same moment leaves them
-// for the next refresh.
+// place of those in the session whose request began the refresh, if it is in a
+// Store. It keeps its id; claims that did not come again stay. An Update at the
+// same moment leaves them for the next refresh.
 //
 // [HasScope] and [LoginOptions] ask for further scopes when they are needed: the
 // user must be the one who is signed in, the session stays, under another id,

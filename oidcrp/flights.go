@@ -80,7 +80,11 @@ func (f *flights) begin(ctx context.Context, id, resource string, run func(conte
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
 		defer cancel()
-		under.tokens, under.err = run(ctx)
+		// Outside of a request a panic of the application's would end the process.
+		under.err = guarded("refresh", func() (err error) {
+			under.tokens, err = run(ctx)
+			return err
+		})
 		f.mu.Lock()
 		delete(f.under, id)
 		f.ended()
@@ -91,14 +95,16 @@ func (f *flights) begin(ctx context.Context, id, resource string, run func(conte
 }
 
 // detach runs what nobody waits for but Shutdown.
-func (f *flights) detach(ctx context.Context, most time.Duration, run func(context.Context)) {
+func (f *flights) detach(ctx context.Context, most time.Duration, run func(context.Context) error, failed func(error)) {
 	f.mu.Lock()
 	f.running++
 	f.mu.Unlock()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer cancel()
-		run(ctx)
+		if err := guarded("background", func() error { return run(ctx) }); err != nil {
+			failed(err)
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.ended()

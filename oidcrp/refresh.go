@@ -150,23 +150,20 @@ func (rp *RelyingParty) refreshLocked(ctx context.Context, h holder, resource st
 			return t, false, fmt.Errorf("%w: the provider does not take the refresh token", ErrNoToken)
 		}
 		t, err = rp.redeem(ctx, h, g, resource)
-		if errors.Is(err, errReplaced) && try == 0 {
+		switch {
+		case errors.Is(err, errReplaced) && try < maxTries:
 			g, err = rp.latestGrant(ctx, h)
-			continue
-		}
-		if !errors.Is(err, provider.ErrRefused) || try > 0 {
+		case errors.Is(err, provider.ErrRefused) && try < maxTries:
+			g, err = rp.afterRefusal(ctx, h, g.Refresh, err)
+		default:
 			return t, err == nil, err
-		}
-		// Another node may have been faster.
-		refused, cause := g.Refresh, err
-		if g, err = rp.successor(ctx, h, refused); err == nil && g == nil {
-			now := rp.now()
-			rp.spent.put(refused, nil, now.Add(refusedTime), now)
-			return t, false, fmt.Errorf("%w: %w", ErrNoToken, cause)
 		}
 	}
 	return t, false, err
 }
+
+// maxTries is how often somebody else may have been faster.
+const maxTries = 3
 
 // latestGrant reads the store again, and knows better where that is behind.
 func (rp *RelyingParty) latestGrant(ctx context.Context, h holder) (*grant, error) {
@@ -185,6 +182,18 @@ func (rp *RelyingParty) latestGrant(ctx context.Context, h holder) (*grant, erro
 		}
 	}
 	return g, nil
+}
+
+// afterRefusal is the grant after its refresh token was refused: another node may
+// have been faster. If none was, the token is remembered as of no use.
+func (rp *RelyingParty) afterRefusal(ctx context.Context, h holder, refused string, cause error) (*grant, error) {
+	g, err := rp.successor(ctx, h, refused)
+	if err != nil || g != nil {
+		return g, err
+	}
+	now := rp.now()
+	rp.spent.put(refused, nil, now.Add(refusedTime), now)
+	return nil, fmt.Errorf("%w: %w", ErrNoToken, cause)
 }
 
 // successorWaits are the pauses between looks for what another node is about to

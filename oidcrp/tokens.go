@@ -171,11 +171,9 @@ func (rp *RelyingParty) revoke(ctx context.Context, p *providerEntry, refreshTok
 	if refreshToken == "" {
 		return
 	}
-	rp.flights.detach(ctx, revokeTime, func(ctx context.Context) {
-		if err := p.Revoke(ctx, refreshToken); err != nil {
-			rp.log.WarnContext(ctx, "refresh token not revoked", "provider", p.name, "err", err)
-		}
-	})
+	rp.flights.detach(ctx, revokeTime,
+		func(ctx context.Context) error { return p.Revoke(ctx, refreshToken) },
+		func(err error) { rp.log.WarnContext(ctx, "refresh token not revoked", "provider", p.name, "err", err) })
 }
 
 // TokenStatus describes a kept token without showing it.

@@ -368,3 +368,34 @@ func TestRequestsWithoutAPIReadNoTokens(t *testing.T) {
 		t.Errorf("%d records read, and %d without tokens", read[true], read[false])
 	}
 }
+
+// R24: what panics outside of a request must not end the process.
+func TestPanicDuringRefresh(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	broken := false
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		p := &cfg.Providers[0]
+		secret := p.ClientSecret
+		p.ClientSecret, p.ClientSecretFunc = "", func(context.Context) (oidcrp.Secret, error) {
+			if broken {
+				panic("no vault")
+			}
+			return secret, nil
+		}
+	})
+	b := a.signIn()
+	a.expire()
+	broken = true
+	if page := a.call(b); page.Status != http.StatusBadGateway || !strings.Contains(page.Body, "panicked") {
+		t.Errorf("got %s", page)
+	}
+	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
+	broken = false
+	a.shows(a.call(b), `"sub":"alice"`)
+	broken = true
+	b.Get(a.URL + "/leave")
+	a.rp.Shutdown(context.Background())
+	if !strings.Contains(a.log.String(), "refresh token not revoked") {
+		t.Error("nothing in the log")
+	}
+}
