@@ -55,7 +55,7 @@ func node(t *testing.T, responseType, mode string, tls bool) house {
 		c := testCertificate()
 		config.TLS, scheme = &interop.NodeTLS{Key: c.key, Cert: c.cert}, "https://"
 	}
-	config.Clients = []interop.NodeClient{{
+	config.Clients = []interop.Client{{
 		ID: "portal", Secret: "a-secret-of-the-portal",
 		RedirectURIs:           []string{scheme + addr + "/auth/callback/node"},
 		PostLogoutRedirectURIs: []string{scheme + addr + "/auth/logout"},

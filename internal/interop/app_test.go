@@ -2,36 +2,43 @@ package interop_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// app is a small application whose only provider is npm oidc-provider.
+// app is a small application with one provider, whose real relying party
+// signs in.
 type app struct {
-	url  string // http://localhost:PORT, another site than the provider's
-	node *interop.NodeProvider
-	log  *interop.Log
+	url string // http://localhost:PORT, another site than the provider's
+	op  *running
+	log *interop.Log
+
+	// sent is what was said behind the browser's back.
+	sent *traffic
 
 	mu        sync.Mutex
 	callbacks []callback
+	fetched   []string         // paths below /auth that the provider asked for
 	tamper    func(url.Values) // changes a response on its way, if not nil
 }
 
 // callback is a response as the provider sent it.
 type callback struct {
-	method string
+	mode   string // query, fragment or form_post
 	params url.Values
 }
 
@@ -48,37 +55,62 @@ var accounts = map[string]map[string]any{
 	"bob":   {"name": "บ๊อบ ใจดี", "email": "bob@example.com"},
 }
 
-// startApp runs the application and its provider. The client and the settings
-// for it may be adjusted.
-func startApp(t *testing.T, adjust func(*interop.NodeClient, *oidcrp.Provider)) *app {
+// startApp runs the application and npm oidc-provider. The client and the
+// settings for it may be adjusted.
+func startApp(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)) *app {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &app{url: "http://localhost:" + port, log: &interop.Log{}}
+	return newApp(t, nodeRunning(interop.StartNode(t, interop.NodeConfig{Accounts: accounts})), adjust)
+}
 
-	client := interop.NodeClient{
-		ID:                     "reports",
+// newApp runs the application as a new client of a provider. The client and
+// the settings for it may be adjusted.
+func newApp(t *testing.T, op *running, adjust func(*interop.Client, *oidcrp.Provider)) *app {
+	t.Helper()
+	a := &app{op: op, log: &interop.Log{}, sent: newTraffic(op.roots)}
+	a.url = oidcrptest.Serve(t, func(baseURL string) http.Handler {
+		a.url = baseURL
+		return a.record(a.build(t, adjust))
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the library said:\n%s\nsent:\n%s", a.log, a.sent)
+		}
+	})
+	return a
+}
+
+// build is the application itself.
+func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)) http.Handler {
+	t.Helper()
+	client := interop.Client{
+		ID:                     "reports-" + strings.ToLower(rand.Text()[:8]),
 		Secret:                 "secret/with+odd%characters&=and:enough~of!them",
-		RedirectURIs:           []string{a.url + "/auth/callback/node"},
+		RedirectURIs:           []string{a.url + "/auth/callback/op"},
 		PostLogoutRedirectURIs: []string{a.url + "/auth/logout"},
+		AuthMethod:             "client_secret_basic",
+		Scope:                  "openid profile email groups",
+		GrantTypes:             []string{"authorization_code"},
+		ResponseTypes:          []string{"code"},
 	}
 	provider := oidcrp.Provider{
-		Name:         "node",
-		ClientID:     client.ID,
-		ClientSecret: oidcrp.Secret(client.Secret),
-		UserInfo:     oidcrp.UserInfoRequired,
+		Name: "op", Issuer: a.op.issuer,
+		UserInfo:   oidcrp.UserInfoRequired,
+		HTTPClient: a.sent.client(),
 	}
 	if adjust != nil {
 		adjust(&client, &provider)
 	}
-	a.node = interop.StartNode(t, interop.NodeConfig{Accounts: accounts, Clients: []interop.NodeClient{client}})
-	provider.Issuer = a.node.Issuer
+	if client.AuthMethod == "none" {
+		client.Secret = ""
+	}
+	client = a.op.register(t, client)
+	provider.ClientID = client.ID
+	if provider.ClientSecret == "" && strings.HasPrefix(client.AuthMethod, "client_secret_") {
+		provider.ClientSecret = oidcrp.Secret(client.Secret)
+	}
+	if a.op.configure != nil {
+		a.op.configure(&provider)
+	}
 
 	rp, err := oidcrp.New(oidcrp.Config{
 		BaseURL:   a.url,
@@ -92,23 +124,10 @@ func startApp(t *testing.T, adjust func(*interop.NodeClient, *oidcrp.Provider)) 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "home") })
 	mux.Handle("GET /whoami", rp.RequireLogin(http.HandlerFunc(serveWhoami)))
-	mux.Handle("POST /sign-out", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/"})
-	})))
 	mux.Handle("GET /maybe", rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "maybe "+oidcrp.FromContext(r.Context()).Subject())
 	})))
-	server := httptest.NewUnstartedServer(a.record(rp.Load(mux)))
-	server.Listener.Close()
-	server.Listener = l
-	server.Start()
-	t.Cleanup(server.Close)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the library said:\n%s", a.log)
-		}
-	})
-	return a
+	return rp.Load(mux)
 }
 
 func serveWhoami(w http.ResponseWriter, r *http.Request) {
@@ -121,37 +140,58 @@ func serveWhoami(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(whoami{s.Issuer(), s.Subject(), s.Provider(), s.ACR(), s.AMR(), claims})
 }
 
-// record notes the responses that come to the callback; a login that came by
-// form_post goes on there without one.
+// record notes the responses that come to the callback, and what the provider
+// itself fetches. A login that came by form_post goes on at the callback
+// without another response.
 func (a *app) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/auth/callback/node" && (r.Method == http.MethodPost || r.URL.Query().Has("state") && !r.URL.Query().Has("go-on")) {
-			body, err := io.ReadAll(r.Body)
-			params, formErr := url.ParseQuery(string(body))
-			if err = errors.Join(err, formErr); err != nil {
+		switch {
+		case r.URL.Path == "/auth/callback/op" && (r.Method == http.MethodPost || r.URL.Query().Has("state") && !r.URL.Query().Has("go-on") || r.URL.Query().Has("response")):
+			if err := a.recordCallback(r); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			if r.Method == http.MethodGet {
-				params = r.URL.Query()
-			}
+		case strings.HasPrefix(r.URL.Path, "/auth/") && r.Header.Get("Sec-Fetch-Mode") == "": // no browser
 			a.mu.Lock()
-			a.callbacks = append(a.callbacks, callback{r.Method, maps.Clone(params)})
-			if a.tamper != nil {
-				a.tamper(params)
-			}
+			a.fetched = append(a.fetched, r.URL.Path)
 			a.mu.Unlock()
-			if r.Method == http.MethodGet {
-				r.URL.RawQuery, body = params.Encode(), nil
-				r.RequestURI = r.URL.RequestURI()
-			} else {
-				body = []byte(params.Encode())
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			r.ContentLength = int64(len(body))
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (a *app) recordCallback(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	params, formErr := url.ParseQuery(string(body))
+	if err = errors.Join(err, formErr); err != nil {
+		return err
+	}
+	seen := callback{mode: "form_post", params: params}
+	if r.Method == http.MethodGet {
+		params = r.URL.Query()
+		seen = callback{mode: "query", params: params}
+	} else if fragment := params.Get("response_fragment"); fragment != "" {
+		seen.mode = "fragment"
+		if seen.params, err = url.ParseQuery(fragment); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen.params = maps.Clone(seen.params)
+	a.callbacks = append(a.callbacks, seen)
+	if a.tamper != nil {
+		a.tamper(params)
+	}
+	if r.Method == http.MethodGet {
+		r.URL.RawQuery, body = params.Encode(), nil
+		r.RequestURI = r.URL.RequestURI()
+	} else {
+		body = []byte(params.Encode())
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	return nil
 }
 
 // onlyCallback is the one response the provider sent.
@@ -163,4 +203,11 @@ func (a *app) onlyCallback(t *testing.T) callback {
 		t.Fatalf("the provider answered %d times, want once", len(a.callbacks))
 	}
 	return a.callbacks[0]
+}
+
+// fetchedByProvider are the paths that no browser asked for.
+func (a *app) fetchedByProvider() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.fetched)
 }

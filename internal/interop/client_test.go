@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
@@ -15,28 +16,32 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// keyFor makes a key that signs with alg.
-func keyFor(t *testing.T, alg string) crypto.Signer {
-	t.Helper()
-	var key crypto.Signer
-	var err error
-	switch alg {
-	case "ES256":
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "EdDSA":
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	default:
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	}
+// keys are made once: those of RSA take long.
+var keys = map[string]func() crypto.Signer{
+	"RS256": sync.OnceValue(rsaKey),
+	"PS256": sync.OnceValue(rsaKey),
+	"ES256": sync.OnceValue(func() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }),
+	"EdDSA": sync.OnceValue(func() crypto.Signer {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return must(key, err)
+	}),
+}
+
+func rsaKey() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) }
+
+// keyFor is a key that signs with alg.
+func keyFor(alg string) crypto.Signer { return keys[alg]() }
+
+func must[T any](v T, err error) T {
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return key
+	return v
 }
 
 // published makes the provider fetch the keys our application serves.
-func published(c *interop.NodeClient) {
-	c.JWKSURI = strings.Replace(c.RedirectURIs[0], "/callback/node", "/jwks", 1)
+func published(c *interop.Client) {
+	c.JWKSURI = strings.Replace(c.RedirectURIs[0], "/callback/op", "/jwks", 1)
 }
 
 // The request is pushed wherever the provider takes that, as this one does, so
@@ -44,14 +49,14 @@ func published(c *interop.NodeClient) {
 func TestClientAssertions(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"} {
 		t.Run(alg, func(t *testing.T) {
-			a := startApp(t, func(c *interop.NodeClient, p *oidcrp.Provider) {
+			a := startApp(t, func(c *interop.Client, p *oidcrp.Provider) {
 				c.AuthAlg, c.RequirePAR = alg, true
 				if alg == "HS256" {
 					c.AuthMethod, p.ClientAuth = "client_secret_jwt", "client_secret_jwt"
 					return
 				}
 				c.AuthMethod, c.Secret, p.ClientSecret = "private_key_jwt", "", ""
-				p.ClientKeys = []oidcrp.ClientKey{{Algorithm: alg, Key: keyFor(t, alg)}}
+				p.ClientKeys = []oidcrp.ClientKey{{Algorithm: alg, Key: keyFor(alg)}}
 				published(c)
 			})
 			if me := a.whoami(t, oidcrptest.NewBrowser(t).Get(a.url+"/whoami")); me.Subject != "alice" {
@@ -70,10 +75,10 @@ func TestRequestObjects(t *testing.T) {
 				name += ", pushed"
 			}
 			t.Run(name, func(t *testing.T) {
-				a := startApp(t, func(c *interop.NodeClient, p *oidcrp.Provider) {
+				a := startApp(t, func(c *interop.Client, p *oidcrp.Provider) {
 					c.RequestObjectAlg, c.RequireRequestObject, c.AuthMethod = alg, true, "client_secret_basic"
 					p.RequestObject, p.PAR, p.ClientAuth = oidcrp.RequestByValue, par, "client_secret_basic"
-					p.ClientKeys = []oidcrp.ClientKey{{Algorithm: alg, Key: keyFor(t, alg)}}
+					p.ClientKeys = []oidcrp.ClientKey{{Algorithm: alg, Key: keyFor(alg)}}
 					p.MaxAge, p.ClaimsRequest = 3600e9, `{"id_token":{"acr":null}}`
 					published(c)
 				})

@@ -14,69 +14,25 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// The provider requires PKCE for every client (pkce.required), authenticates
-// each client by its registered method alone, and advertises RFC 9207.
+// What the matrix has no row for. The provider requires PKCE for every client
+// (pkce.required), authenticates each client by its registered method alone,
+// and advertises RFC 9207.
 
-func TestCodeFlow(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		method string // of the response
-		adjust func(*interop.NodeClient, *oidcrp.Provider)
-	}{
-		{"answered in the query", http.MethodGet, nil},
-		{"answered by form_post", http.MethodPost, func(_ *interop.NodeClient, p *oidcrp.Provider) {
-			p.ResponseMode = "form_post"
-		}},
-		{"client_secret_basic", http.MethodGet, func(c *interop.NodeClient, p *oidcrp.Provider) {
-			c.AuthMethod, p.ClientAuth = "client_secret_basic", "client_secret_basic"
-		}},
-		{"client_secret_post", http.MethodGet, func(c *interop.NodeClient, p *oidcrp.Provider) {
-			c.AuthMethod, p.ClientAuth = "client_secret_post", "client_secret_post"
-		}},
-		{"a public client", http.MethodGet, func(c *interop.NodeClient, p *oidcrp.Provider) {
-			c.AuthMethod, c.Secret, p.ClientSecret = "none", "", ""
-		}},
-		{"ID tokens signed with ES256", http.MethodGet, func(c *interop.NodeClient, _ *oidcrp.Provider) {
-			c.IDTokenAlg = "ES256"
-		}},
-		{"ID tokens signed with PS256", http.MethodGet, func(c *interop.NodeClient, _ *oidcrp.Provider) {
-			c.IDTokenAlg = "PS256"
-		}},
-		{"ID tokens signed with EdDSA", http.MethodGet, func(c *interop.NodeClient, _ *oidcrp.Provider) {
-			c.IDTokenAlg = "EdDSA"
-		}},
-		{"ID tokens signed with HS256, where that is named", http.MethodGet, func(c *interop.NodeClient, p *oidcrp.Provider) {
-			c.IDTokenAlg, p.Algorithms = "HS256", []string{"HS256"}
-		}},
-		{"with max_age and acr_values", http.MethodGet, func(_ *interop.NodeClient, p *oidcrp.Provider) {
-			p.MaxAge, p.ACRValues, p.RequireACR = 3600e9, []string{"urn:example:gold", "urn:example:silver"}, true
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			a := startApp(t, test.adjust)
-			b := oidcrptest.NewBrowser(t)
-			me := a.whoami(t, b.Get(a.url+"/whoami"))
-
-			if me.Issuer != a.node.Issuer || me.Subject != "alice" || me.Provider != "node" {
-				t.Errorf("signed in as %+v", me)
-			}
-			response := a.onlyCallback(t)
-			if response.method != test.method {
-				t.Errorf("answered by %s, want %s", response.method, test.method)
-			}
-			if iss := response.params.Get("iss"); iss != a.node.Issuer {
-				t.Errorf("iss (RFC 9207) is %q, want %q", iss, a.node.Issuer)
-			}
-			if n := len(response.params.Get("state")); n == 0 || n > 128 {
-				t.Errorf("state has %d characters", n)
-			}
-		})
+func TestMaxAgeAndACR(t *testing.T) {
+	in := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
+		p.MaxAge, p.ACRValues, p.RequireACR = 3600e9, []string{"urn:example:gold", "urn:example:silver"}, true
+	}).signIn(t)
+	if in.me.ACR != "urn:example:gold" {
+		t.Errorf("signed in as %+v", in.me)
+	}
+	if iss := in.response.params.Get("iss"); iss != in.op.issuer {
+		t.Errorf("iss (RFC 9207) is %q, want %q", iss, in.op.issuer)
 	}
 }
 
 func TestUserInfo(t *testing.T) {
 	// Its ID tokens carry no claims about the user: they are at UserInfo.
-	a := startApp(t, func(_ *interop.NodeClient, p *oidcrp.Provider) {
+	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
 		p.Scopes = []string{"openid", "profile", "email", "groups"}
 	})
 	b := oidcrptest.NewBrowser(t)
@@ -89,7 +45,7 @@ func TestUserInfo(t *testing.T) {
 }
 
 func TestAnotherUser(t *testing.T) {
-	a := startApp(t, func(_ *interop.NodeClient, p *oidcrp.Provider) { p.LoginHint = "bob" })
+	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.LoginHint = "bob" })
 	b := oidcrptest.NewBrowser(t)
 	me := a.whoami(t, b.Get(a.url+"/whoami"))
 	if me.Subject != "bob" || me.Claims["name"] != "บ๊อบ ใจดี" {
@@ -157,7 +113,7 @@ func TestPromptNoneWhileSignedInThere(t *testing.T) {
 func TestDenial(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		t.Run(mode, func(t *testing.T) {
-			a := startApp(t, func(_ *interop.NodeClient, p *oidcrp.Provider) {
+			a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
 				p.LoginHint, p.ResponseMode = "deny", mode
 			})
 			b := oidcrptest.NewBrowser(t)
@@ -187,7 +143,7 @@ func TestWrongIssuerInResponse(t *testing.T) {
 			"no issuer":      func(v url.Values) { v.Del("iss") },
 		} {
 			t.Run(name+" by "+mode, func(t *testing.T) {
-				a := startApp(t, func(_ *interop.NodeClient, p *oidcrp.Provider) { p.ResponseMode = mode })
+				a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.ResponseMode = mode })
 				a.tamper = tamper
 				b := oidcrptest.NewBrowser(t)
 				if page := b.Get(a.url + "/whoami"); page.Status < 400 || page.Status >= 500 {
@@ -199,7 +155,7 @@ func TestWrongIssuerInResponse(t *testing.T) {
 }
 
 func TestSecretThatIsWrong(t *testing.T) {
-	a := startApp(t, func(_ *interop.NodeClient, p *oidcrp.Provider) { p.ClientSecret = "another" })
+	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.ClientSecret = "another" })
 	b := oidcrptest.NewBrowser(t)
 	if page := b.Get(a.url + "/whoami"); page.Status != http.StatusInternalServerError {
 		t.Errorf("a wrong client secret gave %d, want 500", page.Status)
@@ -207,34 +163,13 @@ func TestSecretThatIsWrong(t *testing.T) {
 }
 
 func TestProviderThatIsDown(t *testing.T) {
-	a := startApp(t, nil)
-	a.node.Stop()
+	node := interop.StartNode(t, interop.NodeConfig{Accounts: accounts})
+	a := newApp(t, nodeRunning(node), nil)
+	node.Stop()
 	b := oidcrptest.NewBrowser(t)
 	page := b.Get(a.url + "/whoami")
 	if page.Status != http.StatusServiceUnavailable || page.Header.Get("Retry-After") == "" {
 		t.Errorf("got %d, Retry-After %q", page.Status, page.Header.Get("Retry-After"))
-	}
-}
-
-func TestLogout(t *testing.T) {
-	a := startApp(t, nil)
-	b := oidcrptest.NewBrowser(t)
-	a.whoami(t, b.Get(a.url+"/whoami"))
-
-	b.Get(a.url + "/auth/logout")
-	page := b.SubmitForm("", nil) // ours
-	if page.URL.Host != mustParse(t, a.node.Issuer).Host {
-		t.Fatalf("after our form the visitor is at %v", page.URL)
-	}
-	page = b.SubmitForm("yes", nil) // the provider's
-	if page.Status != http.StatusOK || page.URL.Host != mustParse(t, a.url).Host || page.URL.Path != "/auth/logout" {
-		t.Fatalf("signed out with %d at %v", page.Status, page.URL)
-	}
-
-	// Signed out here and there: the provider has to ask again.
-	page = b.Get(a.url + "/auth/login?prompt=none&return_to=/whoami")
-	if page.Status < 400 {
-		t.Errorf("the provider still knows the visitor: %d at %v", page.Status, page.URL)
 	}
 }
 

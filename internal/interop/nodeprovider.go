@@ -18,8 +18,8 @@ type NodeConfig struct {
 	// from their login name.
 	Accounts map[string]map[string]any `json:"accounts,omitempty"`
 
-	// Clients are its registered clients.
-	Clients []NodeClient `json:"clients"`
+	// Clients are there from the start; others register.
+	Clients []Client `json:"clients"`
 
 	// Pages shows its sign-in and consent pages, for browsers. Otherwise it
 	// signs in whoever login_hint names, and "deny" refuses.
@@ -27,32 +27,16 @@ type NodeConfig struct {
 
 	// TLS serves https with this certificate.
 	TLS *NodeTLS `json:"tls,omitempty"`
+
+	// MutualTLS opens a second listener, for clients with a certificate.
+	MutualTLS *NodeTLS `json:"mtls,omitempty"`
 }
 
-// NodeTLS is a certificate and its key, both PEM.
+// NodeTLS is a certificate and its key, and who certifies clients, all PEM.
 type NodeTLS struct {
 	Key  string `json:"key"`
 	Cert string `json:"cert"`
-}
-
-// NodeClient is a client's metadata (Registration 2) as far as it is needed
-// here.
-type NodeClient struct {
-	ID                     string   `json:"client_id"`
-	Secret                 string   `json:"client_secret,omitempty"`
-	RedirectURIs           []string `json:"redirect_uris"`
-	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	AuthMethod             string   `json:"token_endpoint_auth_method,omitempty"`
-	ResponseTypes          []string `json:"response_types,omitempty"`
-	GrantTypes             []string `json:"grant_types,omitempty"`
-	IDTokenAlg             string   `json:"id_token_signed_response_alg,omitempty"`
-	UserInfoAlg            string   `json:"userinfo_signed_response_alg,omitempty"`
-	JWKSURI                string   `json:"jwks_uri,omitempty"`
-	AuthAlg                string   `json:"token_endpoint_auth_signing_alg,omitempty"`
-	RequirePAR             bool     `json:"require_pushed_authorization_requests,omitempty"`
-	RequestObjectAlg       string   `json:"request_object_signing_alg,omitempty"`
-	RequireRequestObject   bool     `json:"require_signed_request_object,omitempty"`
-	DefaultMaxAge          int      `json:"default_max_age,omitempty"`
+	CA   string `json:"ca,omitempty"`
 }
 
 // NodeProvider is a running npm oidc-provider.

@@ -7,6 +7,8 @@
 //             false: signs in whoever login_hint names (nobody named: the
 //             first account; "deny": the user refuses)
 //   tls       {key, cert} as PEM: serve https
+//   mtls      {key, cert, ca} as PEM: a second listener, by https, for clients
+//             that authenticate with a certificate
 //
 // It listens on a free loopback port, prints {"issuer": ...} as its only line
 // on stdout, and ends when its stdin closes, so it never outlives a test.
@@ -31,6 +33,18 @@ await new Promise((resolve, reject) => {
   server.once('error', reject);
   server.listen(0, '127.0.0.1', resolve);
 });
+const doors = [server];
+let aliases;
+if (config.mtls) {
+  const door = https.createServer({ ...config.mtls, requestCert: true, rejectUnauthorized: false });
+  await new Promise((resolve, reject) => {
+    door.once('error', reject);
+    door.listen(0, '127.0.0.1', resolve);
+  });
+  const at = (path) => `https://127.0.0.1:${door.address().port}${path}`;
+  aliases = { token_endpoint: at('/token'), userinfo_endpoint: at('/me'), pushed_authorization_request_endpoint: at('/request') };
+  doors.push(door);
+}
 const issuer = `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
 
 const provider = new Provider(issuer, {
@@ -59,7 +73,9 @@ const provider = new Provider(issuer, {
   ],
   clientAuthMethods: [
     'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none',
+    ...(config.mtls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
   ],
+  ...(aliases && { discovery: { mtls_endpoint_aliases: aliases } }),
   enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'] },
   rotateRefreshToken: true,
   issueRefreshToken: async (ctx, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
@@ -72,8 +88,24 @@ const provider = new Provider(issuer, {
     introspection: { enabled: true },
     jwtResponseModes: { enabled: true },
     jwtUserinfo: { enabled: true },
+    mTLS: {
+      enabled: Boolean(config.mtls),
+      tlsClientAuth: Boolean(config.mtls),
+      selfSignedTlsClientAuth: Boolean(config.mtls),
+      getCertificate: ({ socket }) => {
+        const shown = socket.getPeerX509Certificate?.();
+        return shown && shown.toString();
+      },
+      certificateAuthorized: ({ socket }) => socket.authorized,
+      certificateSubjectMatches: ({ socket }, property, expected) => property === 'tls_client_auth_subject_dn'
+        && socket.getPeerX509Certificate().subject === expected,
+    },
     pushedAuthorizationRequests: { enabled: true },
-    registration: { enabled: true },
+    registration: {
+      enabled: true,
+      // What has to be encoded with care in client_secret_basic.
+      secretFactory: () => `${randomBytes(24).toString('base64')}/with+odd%characters&=and:enough~of!them`,
+    },
     requestObjects: { enabled: true },
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: true },
@@ -104,7 +136,7 @@ for (const event of ['authorization', 'grant', 'end_session', 'backchannel', 'us
   provider.on(`${event}.error`, (ctx, err) => console.error(`${event}.error`, err.message, err.error_description ?? '', err.error_detail ?? ''));
 }
 
-server.on('request', provider.callback());
+for (const door of doors) door.on('request', provider.callback());
 process.stdout.write(`${JSON.stringify({ issuer })}\n`);
 
 // answerInteractions is the user: it signs in and consents without a page.
