@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -100,7 +101,11 @@ func (p *Provider) certificateKey() (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client certificate: %w: %w", ErrMisconfigured, err)
 	}
-	key := jose.JSONWebKey{Key: leaf.PublicKey, KeyID: id, Use: "sig", Certificates: []*x509.Certificate{leaf}}
+	sum := sha256.Sum256(leaf.Raw) // some providers compare this alone
+	key := jose.JSONWebKey{
+		Key: leaf.PublicKey, KeyID: id, Use: "sig",
+		Certificates: []*x509.Certificate{leaf}, CertificateThumbprintSHA256: sum[:],
+	}
 	return key.MarshalJSON()
 }
 

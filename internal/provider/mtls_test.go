@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -182,6 +183,9 @@ func TestCertificateInPublicKeys(t *testing.T) {
 			var key jose.JSONWebKey
 			if err := key.UnmarshalJSON(public[0]); err != nil || len(key.Certificates) != 1 || !bytes.Equal(key.Certificates[0].Raw, want.Certificate[0]) || !key.IsPublic() || key.KeyID == "" {
 				t.Errorf("got %s, %v", public[0], err)
+			}
+			if sum := sha256.Sum256(want.Certificate[0]); !bytes.Equal(key.CertificateThumbprintSHA256, sum[:]) {
+				t.Errorf("thumbprint %x", key.CertificateThumbprintSHA256)
 			}
 		}
 	}
