@@ -3,12 +3,15 @@ package interop_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,13 +20,12 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
-	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 // app is a small application with one provider, whose real relying party
 // signs in.
 type app struct {
-	url string // http://localhost:PORT, another site than the provider's
+	url string // http or https://localhost:PORT, another site than the provider's
 	op  *running
 	log *interop.Log
 
@@ -67,10 +69,23 @@ func startApp(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)) *app
 func newApp(t *testing.T, op *running, adjust func(*interop.Client, *oidcrp.Provider)) *app {
 	t.Helper()
 	a := &app{op: op, log: &interop.Log{}, sent: newTraffic(op.roots)}
-	a.url = oidcrptest.Serve(t, func(baseURL string) http.Handler {
-		a.url = baseURL
-		return a.record(a.build(t, adjust))
-	})
+	server := httptest.NewUnstartedServer(nil)
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.url = "http://localhost:" + port
+	if op.https {
+		a.url = "https://localhost:" + port
+	}
+	server.Config.Handler = a.record(a.build(t, adjust))
+	if op.https {
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{clientCA().issue("application")}}
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the library said:\n%s\nsent:\n%s", a.log, a.sent)
@@ -113,10 +128,11 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 	}
 
 	rp, err := oidcrp.New(oidcrp.Config{
-		BaseURL:   a.url,
-		Providers: []oidcrp.Provider{provider},
-		Claims:    []string{"name", "email", "email_verified", "groups"},
-		Logger:    slog.New(slog.NewTextHandler(a.log, nil)),
+		BaseURL:    a.url,
+		CookieKeys: [][]byte{[]byte(rand.Text() + rand.Text())},
+		Providers:  []oidcrp.Provider{provider},
+		Claims:     []string{"name", "email", "email_verified", "groups"},
+		Logger:     slog.New(slog.NewTextHandler(a.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ var clientAuthentication = []feature{
 		},
 	},
 	{name: "client_secret_jwt", adjust: authenticate("client_secret_jwt", "HS256"), used: asserted("HS256")},
-	{name: "private_key_jwt", adjust: authenticate("private_key_jwt", "ES256"), used: asserted("ES256")},
+	{name: "private_key_jwt", adjust: authenticate("private_key_jwt", "RS256"), used: asserted("RS256")},
 	byCertificate("tls_client_auth", func() tls.Certificate { return clientCA().issue(clientName) }),
 	byCertificate("self_signed_tls_client_auth", func() tls.Certificate { return newAuthority(clientName).own }),
 }

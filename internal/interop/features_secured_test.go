@@ -30,7 +30,7 @@ var requests = []feature{
 		name:   "request object by value",
 		adjust: signedRequest(oidcrp.RequestByValue),
 		used: func(t *testing.T, in *signIn) {
-			if header := joseHeader(t, in.request.Get("request"), 3); header.Alg != "ES256" {
+			if header := joseHeader(t, in.request.Get("request"), 3); header.Alg != "RS256" {
 				t.Errorf("signed by %q", header.Alg)
 			}
 			if in.request.Has("redirect_uri") || in.request.Has("code_challenge") {
@@ -52,12 +52,13 @@ var requests = []feature{
 	},
 }
 
-// signedRequest makes the client sign its requests.
+// signedRequest makes the client sign its requests, as every provider can
+// verify.
 func signedRequest(how oidcrp.RequestObject) func(*interop.Client, *oidcrp.Provider) {
 	return func(c *interop.Client, p *oidcrp.Provider) {
-		c.RequestObjectAlg, c.RequireRequestObject = "ES256", true
+		c.RequestObjectAlg, c.RequireRequestObject = "RS256", true
 		p.RequestObject, p.PAR, p.ClientAuth = how, oidcrp.Refused, c.AuthMethod
-		p.ClientKeys = []oidcrp.ClientKey{{Algorithm: "ES256", Key: keyFor("ES256")}}
+		p.ClientKeys = []oidcrp.ClientKey{{Algorithm: "RS256", Key: keyFor("RS256")}}
 		published(c)
 		if how == oidcrp.RequestByReference {
 			c.RequestURIs = []string{strings.Replace(c.RedirectURIs[0], "/callback/op", "/request/op", 1)}

@@ -112,8 +112,14 @@ func flow(responseType, mode string) feature {
 					t.Errorf("the response has %v", sortedNames(in.response.params))
 				}
 			}
-			if redeemed := len(in.tokenRequests()) == 1; redeemed != slices.Contains(parts, "code") {
-				t.Errorf("%d token requests", len(in.tokenRequests()))
+			if !slices.Contains(parts, "code") {
+				if n := len(in.tokenRequests()); n != 0 {
+					t.Errorf("%d token requests", n)
+				}
+				return
+			}
+			if in.requested().Get("code_challenge_method") != "S256" || len(in.tokenRequest(t).form.Get("code_verifier")) < 43 {
+				t.Error("no PKCE")
 			}
 		},
 	}

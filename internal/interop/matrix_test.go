@@ -44,12 +44,16 @@ type running struct {
 	// signOut does at the end of a session. Nil: it shows no pages.
 	signIn, signOut func(t *testing.T, b *oidcrptest.Browser)
 
+	// https says that it takes only https addresses of applications. Their
+	// certificates are of clientCA.
+	https bool
+
 	// roots certify its TLS servers. Nil: it has none.
 	roots *x509.CertPool
 }
 
 // columns are the providers, in the order of the printed matrix.
-var columns = []column{nodeColumn}
+var columns = []column{luikyvColumn, zitadelColumn, nodeColumn}
 
 const (
 	passed     = "passed"
