@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 // app is a small application with one provider, whose real relying party
@@ -55,13 +56,6 @@ type whoami struct {
 var accounts = map[string]map[string]any{
 	"alice": {"name": "Alice Archer", "email": "alice@example.com", "email_verified": true, "groups": []string{"staff", "admins"}},
 	"bob":   {"name": "บ๊อบ ใจดี", "email": "bob@example.com"},
-}
-
-// startApp runs the application and npm oidc-provider. The client and the
-// settings for it may be adjusted.
-func startApp(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)) *app {
-	t.Helper()
-	return newApp(t, nodeRunning(interop.StartNode(t, interop.NodeConfig{Accounts: accounts})), adjust)
 }
 
 // newApp runs the application as a new client of a provider. The client and
@@ -226,4 +220,24 @@ func (a *app) fetchedByProvider() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.fetched)
+}
+
+func (a *app) whoami(t *testing.T, page *oidcrptest.Page) (me whoami) {
+	t.Helper()
+	if page.Status != http.StatusOK || page.URL.Path != "/whoami" {
+		t.Fatalf("ended with %d at %v: %s", page.Status, page.URL, page)
+	}
+	if err := json.Unmarshal([]byte(page.Body), &me); err != nil {
+		t.Fatal(err)
+	}
+	return me
+}
+
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

@@ -1,7 +1,6 @@
 package interop_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,12 +13,33 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// What the matrix has no row for. The provider requires PKCE for every client
-// (pkce.required), authenticates each client by its registered method alone,
-// and advertises RFC 9207.
+// TestNode is what the matrix has no row for. The provider requires PKCE for
+// every client (pkce.required), authenticates each by its registered method
+// alone, and advertises RFC 9207.
+func TestNode(t *testing.T) {
+	op := nodeColumn.start(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *running)
+	}{
+		{"max_age and acr", testMaxAgeAndACR},
+		{"claims of UserInfo", testUserInfo},
+		{"another user", testAnotherUser},
+		{"parallel tabs", testParallelTabs},
+		{"prompt none", testPromptNone},
+		{"prompt none while signed in there", testPromptNoneWhileSignedInThere},
+		{"denial", testDenial},
+		{"wrong issuer in the response", testWrongIssuerInResponse},
+		{"a secret that is wrong", testSecretThatIsWrong},
+		{"client assertions", testClientAssertions},
+		{"request objects", testRequestObjects},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, op) })
+	}
+}
 
-func TestMaxAgeAndACR(t *testing.T) {
-	in := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
+func testMaxAgeAndACR(t *testing.T, op *running) {
+	in := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) {
 		p.MaxAge, p.ACRValues, p.RequireACR = 3600e9, []string{"urn:example:gold", "urn:example:silver"}, true
 	}).signIn(t)
 	if in.me.ACR != "urn:example:gold" {
@@ -30,9 +50,9 @@ func TestMaxAgeAndACR(t *testing.T) {
 	}
 }
 
-func TestUserInfo(t *testing.T) {
+func testUserInfo(t *testing.T, op *running) {
 	// Its ID tokens carry no claims about the user: they are at UserInfo.
-	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
+	a := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) {
 		p.Scopes = []string{"openid", "profile", "email", "groups"}
 	})
 	b := oidcrptest.NewBrowser(t)
@@ -44,8 +64,8 @@ func TestUserInfo(t *testing.T) {
 	}
 }
 
-func TestAnotherUser(t *testing.T) {
-	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.LoginHint = "bob" })
+func testAnotherUser(t *testing.T, op *running) {
+	a := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) { p.LoginHint = "bob" })
 	b := oidcrptest.NewBrowser(t)
 	me := a.whoami(t, b.Get(a.url+"/whoami"))
 	if me.Subject != "bob" || me.Claims["name"] != "บ๊อบ ใจดี" {
@@ -54,8 +74,8 @@ func TestAnotherUser(t *testing.T) {
 }
 
 // The session has ended here but not there: all tabs go round at once.
-func TestParallelTabs(t *testing.T) {
-	a := startApp(t, nil)
+func testParallelTabs(t *testing.T, op *running) {
+	a := newApp(t, op, nil)
 	b := oidcrptest.NewBrowser(t)
 	a.whoami(t, b.Get(a.url+"/whoami"))
 	for _, c := range b.Cookies(a.url) {
@@ -75,8 +95,8 @@ func TestParallelTabs(t *testing.T) {
 	tabs.Wait()
 }
 
-func TestPromptNone(t *testing.T) {
-	a := startApp(t, nil)
+func testPromptNone(t *testing.T, op *running) {
+	a := newApp(t, op, nil)
 	b := oidcrptest.NewBrowser(t)
 	// Nobody is signed in there: login_required, and the visitor is let on.
 	page := b.Get(a.url + "/maybe")
@@ -97,8 +117,8 @@ func TestPromptNone(t *testing.T) {
 	}
 }
 
-func TestPromptNoneWhileSignedInThere(t *testing.T) {
-	a := startApp(t, nil)
+func testPromptNoneWhileSignedInThere(t *testing.T, op *running) {
+	a := newApp(t, op, nil)
 	b := oidcrptest.NewBrowser(t)
 	a.whoami(t, b.Get(a.url+"/whoami"))
 	for _, c := range b.Cookies(a.url) { // signed out here, not there
@@ -110,10 +130,10 @@ func TestPromptNoneWhileSignedInThere(t *testing.T) {
 	}
 }
 
-func TestDenial(t *testing.T) {
+func testDenial(t *testing.T, op *running) {
 	for _, mode := range []string{"query", "form_post"} {
 		t.Run(mode, func(t *testing.T) {
-			a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) {
+			a := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) {
 				p.LoginHint, p.ResponseMode = "deny", mode
 			})
 			b := oidcrptest.NewBrowser(t)
@@ -136,14 +156,14 @@ func TestDenial(t *testing.T) {
 
 // A mix-up of two providers (RFC 9207): the response is right but for who sent
 // it, or does not say so although this provider promises to.
-func TestWrongIssuerInResponse(t *testing.T) {
+func testWrongIssuerInResponse(t *testing.T, op *running) {
 	for _, mode := range []string{"query", "form_post"} {
 		for name, tamper := range map[string]func(url.Values){
 			"another issuer": func(v url.Values) { v.Set("iss", "https://another.example") },
 			"no issuer":      func(v url.Values) { v.Del("iss") },
 		} {
 			t.Run(name+" by "+mode, func(t *testing.T) {
-				a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.ResponseMode = mode })
+				a := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) { p.ResponseMode = mode })
 				a.tamper = tamper
 				b := oidcrptest.NewBrowser(t)
 				if page := b.Get(a.url + "/whoami"); page.Status < 400 || page.Status >= 500 {
@@ -154,8 +174,8 @@ func TestWrongIssuerInResponse(t *testing.T) {
 	}
 }
 
-func TestSecretThatIsWrong(t *testing.T) {
-	a := startApp(t, func(_ *interop.Client, p *oidcrp.Provider) { p.ClientSecret = "another" })
+func testSecretThatIsWrong(t *testing.T, op *running) {
+	a := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) { p.ClientSecret = "another" })
 	b := oidcrptest.NewBrowser(t)
 	if page := b.Get(a.url + "/whoami"); page.Status != http.StatusInternalServerError {
 		t.Errorf("a wrong client secret gave %d, want 500", page.Status)
@@ -171,24 +191,4 @@ func TestProviderThatIsDown(t *testing.T) {
 	if page.Status != http.StatusServiceUnavailable || page.Header.Get("Retry-After") == "" {
 		t.Errorf("got %d, Retry-After %q", page.Status, page.Header.Get("Retry-After"))
 	}
-}
-
-func (a *app) whoami(t *testing.T, page *oidcrptest.Page) (me whoami) {
-	t.Helper()
-	if page.Status != http.StatusOK || page.URL.Path != "/whoami" {
-		t.Fatalf("ended with %d at %v: %s", page.Status, page.URL, page)
-	}
-	if err := json.Unmarshal([]byte(page.Body), &me); err != nil {
-		t.Fatal(err)
-	}
-	return me
-}
-
-func mustParse(t *testing.T, raw string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }

@@ -1,18 +1,52 @@
 package interop_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 )
+
+// keys are made once: those of RSA take long.
+var keys = map[string]func() crypto.Signer{
+	"RS256": sync.OnceValue(rsaKey),
+	"PS256": sync.OnceValue(rsaKey),
+	"ES256": sync.OnceValue(func() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }),
+	"EdDSA": sync.OnceValue(func() crypto.Signer {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return must(key, err)
+	}),
+}
+
+func rsaKey() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) }
+
+// keyFor is a key that signs with alg.
+func keyFor(alg string) crypto.Signer { return keys[alg]() }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// published makes the provider fetch the keys our application serves.
+func published(c *interop.Client) {
+	c.JWKSURI = strings.Replace(c.RedirectURIs[0], "/callback/op", "/jwks", 1)
+}
 
 // authority certifies others, or nobody but itself.
 type authority struct {
