@@ -63,6 +63,7 @@ var accounts = map[string]map[string]any{
 func newApp(t *testing.T, op *running, adjust func(*interop.Client, *oidcrp.Provider)) *app {
 	t.Helper()
 	a := &app{op: op, log: &interop.Log{}, sent: newTraffic(op.roots)}
+	t.Cleanup(a.sent.inner.CloseIdleConnections)
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())

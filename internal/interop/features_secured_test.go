@@ -68,20 +68,7 @@ func signedRequest(how oidcrp.RequestObject) func(*interop.Client, *oidcrp.Provi
 
 // answers are the ways to secure what the provider answers.
 var answers = []feature{
-	{
-		name: "signed response (JARM)",
-		adjust: func(c *interop.Client, p *oidcrp.Provider) {
-			c.ResponseAlg, p.ResponseMode = "RS256", "query.jwt"
-		},
-		used: func(t *testing.T, in *signIn) {
-			if names := sortedNames(in.response.params); !slices.Equal(names, []string{"response"}) {
-				t.Fatalf("the response has %v", names)
-			}
-			if header := joseHeader(t, in.response.params.Get("response"), 3); header.Alg != "RS256" {
-				t.Errorf("signed by %q", header.Alg)
-			}
-		},
-	},
+	jarm("query"), jarm("fragment"), jarm("form_post"),
 	{
 		name:   "DPoP",
 		adjust: func(c *interop.Client, p *oidcrp.Provider) { c.DPoP, p.DPoP = true, true },
@@ -136,6 +123,24 @@ var answers = []feature{
 			}
 		},
 	},
+}
+
+// jarm asks for a signed response.
+func jarm(mode string) feature {
+	return feature{
+		name: "signed response (JARM), " + mode,
+		adjust: func(c *interop.Client, p *oidcrp.Provider) {
+			c.ResponseAlg, p.ResponseMode = "RS256", mode+".jwt"
+		},
+		used: func(t *testing.T, in *signIn) {
+			if names := sortedNames(in.response.params); in.response.mode != mode || !slices.Equal(names, []string{"response"}) {
+				t.Fatalf("the response has %v, by %s", names, in.response.mode)
+			}
+			if header := joseHeader(t, in.response.params.Get("response"), 3); header.Alg != "RS256" {
+				t.Errorf("signed by %q", header.Alg)
+			}
+		},
+	}
 }
 
 // idTokenAlg makes the provider sign with an algorithm that is not the usual
