@@ -122,7 +122,12 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 		a.op.configure(&provider)
 	}
 
+	var store oidcrp.Store
+	if provider.BackchannelLogout {
+		store = oidcrp.NewMemoryStore()
+	}
 	rp, err := oidcrp.New(oidcrp.Config{
+		Store:      store,
 		BaseURL:    a.url,
 		CookieKeys: [][]byte{[]byte(rand.Text() + rand.Text())},
 		Providers:  []oidcrp.Provider{provider},
@@ -162,7 +167,7 @@ func (a *app) record(next http.Handler) http.Handler {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-		case strings.HasPrefix(r.URL.Path, "/auth/") && r.Header.Get("Sec-Fetch-Mode") == "": // no browser
+		case strings.HasPrefix(r.URL.Path, "/auth/") && r.Header.Get("Sec-Fetch-Site") == "": // no browser
 			a.mu.Lock()
 			a.fetched = append(a.fetched, r.URL.Path)
 			a.mu.Unlock()

@@ -13,13 +13,16 @@ type Client struct {
 	Scope                  string   `json:"scope,omitempty"`
 
 	// Its keys, and how it authenticates by them.
-	JWKSURI           string `json:"jwks_uri,omitempty"`
-	AuthMethod        string `json:"token_endpoint_auth_method,omitempty"`
-	AuthAlg           string `json:"token_endpoint_auth_signing_alg,omitempty"`
-	CertificateDN     string `json:"tls_client_auth_subject_dn,omitempty"` // RFC 8705 2.1.2
-	DPoP              bool   `json:"dpop_bound_access_tokens,omitempty"`   // RFC 9449 5.2
-	DefaultMaxAge     int    `json:"default_max_age,omitempty"`
-	BackchannelLogout string `json:"backchannel_logout_uri,omitempty"`
+	JWKSURI       string `json:"jwks_uri,omitempty"`
+	AuthMethod    string `json:"token_endpoint_auth_method,omitempty"`
+	AuthAlg       string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	CertificateDN string `json:"tls_client_auth_subject_dn,omitempty"` // RFC 8705 2.1.2
+	DPoP          bool   `json:"dpop_bound_access_tokens,omitempty"`   // RFC 9449 5.2
+	DefaultMaxAge int    `json:"default_max_age,omitempty"`
+
+	// How it learns of sign-outs.
+	BackchannelLogout        string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession bool   `json:"backchannel_logout_session_required,omitempty"`
 
 	// What it asks.
 	RequirePAR           bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 6

@@ -1,7 +1,6 @@
 package interop_test
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -165,32 +164,4 @@ func idTokenAlg(alg string) feature {
 func decrypts(c *interop.Client, p *oidcrp.Provider) {
 	p.ClientKeys = append(p.ClientKeys, oidcrp.ClientKey{Algorithm: "ECDH-ES", Key: keyFor("ES256")})
 	published(c)
-}
-
-// logout is RP-initiated logout.
-var logout = feature{
-	name: "RP-initiated logout",
-	used: func(t *testing.T, in *signIn) {
-		in.browser.Get(in.url + "/auth/logout")
-		page := in.browser.SubmitForm("", nil) // ours
-		asked := false
-		for _, hop := range page.Trail {
-			asked = asked || hop.URL.Host == mustParse(t, in.op.issuer).Host && hop.URL.Query().Has("id_token_hint")
-		}
-		if !asked {
-			t.Fatalf("the provider was not told: %v", page)
-		}
-		if in.op.signOut != nil {
-			in.op.signOut(t, in.browser)
-		}
-		page = in.browser.Page()
-		if page.Status != http.StatusOK || page.URL.Host != mustParse(t, in.url).Host || page.URL.Path != "/auth/logout" {
-			t.Fatalf("signed out with %d at %v", page.Status, page.URL)
-		}
-		// Signed out here and there: the provider has to ask again.
-		page = in.browser.Get(in.url + "/auth/login?prompt=none&return_to=/whoami")
-		if page.Status < 400 {
-			t.Errorf("the provider still knows the visitor: %d at %v", page.Status, page.URL)
-		}
-	},
 }

@@ -43,7 +43,11 @@ func (f feature) try(t *testing.T, op *running) {
 // signIn signs in whoever the provider likes.
 func (a *app) signIn(t *testing.T) *signIn {
 	t.Helper()
-	b := oidcrptest.NewBrowser(t)
+	return a.signInWith(t, oidcrptest.NewBrowser(t))
+}
+
+func (a *app) signInWith(t *testing.T, b *oidcrptest.Browser) *signIn {
+	t.Helper()
 	page := b.Get(a.url + "/whoami")
 	in := &signIn{app: a, browser: b}
 	for _, hop := range page.Trail {
@@ -67,7 +71,7 @@ func (a *app) signIn(t *testing.T) *signIn {
 }
 
 // features are the rows, in order.
-var features = slices.Concat(flows(), responseModes, clientAuthentication, requests, answers, []feature{logout})
+var features = slices.Concat(flows(), responseModes, clientAuthentication, requests, answers, logouts)
 
 // flows are the six, each in its default response mode, and those that have a
 // fragment by form_post too.

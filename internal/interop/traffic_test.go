@@ -94,7 +94,7 @@ func (r *traffic) find(match func(exchange) bool) []exchange {
 func (r *traffic) String() string {
 	var b strings.Builder
 	for _, e := range r.find(func(exchange) bool { return true }) {
-		fmt.Fprintf(&b, "%s %s %s → %d %s\n", e.method, e.url, e.form.Encode(), e.status, strings.TrimSpace(e.answer))
+		fmt.Fprintf(&b, "%s %s %s → %d %.500s\n", e.method, e.url, e.form.Encode(), e.status, strings.TrimSpace(e.answer))
 	}
 	return b.String()
 }
