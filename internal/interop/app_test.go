@@ -35,7 +35,7 @@ type app struct {
 
 	mu        sync.Mutex
 	callbacks []callback
-	fetched   []string         // paths below /auth that the provider asked for
+	paths     []string         // below /auth that were asked for, but callbacks
 	tamper    func(url.Values) // changes a response on its way, if not nil
 }
 
@@ -123,7 +123,7 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 	}
 
 	var store oidcrp.Store
-	if provider.BackchannelLogout {
+	if provider.BackchannelLogout || provider.FrontchannelLogout {
 		store = oidcrp.NewMemoryStore()
 	}
 	rp, err := oidcrp.New(oidcrp.Config{
@@ -156,8 +156,8 @@ func serveWhoami(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(whoami{s.Issuer(), s.Subject(), s.Provider(), s.ACR(), s.AMR(), claims})
 }
 
-// record notes the responses that come to the callback, and what the provider
-// itself fetches. A login that came by form_post goes on at the callback
+// record notes the responses that come to the callback, and which others of our
+// addresses were asked for. A login that came by form_post goes on at the callback
 // without another response.
 func (a *app) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -167,9 +167,9 @@ func (a *app) record(next http.Handler) http.Handler {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-		case strings.HasPrefix(r.URL.Path, "/auth/") && r.Header.Get("Sec-Fetch-Site") == "": // no browser
+		case strings.HasPrefix(r.URL.Path, "/auth/"):
 			a.mu.Lock()
-			a.fetched = append(a.fetched, r.URL.Path)
+			a.paths = append(a.paths, r.URL.Path)
 			a.mu.Unlock()
 		}
 		next.ServeHTTP(w, r)
@@ -221,11 +221,11 @@ func (a *app) onlyCallback(t *testing.T) callback {
 	return a.callbacks[0]
 }
 
-// fetchedByProvider are the paths that no browser asked for.
-func (a *app) fetchedByProvider() []string {
+// told reports whether one of our addresses was asked for.
+func (a *app) told(path string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.fetched)
+	return slices.Contains(a.paths, path)
 }
 
 func (a *app) whoami(t *testing.T, page *oidcrptest.Page) (me whoami) {

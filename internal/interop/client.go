@@ -21,8 +21,10 @@ type Client struct {
 	DefaultMaxAge int    `json:"default_max_age,omitempty"`
 
 	// How it learns of sign-outs.
-	BackchannelLogout        string `json:"backchannel_logout_uri,omitempty"`
-	BackchannelLogoutSession bool   `json:"backchannel_logout_session_required,omitempty"`
+	BackchannelLogout         string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogout        string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required,omitempty"`
 
 	// What it asks.
 	RequirePAR           bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 6

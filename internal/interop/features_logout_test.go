@@ -31,18 +31,29 @@ var logouts = []feature{
 			c.BackchannelLogout = strings.Replace(c.RedirectURIs[0], "/callback/", "/backchannel-logout/", 1)
 			c.BackchannelLogoutSession, p.BackchannelLogout = true, true
 		},
-		used: func(t *testing.T, in *signIn) {
-			if page := in.session(); page.Status != http.StatusOK {
-				t.Fatalf("no session to end: %v", page)
-			}
-			// Another application signs the visitor out.
-			newApp(t, in.op, nil).signInWith(t, in.browser).signOut(t)
-			in.until(t, "a logout token came", func() bool {
-				return slices.Contains(in.fetchedByProvider(), "/auth/backchannel-logout/op")
-			})
-			in.until(t, "the session ended", func() bool { return in.session().Status == http.StatusUnauthorized })
-		},
+		used: endedFromElsewhere("/auth/backchannel-logout/op"),
 	},
+	{
+		name: "front-channel logout",
+		adjust: func(c *interop.Client, p *oidcrp.Provider) {
+			c.FrontchannelLogout = strings.Replace(c.RedirectURIs[0], "/callback/", "/frontchannel-logout/", 1)
+			c.FrontchannelLogoutSession, p.FrontchannelLogout = true, true
+		},
+		used: endedFromElsewhere("/auth/frontchannel-logout/op"),
+	},
+}
+
+// endedFromElsewhere checks that the session ends here when another application
+// in the same browser signs out, because the provider said so at this path.
+func endedFromElsewhere(path string) func(*testing.T, *signIn) {
+	return func(t *testing.T, in *signIn) {
+		if page := in.session(); page.Status != http.StatusOK {
+			t.Fatalf("no session to end: %v", page)
+		}
+		newApp(t, in.op, nil).signInWith(t, in.browser).signOut(t)
+		in.until(t, "the provider told", func() bool { return in.told(path) })
+		in.until(t, "the session ended", func() bool { return in.session().Status == http.StatusUnauthorized })
+	}
 }
 
 // session asks for the protected page by a script, which starts no login.

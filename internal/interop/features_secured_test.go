@@ -44,7 +44,7 @@ var requests = []feature{
 			if address := in.request.Get("request_uri"); !strings.HasPrefix(address, in.url+"/auth/request/op?") {
 				t.Errorf("request_uri is %q", address)
 			}
-			if !slices.Contains(in.fetchedByProvider(), "/auth/request/op") {
+			if !in.told("/auth/request/op") {
 				t.Error("the provider did not fetch the request object")
 			}
 		},

@@ -24,6 +24,7 @@ var luikyvColumn = column{
 	name:  "luikyv go-oidc",
 	start: startLuikyv,
 	notOffered: map[string]string{
+		"front-channel logout":       "it shows no frames of applications",
 		"back-channel logout":        "it sends no logout tokens",
 		"ID token signed with HS256": "it signs with keys of its own, never with the client's secret",
 	},

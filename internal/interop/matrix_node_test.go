@@ -21,6 +21,7 @@ var nodeColumn = column{
 		return op
 	},
 	notOffered: map[string]string{
+		"front-channel logout":        "it shows no frames of applications",
 		"request object by reference": "its request_uri takes what it handed out for PAR and nothing else",
 	},
 }

@@ -26,6 +26,7 @@ var zitadelColumn = column{
 	name:  "zitadel oidc",
 	start: startZitadel,
 	notOffered: map[string]string{
+		"front-channel logout":              "it shows no frames of applications",
 		"back-channel logout":               "it sends no logout tokens",
 		"code id_token":                     "response types are code, id_token and id_token token",
 		"code id_token token":               "response types are code, id_token and id_token token",
