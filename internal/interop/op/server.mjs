@@ -42,7 +42,12 @@ if (config.mtls) {
     door.listen(0, '127.0.0.1', resolve);
   });
   const at = (path) => `https://127.0.0.1:${door.address().port}${path}`;
-  aliases = { token_endpoint: at('/token'), userinfo_endpoint: at('/me'), pushed_authorization_request_endpoint: at('/request') };
+  aliases = {
+    token_endpoint: at('/token'),
+    userinfo_endpoint: at('/me'),
+    pushed_authorization_request_endpoint: at('/request'),
+    revocation_endpoint: at('/token/revocation'),
+  };
   doors.push(door);
 }
 const issuer = `${config.tls ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
