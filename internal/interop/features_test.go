@@ -23,6 +23,9 @@ type feature struct {
 
 	// used checks that a sign-in truly used it.
 	used func(t *testing.T, in *signIn)
+
+	// unbuilt says what the library lacks for it; "": nothing.
+	unbuilt string
 }
 
 // signIn is a sign-in that succeeded.
@@ -70,8 +73,11 @@ func (a *app) signInWith(t *testing.T, b *oidcrptest.Browser) *signIn {
 	return in
 }
 
+// refresh has nothing to show it with as long as no access token is kept.
+var refresh = feature{name: "refresh", unbuilt: "tokens are not kept"}
+
 // features are the rows, in order.
-var features = slices.Concat(flows(), responseModes, clientAuthentication, requests, answers, logouts)
+var features = slices.Concat(flows(), responseModes, clientAuthentication, requests, answers, []feature{refresh}, logouts)
 
 // flows are the six, each in its default response mode, and those that have a
 // fragment by form_post too.

@@ -63,6 +63,7 @@ const (
 	passed     = "passed"
 	failed     = "FAILED"
 	notOffered = "not offered"
+	notYet     = "not yet possible"
 )
 
 // TestMatrix signs in at every provider with every feature. A cell passes when
@@ -73,6 +74,9 @@ func TestMatrix(t *testing.T) {
 	for _, c := range columns {
 		for _, f := range features {
 			results[cell{c.name, f.name}] = notRun
+			if f.unbuilt != "" {
+				results[cell{c.name, f.name}] = notYet
+			}
 		}
 		for name, reason := range c.notOffered {
 			if results[cell{c.name, name}] == "" || reason == "" {
@@ -91,7 +95,7 @@ func TestMatrix(t *testing.T) {
 		}
 	}
 	for cell, result := range results {
-		if result != passed && result != notOffered && !(result == notRun && partly()) {
+		if result == failed || result == notRun && !partly() {
 			t.Errorf("%s, %s: %s", cell.column, cell.feature, result)
 		}
 	}
@@ -102,7 +106,7 @@ func (c column) try(t *testing.T, results map[cell]string) {
 	op := c.start(t)
 	for _, f := range features {
 		at := cell{c.name, f.name}
-		if results[at] == notOffered {
+		if results[at] != notRun {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
