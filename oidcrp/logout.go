@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -90,11 +92,27 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		cancel()
 	}
 	return rp.page(w, r, pages.Page{
-		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: rp.formActions(),
+		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: leadingOn(rp.formActions()),
 	})
 }
 
-// formActions are the places our sign-out forms may lead to: browsers hold a
+// leadingOn are the sources for form-action of a page of ours whose form leads
+// to these origins. A provider may send the browser on to others that nothing
+// announces: where its pages are, or another provider behind it. So any origin
+// is admitted, by https unless the provider itself is reached by http; the
+// page holds no form but ours.
+func leadingOn(origins []string) []string {
+	if len(origins) == 0 {
+		return nil
+	}
+	schemes := []string{"https:"}
+	if slices.ContainsFunc(origins, func(o string) bool { return strings.HasPrefix(o, "http:") }) {
+		schemes = append(schemes, "http:")
+	}
+	return schemes
+}
+
+// formActions are the places our sign-out forms lead to: browsers hold a
 // form's redirects against form-action too. Before a provider's metadata is
 // known its issuer's origin is the best guess.
 func (rp *RelyingParty) formActions() []string {
@@ -270,7 +288,7 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 	}
 	page := pages.Page{
 		Name: "formpost", MessageKey: "formpost.signout", Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
-		Action: endpoint, FormAction: p.FormAction(), AutoSubmit: true,
+		Action: endpoint, FormAction: leadingOn(p.FormAction()), AutoSubmit: true,
 	}
 	for name, values := range params {
 		page.Fields = append(page.Fields, pages.Field{Name: name, Value: values[0]})

@@ -3,6 +3,7 @@ package oidcrp_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -191,6 +192,36 @@ func TestLogoutPage(t *testing.T) {
 		if page := framed.Frame(a.URL + path); page.Blocked != "frame-ancestors" {
 			t.Errorf("%s can be framed: %v", path, page)
 		}
+	}
+}
+
+// The provider's pages, or a provider behind it, are at an origin of their own
+// that nothing announces: Ory Hydra is made that way.
+func TestLogoutPageOfAProviderThatLeadsOn(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("post_logout_redirect_uri"), http.StatusSeeOther)
+	}))
+	defer elsewhere.Close()
+	var asked string // by which method
+	endSession := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Method
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		http.Redirect(w, r, elsewhere.URL+"?post_logout_redirect_uri="+url.QueryEscape(r.Form.Get("post_logout_redirect_uri")), http.StatusSeeOther)
+	}))
+	defer endSession.Close()
+	for method, endpoint := range map[string]string{"GET": endSession.URL, "POST": endSession.URL + "/" + strings.Repeat("x", 1500)} {
+		t.Run(method, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].Endpoints.EndSession = endpoint })
+			b := a.signIn()
+			b.Get(a.URL + "/auth/logout")
+			page := b.SubmitForm("Sign out", nil)
+			a.shows(page, "You are signed out")
+			if asked != method || !strings.HasPrefix(page.URL.String(), a.URL+"/auth/logout") {
+				t.Errorf("asked by %s, ended at %v", asked, page.URL)
+			}
+		})
 	}
 }
 

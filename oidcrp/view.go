@@ -78,7 +78,9 @@ type ProviderLink struct {
 
 // FormAction returns the origins that the form of SignOutButton leads to. A
 // page with a Content-Security-Policy of its own must list them in
-// form-action, beside 'self': browsers apply it to redirects too.
+// form-action, beside 'self': browsers apply it to redirects too. If the
+// provider sends browsers on to further origins, such as one with its sign-in
+// pages, list these as well, or link to the log-off address instead.
 func (v View) FormAction() []string {
 	if v.rp == nil {
 		return nil
