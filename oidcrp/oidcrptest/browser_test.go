@@ -84,6 +84,31 @@ func seen(page *oidcrptest.Page) string {
 	return strings.Join(names, " ")
 }
 
+// Glewlwyd's form_post is a page without Content-Type.
+func TestPageThatDoesNotSayWhatItIs(t *testing.T) {
+	s := newSite(t)
+	for _, test := range []struct {
+		name string
+		set  func(http.Header)
+		want string
+	}{
+		{"it looks like HTML", func(h http.Header) { h["Content-Type"] = nil }, "/there"},
+		{"nobody may look", func(h http.Header) { h["Content-Type"] = nil; h.Set("X-Content-Type-Options", "nosniff") }, "/"},
+		{"it is said to be text", func(h http.Header) { h.Set("Content-Type", "text/plain") }, "/"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			op := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				test.set(w.Header())
+				fmt.Fprintf(w, `<html><body onload="document.forms[0].submit()"><form method="post" action="%s"></form></body></html>`, s.at("localhost", "/there"))
+			}))
+			defer op.Close()
+			if page := oidcrptest.NewBrowser(t).Get(op.URL + "/"); page.URL.Path != test.want {
+				t.Errorf("at %v, want %s", page, test.want)
+			}
+		})
+	}
+}
+
 // What Chromium was seen to store from each origin.
 func TestWhichCookiesAreKept(t *testing.T) {
 	plain, secure := newSite(t), newTLSSite(t)

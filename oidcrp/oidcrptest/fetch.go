@@ -46,7 +46,7 @@ func (b *Browser) Fetch(method, rawURL string, opts *FetchOptions) *Page {
 		b.t.Fatalf("oidcrptest: Fetch: %v", err)
 	}
 	f.run(navigation{method: strings.ToUpper(method), url: target, body: opts.Body})
-	if isHTML(f.page.Header) {
+	if f.page.isHTML() {
 		f.page.doc = parseHTML(f.page.URL, f.page.Body, true)
 	}
 	return f.page

@@ -377,7 +377,7 @@ func (b *Browser) follow(n *navigation, trail []Hop) *visit {
 		hop = redirectTo(hop, next, res.status)
 	}
 	v.request = &hop
-	if isHTML(page.Header) {
+	if page.isHTML() {
 		_, scripts := b.settings()
 		page.doc = parseHTML(page.URL, page.Body, scripts)
 	}

@@ -76,7 +76,7 @@ func shorten(s string) string {
 // Text returns what the page says, without tags and superfluous spaces; Body if
 // it is not HTML.
 func (p *Page) Text() string {
-	if !isHTML(p.Header) {
+	if !p.isHTML() {
 		return p.Body
 	}
 	return p.document().text
@@ -109,15 +109,21 @@ func (p *Page) document() *document {
 
 // notHTML explains why a page has neither links nor forms; "" if it may have.
 func (p *Page) notHTML() string {
-	if p.Body == "" || isHTML(p.Header) {
+	if p.Body == "" || p.isHTML() {
 		return ""
 	}
 	mediaType, _, _ := strings.Cut(p.Header.Get("Content-Type"), ";")
 	return " (" + mediaType + ": only HTML has links and forms)"
 }
 
-func isHTML(h http.Header) bool {
-	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+// isHTML goes by Content-Type, and where there is none by what the body looks
+// like, as browsers do.
+func (p *Page) isHTML() bool {
+	contentType := p.Header.Get("Content-Type")
+	if contentType == "" && !strings.EqualFold(p.Header.Get("X-Content-Type-Options"), "nosniff") {
+		contentType = http.DetectContentType([]byte(p.Body))
+	}
+	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 	return mediaType == "text/html" || mediaType == "application/xhtml+xml"
 }
