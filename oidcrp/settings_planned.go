@@ -267,7 +267,9 @@ type Provider struct {
 
 	// ResponseMode is "query", "form_post" or "fragment". Empty: the default
 	// of the response type, which is "query" for "code" and "fragment" for all
-	// others. A fragment needs JavaScript in the browser; form_post does not.
+	// others, and not sent: name it for a provider whose default is another,
+	// such as Glewlwyd. A fragment needs JavaScript in the browser; form_post
+	// does not.
 	// Each with ".jwt" behind it, or "jwt" for the default, asks for a signed
 	// response (JARM), and refuses others, plain errors excepted.
 	ResponseMode string

@@ -173,12 +173,10 @@ func constantRequest(endpoint, clientID string, s *Settings, scopes []string) (r
 	b = appendParam(b, "client_id", clientID)
 	b = appendParam(b, "redirect_uri", s.RedirectURL)
 	b = appendParam(b, "scope", strings.Join(scopes, " "))
-	// What is the default of the response type SHOULD not be sent (OAuth
-	// Multiple Response Types 2.1).
-	if mode := s.mode(); s.jarm() {
+	// The default of the response type need not be sent (OAuth Multiple Response
+	// Types 2.1), but whoever names it has a provider with another default.
+	if s.ResponseMode != "" {
 		b = appendParam(b, "response_mode", s.ResponseMode)
-	} else if mode != f.defaultMode() {
-		b = appendParam(b, "response_mode", mode)
 	}
 	if s.Prompt != "" {
 		b = appendParam(b, "prompt", s.Prompt)

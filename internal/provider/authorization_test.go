@@ -52,7 +52,8 @@ func TestAuthorizationSettings(t *testing.T) {
 		param, want string
 	}{
 		{"form_post is asked for", func(s *provider.Settings) { s.ResponseMode = "form_post" }, provider.Request{}, "response_mode", "form_post"},
-		{"query is not, being the default", func(s *provider.Settings) { s.ResponseMode = "query" }, provider.Request{}, "response_mode", ""},
+		{"the default is not", func(s *provider.Settings) { s.ResponseType = "code id_token" }, provider.Request{}, "response_mode", ""},
+		{"the default is where it is named", func(s *provider.Settings) { s.ResponseType, s.ResponseMode = "code id_token", "fragment" }, provider.Request{}, "response_mode", "fragment"},
 		{"openid comes first, once", func(s *provider.Settings) { s.Scopes = []string{"email,openid groups", "email"} }, provider.Request{}, "scope", "openid email groups"},
 		{"a fixed prompt", func(s *provider.Settings) { s.Prompt = "login consent" }, provider.Request{}, "prompt", "login consent"},
 		{"a prompt of the request", nil, provider.Request{Prompt: "select_account"}, "prompt", "select_account"},

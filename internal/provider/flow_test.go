@@ -107,12 +107,8 @@ func TestFlows(t *testing.T) {
 				if tt.sent == "code" {
 					usual = "query"
 				}
-				asked := mode
-				if mode == usual {
-					asked = ""
-				}
-				if q.Get("response_mode") != asked {
-					t.Errorf("response_mode %q, want %q", q.Get("response_mode"), asked)
+				if q.Get("response_mode") != mode {
+					t.Errorf("response_mode %q, want %q", q.Get("response_mode"), mode)
 				}
 				if mode == "" {
 					mode = usual
@@ -300,6 +296,20 @@ func TestClaimsOfAHybridLogin(t *testing.T) {
 	}
 	if _, ok := login.Claims["c_hash"]; ok {
 		t.Error("claims about the first token are taken for the second's")
+	}
+}
+
+// A provider whose default is not that of the specification is told the mode
+// once somebody names it, which the error says.
+func TestDefaultModeOfItsOwn(t *testing.T) {
+	f := newFake(t)
+	_, err := finish(t, f, f.new(t, flowOf("code id_token", "")), "query", f.front("code id_token", nil))
+	if checked(err) != "response_mode" || !strings.Contains(err.Error(), "name it in ResponseMode") {
+		t.Errorf("%v", err)
+	}
+	_, err = finish(t, f, f.new(t, flowOf("code id_token", "fragment")), "query", f.front("code id_token", nil))
+	if checked(err) != "response_mode" || strings.Contains(err.Error(), "name it") {
+		t.Errorf("named already: %v", err)
 	}
 }
 

@@ -256,11 +256,14 @@ func (p *Provider) checkMode(r *Response) error {
 		return nil
 	}
 	remedy := ""
-	if r.Mode != modeQuery || !p.flow.front() {
+	switch {
+	case p.flow.front() && p.s.ResponseMode == "":
+		remedy = " as the default; name it in ResponseMode, or form_post"
+	case r.Mode == modeQuery && p.flow.front(): // which New refuses
+	case p.s.jarm():
+		remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode+"."+modeJWT)
+	default:
 		remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode)
-		if p.s.jarm() {
-			remedy = fmt.Sprintf("; if the provider cannot, set ResponseMode to %q", r.Mode+"."+modeJWT)
-		}
 	}
 	return refused(authorizationResponse, "response_mode", "came by "+r.Mode+", asked for was "+asked+remedy)
 }
