@@ -53,7 +53,7 @@ func node(t *testing.T, responseType, mode string, tls bool) house {
 	}
 	if tls {
 		c := testCertificate()
-		config.TLS, scheme = &interop.NodeTLS{Key: c.key, Cert: c.cert}, "https://"
+		config.TLS, scheme = &interop.TLS{Key: c.key, Cert: c.cert}, "https://"
 	}
 	config.Clients = []interop.Client{{
 		ID: "portal", Secret: "a-secret-of-the-portal",

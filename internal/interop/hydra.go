@@ -42,7 +42,7 @@ func StartHydra(t testing.TB, subject string, claims map[string]any) *Hydra {
 	h := &Hydra{subject: subject, claims: claims}
 	user := httptest.NewServer(http.HandlerFunc(h.serveUser))
 	t.Cleanup(user.Close)
-	startProcess(t, "Ory Hydra", 2, func(ports []string) (*exec.Cmd, string) {
+	startProcess(t, "Ory Hydra", http.DefaultClient, 2, func(ports []string) (*exec.Cmd, string) {
 		h.Issuer, h.admin = "http://127.0.0.1:"+ports[0], "http://127.0.0.1:"+ports[1]
 		cmd := exec.Command(program, "serve", "all", "--dev", "--sqa-opt-out")
 		cmd.Env = append(os.Environ(),

@@ -20,6 +20,7 @@ var hydraColumn = column{
 				return c
 			},
 			configure: func(p *oidcrp.Provider) {
+				p.AcceptLogoutTokenWithoutExp = p.BackchannelLogout
 				if p.ClientAuth == "private_key_jwt" { // it refuses its issuer as the audience
 					p.AssertionAudience = h.Issuer + "/oauth2/token"
 				}

@@ -15,7 +15,7 @@ var nodeColumn = column{
 		ca, _ := pemOf(clientCA().own)
 		op := nodeRunning(interop.StartNode(t, interop.NodeConfig{
 			Accounts:  accounts,
-			MutualTLS: &interop.NodeTLS{Key: key, Cert: cert, CA: ca},
+			MutualTLS: &interop.TLS{Key: key, Cert: cert, CA: ca},
 		}))
 		op.roots = clientCA().pool()
 		return op

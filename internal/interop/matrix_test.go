@@ -52,7 +52,7 @@ type running struct {
 }
 
 // columns are the providers, in the order of the printed matrix.
-var columns = []column{luikyvColumn, zitadelColumn, nodeColumn, hydraColumn}
+var columns = []column{luikyvColumn, zitadelColumn, nodeColumn, hydraColumn, glewlwydColumn}
 
 // cell is a feature at a provider.
 type cell struct{ column, feature string }

@@ -26,14 +26,14 @@ type NodeConfig struct {
 	Pages bool `json:"pages,omitempty"`
 
 	// TLS serves https with this certificate.
-	TLS *NodeTLS `json:"tls,omitempty"`
+	TLS *TLS `json:"tls,omitempty"`
 
 	// MutualTLS opens a second listener, for clients with a certificate.
-	MutualTLS *NodeTLS `json:"mtls,omitempty"`
+	MutualTLS *TLS `json:"mtls,omitempty"`
 }
 
-// NodeTLS is a certificate and its key, and who certifies clients, all PEM.
-type NodeTLS struct {
+// TLS is a certificate and its key, and who certifies clients, all PEM.
+type TLS struct {
 	Key  string `json:"key"`
 	Cert string `json:"cert"`
 	CA   string `json:"ca,omitempty"`

@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,10 +23,10 @@ type process struct {
 }
 
 // startProcess starts a provider on free ports and returns when ready answers
-// 200. It ends with the test, and what it had to say is logged if the test
+// the client 200. It ends with the test, and what it had to say is logged if the test
 // fails. Command is given the ports; a port that somebody else took meanwhile
 // is no failure.
-func startProcess(t testing.TB, name string, ports int, command func(ports []string) (cmd *exec.Cmd, ready string)) {
+func startProcess(t testing.TB, name string, client *http.Client, ports int, command func(ports []string) (cmd *exec.Cmd, ready string)) {
 	t.Helper()
 	var err error
 	for range 3 {
@@ -38,7 +40,7 @@ func startProcess(t testing.TB, name string, ports int, command func(ports []str
 			cmd.Wait()
 			close(p.ended)
 		}()
-		if err = p.answers(ready); err == nil {
+		if err = p.answers(client, ready); err == nil {
 			t.Cleanup(func() {
 				p.stop()
 				if t.Failed() {
@@ -54,25 +56,29 @@ func startProcess(t testing.TB, name string, ports int, command func(ports []str
 }
 
 // answers waits until an address of the process answers 200.
-func (p *process) answers(address string) error {
-	client := &http.Client{Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
-		res, err := client.Get(address)
+func (p *process) answers(client *http.Client, address string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	for {
+		res, err := client.Do(req)
 		if err == nil {
 			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
 		}
 		select {
 		case <-p.ended:
 			return fmt.Errorf("ended at once: %v", p.cmd.ProcessState)
-		default:
+		case <-ctx.Done():
+			return errors.New("not ready after a minute")
+		case <-time.After(20 * time.Millisecond):
 		}
-		if err == nil && res.StatusCode == http.StatusOK {
-			return nil
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	return fmt.Errorf("not ready after a minute")
 }
 
 // stop ends the process.
