@@ -113,9 +113,11 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 	if client.AuthMethod == "none" {
 		client.Secret = ""
 	}
-	client = a.op.register(t, client)
-	provider.ClientID = client.ID
-	if provider.ClientSecret == "" && strings.HasPrefix(client.AuthMethod, "client_secret_") {
+	if provider.Registration == nil {
+		client = a.op.register(t, client)
+		provider.ClientID = client.ID
+	}
+	if provider.Registration == nil && provider.ClientSecret == "" && strings.HasPrefix(client.AuthMethod, "client_secret_") {
 		provider.ClientSecret = oidcrp.Secret(client.Secret)
 	}
 	if a.op.configure != nil {

@@ -5,12 +5,12 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
-	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 // The provider judges each member of what is registered, and refuses what it
 // does not know the value of.
 func TestRegistration(t *testing.T) {
+	op := nodeColumn.start(t)
 	for name, adjust := range map[string]func(*oidcrp.Provider){
 		"as little as there is": func(*oidcrp.Provider) {},
 		"client_secret_post":    func(p *oidcrp.Provider) { p.ClientAuth = "client_secret_post" },
@@ -22,31 +22,25 @@ func TestRegistration(t *testing.T) {
 		"DPoP and PAR":          func(p *oidcrp.Provider) { p.DPoP, p.PAR = true, oidcrp.Required },
 		"JARM":                  func(p *oidcrp.Provider) { p.Algorithms, p.ResponseMode = []string{"PS256"}, "form_post.jwt" },
 		"keys of our own, signed requests": func(p *oidcrp.Provider) {
-			p.ClientKeys = []oidcrp.ClientKey{{Key: keyFor(t, "ES256")}}
+			p.ClientKeys = []oidcrp.ClientKey{{Key: keyFor("ES256")}}
 			p.RequestObject = oidcrp.RequestByValue
 		},
 		"encrypted tokens": func(p *oidcrp.Provider) {
-			p.ClientKeys = []oidcrp.ClientKey{{Algorithm: "RSA-OAEP", Key: keyFor(t, "RS256")}}
+			p.ClientKeys = []oidcrp.ClientKey{{Algorithm: "RSA-OAEP", Key: keyFor("RS256")}}
 		},
 		"more metadata": func(p *oidcrp.Provider) {
 			p.Registration.Metadata = map[string]any{"contacts": []string{"ops@example.com"}, "userinfo_signed_response_alg": "ES256"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := startApp(t, func(c *interop.NodeClient, p *oidcrp.Provider) {
-				c.ID = "somebody else"
-				p.ClientID, p.ClientSecret, p.Registration = "", "", &oidcrp.Registration{}
+			in := newApp(t, op, func(_ *interop.Client, p *oidcrp.Provider) {
+				p.Registration = &oidcrp.Registration{}
 				adjust(p)
-			})
-			b := oidcrptest.NewBrowser(t)
-			if me := a.whoami(t, b.Get(a.url+"/whoami")); me.Subject != "alice" || me.Claims["email"] != "alice@example.com" {
-				t.Errorf("signed in as %+v", me)
+			}).signIn(t)
+			if in.me.Subject != "alice" || in.me.Claims["email"] != "alice@example.com" {
+				t.Errorf("signed in as %+v", in.me)
 			}
-			b.Show(a.url+"/", "")
-			b.PostForm(a.url+"/sign-out", nil)
-			if page := b.SubmitForm("Yes, sign me out", nil); page.URL.String() != a.url+"/" {
-				t.Errorf("signed out at %s", page)
-			}
+			in.signOut(t)
 		})
 	}
 }
