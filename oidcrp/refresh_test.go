@@ -2,6 +2,7 @@ package oidcrp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -438,6 +439,26 @@ func TestTabClosedDuringRefresh(t *testing.T) {
 	}
 }
 
+// holdRefresh lets the provider answer the next refresh, and keeps the answer
+// back until it is released. The channel gets what was answered.
+func (a *app) holdRefresh() (entered chan map[string]any, release func()) {
+	entered, hold := make(chan map[string]any, 1), make(chan struct{})
+	a.op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.Fault{Name: "wait with the answer", Endpoint: oidcrptest.TokenEndpoint,
+		Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			var body map[string]any
+			if err := json.Unmarshal(answer.Body.Bytes(), &body); err != nil {
+				a.t.Error(err)
+			}
+			entered <- body
+			<-hold
+			maps.Copy(w.Header(), answer.Header())
+			w.Write(answer.Body.Bytes())
+		}}))
+	return entered, func() { close(hold) }
+}
+
 // R28: a logout during a refresh wins, and nothing is left of the tokens.
 func TestLogoutDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
@@ -445,21 +466,12 @@ func TestLogoutDuringRefresh(t *testing.T) {
 	b := a.signIn()
 	a.expire()
 	cookie := a.sessionCookie(b)
-	entered, hold := make(chan struct{}, 1), make(chan struct{})
-	op.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.Fault{Name: "wait with the answer", Endpoint: oidcrptest.TokenEndpoint,
-		Handler: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			answer := httptest.NewRecorder()
-			next.ServeHTTP(answer, r)
-			entered <- struct{}{}
-			<-hold
-			maps.Copy(w.Header(), answer.Header())
-			w.Write(answer.Body.Bytes())
-		}}))
+	entered, release := a.holdRefresh()
 	status := make(chan int)
 	go func() { status <- a.onOtherNode(a.rp, cookie) }()
 	<-entered
 	b.Get(a.URL + "/leave")
-	close(hold)
+	release()
 	if got := <-status; got != http.StatusBadGateway {
 		t.Errorf("got %d", got)
 	}

@@ -91,6 +91,35 @@ func TestJobWithoutBrowser(t *testing.T) {
 	works()
 }
 
+// A login during a refresh brings newer tokens, and they stay.
+func TestLoginDuringRefreshOfAJob(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, keepsOffline)
+	a.signIn()
+	a.expire()
+	entered, release := a.holdRefresh()
+	failed := make(chan error)
+	go func() {
+		_, err := a.job(a.rp)
+		failed <- err
+	}()
+	late := (<-entered)["refresh_token"]
+	a.signIn()
+	release()
+	if err := <-failed; err != nil {
+		t.Errorf("the job: %v", err)
+	}
+	op.SetFaults()
+	a.expire()
+	if _, err := a.job(a.rp); err != nil {
+		t.Errorf("the job: %v", err)
+	}
+	all := op.Requests(oidcrptest.TokenEndpoint)
+	if got := all[len(all)-1].Form.Get("refresh_token"); got == "" || got == late {
+		t.Error("the tokens of the login were overwritten")
+	}
+}
+
 func TestJobIsForNoOther(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, keepsOffline)
