@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -188,6 +189,43 @@ func TestTokenForEachResource(t *testing.T) {
 	a.shows(b.Get(a.URL+"/scoped"), "calendar of alice")
 	if n := op.Calls(oidcrptest.AuthorizeEndpoint); n != 0 {
 		t.Errorf("%d times asked for the scope again", n)
+	}
+}
+
+// A refresh for one resource is of no use to who wants another.
+func TestTokensForResourcesAtOnce(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	apis := []oidcrp.API{{URL: "https://mail.example", Resource: "https://mail.example"}, {URL: "https://files.example", Resource: "https://files.example"}}
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Providers[0].APIs = apis })
+	var mu sync.Mutex
+	tokens := map[string]map[string]int{}
+	a.inside(a.signIn(), func(ctx context.Context) {
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				api := apis[i%2].URL
+				token, err := a.rp.TokenSource(ctx, api).Token()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if tokens[api] == nil {
+					tokens[api] = map[string]int{}
+				}
+				tokens[api][token.AccessToken]++
+			})
+		}
+		wg.Wait()
+	})
+	if n := refreshes(op); n != 2 || len(tokens[apis[0].URL]) != 1 || len(tokens[apis[1].URL]) != 1 {
+		t.Errorf("%d refreshes, tokens %v", n, tokens)
+	}
+	for token := range tokens[apis[0].URL] {
+		if tokens[apis[1].URL][token] != 0 {
+			t.Error("the same token for both")
+		}
 	}
 }
 
