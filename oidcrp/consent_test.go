@@ -41,11 +41,16 @@ func TestConsentToFurtherScopes(t *testing.T) {
 			if n := len(a.events.of(oidcrp.SessionEnded)); n != 0 || len(a.events.of(oidcrp.LoginSucceeded)) != spoken || len(a.events.of(oidcrp.ConsentGranted)) != 1 {
 				t.Errorf("%d sessions ended: %+v", n, a.events.all)
 			}
+			a.shows(b.Get(a.URL+"/more?scope=mail"), "calendar of alice")
+			if got := a.askedScopes(); !slices.Contains(got, "calendar") || !slices.Contains(got, "mail") {
+				t.Errorf("asked for %v: what was granted would be lost", got)
+			}
+			a.shows(a.call(b), `calendar mail`)
 			// It stays so after a refresh, and nobody is asked again.
 			a.expire()
 			a.shows(a.call(b), `calendar`)
 			a.shows(b.Get(a.URL+"/scoped"), "calendar of alice")
-			if n := len(a.requests()); n != 2 {
+			if n := len(a.requests()); n != 3 {
 				t.Errorf("%d authorization requests", n)
 			}
 			a.rp.Shutdown(context.Background())
@@ -117,7 +122,7 @@ func TestLoginWithFurtherScopes(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.browse()
-	a.shows(b.Get(a.URL+"/more"), "calendar of alice")
+	a.shows(b.Get(a.URL+"/more?scope=calendar"), "calendar of alice")
 	if got := a.askedScopes(); !slices.Contains(got, "calendar") {
 		t.Errorf("asked for %v", got)
 	}

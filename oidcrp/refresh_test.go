@@ -59,9 +59,7 @@ func (a *app) tokenPages(mux *http.ServeMux) {
 		fmt.Fprint(w, "calendar of ", name(r))
 	})))
 	mux.HandleFunc("/more", func(w http.ResponseWriter, r *http.Request) {
-		if oidcrp.FromContext(r.Context()) == nil {
-			a.rp.Login(w, r, oidcrp.LoginOptions{Scopes: []string{"calendar"}, ReturnTo: "/scoped"})
-		}
+		a.rp.Login(w, r, oidcrp.LoginOptions{Scopes: []string{r.URL.Query().Get("scope")}, ReturnTo: "/scoped"})
 	})
 	mux.HandleFunc("/terms", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -71,6 +71,16 @@
 // [Provider.Calls] and [Provider.Requests] tell which endpoints were used: a
 // refused login that still redeemed its code is half refused.
 //
+// # Tokens
+//
+// [ResourceEndpoint] is an API that says whose access token it was called with.
+// A refresh token comes to who asks for offline_access; it is good for one use,
+// and its second one ends all that was granted with it. Tokens end with
+// [Provider.SetTokenLifetime], at the clock of [Provider.SetNow]. [OnlyRefreshed]
+// lets a fault wait for the refresh:
+//
+//	p.SetFaults(oidcrptest.OnlyRefreshed(oidcrptest.TokenError("invalid_grant")))
+//
 // # Logout
 //
 // When a session ends at the provider, the clients that took part in it hear
