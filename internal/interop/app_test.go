@@ -125,7 +125,7 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 	}
 
 	var store oidcrp.Store
-	if provider.BackchannelLogout || provider.FrontchannelLogout {
+	if a.sent.hurry = provider.KeepTokens; provider.KeepTokens || provider.BackchannelLogout || provider.FrontchannelLogout {
 		store = oidcrp.NewMemoryStore()
 	}
 	rp, err := oidcrp.New(oidcrp.Config{
@@ -144,6 +144,16 @@ func (a *app) build(t *testing.T, adjust func(*interop.Client, *oidcrp.Provider)
 	mux.Handle("GET /whoami", rp.RequireLogin(http.HandlerFunc(serveWhoami)))
 	mux.Handle("GET /maybe", rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "maybe "+oidcrp.FromContext(r.Context()).Subject())
+	})))
+	mux.Handle("GET /call", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		res, err := rp.Client(r.Context()).Get(r.FormValue("api"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer res.Body.Close()
+		w.WriteHeader(res.StatusCode)
+		io.Copy(w, res.Body)
 	})))
 	return rp.Load(mux)
 }

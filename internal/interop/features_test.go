@@ -23,9 +23,6 @@ type feature struct {
 
 	// used checks that a sign-in truly used it.
 	used func(t *testing.T, in *signIn)
-
-	// unbuilt says what the library lacks for it; "": nothing.
-	unbuilt string
 }
 
 // signIn is a sign-in that succeeded.
@@ -72,9 +69,6 @@ func (a *app) signInWith(t *testing.T, b *oidcrptest.Browser) *signIn {
 	}
 	return in
 }
-
-// refresh has nothing to show it with as long as no access token is kept.
-var refresh = feature{name: "refresh", unbuilt: "tokens are not kept"}
 
 // features are the rows, in order.
 var features = slices.Concat(flows(), responseModes, clientAuthentication, requests, answers, []feature{refresh}, logouts)

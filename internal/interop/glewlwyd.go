@@ -234,7 +234,7 @@ func (g *Glewlwyd) Register(t testing.TB, c Client) {
 	properties := map[string]any{ // its own words, each a string or strings
 		"client_id": c.ID, "name": c.ID, "enabled": true, "scope": []string{},
 		"confidential": c.AuthMethod != "none", "redirect_uri": c.RedirectURIs, "post_logout_redirect_uris": c.PostLogoutRedirectURIs,
-		"authorization_type":         glewlwydTypes(c.ResponseTypes),
+		"authorization_type":         glewlwydTypes(c),
 		"token_endpoint_auth_method": []string{c.AuthMethod},
 	}
 	optional := map[string]string{
@@ -260,13 +260,17 @@ func (g *Glewlwyd) Register(t testing.TB, c Client) {
 	g.must(t, http.MethodPost, "/client/", properties)
 }
 
-// glewlwydTypes are its authorization types for response types.
-func glewlwydTypes(responseTypes []string) []string {
+// glewlwydTypes are its authorization types for a client: the parts of its
+// response types, and whether it may refresh.
+func glewlwydTypes(c Client) []string {
 	var types []string
-	for part := range strings.FieldsSeq(strings.Join(responseTypes, " ")) {
+	for part := range strings.FieldsSeq(strings.Join(c.ResponseTypes, " ")) {
 		if !slices.Contains(types, part) {
 			types = append(types, part)
 		}
+	}
+	if slices.Contains(c.GrantTypes, "refresh_token") {
+		types = append(types, "refresh_token")
 	}
 	return types
 }
