@@ -103,6 +103,11 @@ func (p *portal) announce(out io.Writer) {
 	if p.dev == nil {
 		for _, u := range p.rp.RedirectURLs() {
 			fmt.Fprintf(out, "Register:  %s  %s and %s\n", u.Provider, u.Redirect, u.PostLogout)
+			for _, address := range []string{u.BackchannelLogout, u.FrontchannelLogout} {
+				if address != "" {
+					fmt.Fprintf(out, "           %s  %s\n", u.Provider, address)
+				}
+			}
 		}
 	} else {
 		for i, d := range p.dev {

@@ -98,6 +98,29 @@ func TestSignInAndOutThroughEachProvider(t *testing.T) {
 	}
 }
 
+// Who signs out at the provider, in whatever browser, is signed out here.
+func TestSignedOutAtTheProvider(t *testing.T) {
+	p := start(t, options{})
+	for i, provider := range developmentProviders {
+		here, there := oidcrptest.NewBrowser(t), oidcrptest.NewBrowser(t)
+		for _, b := range []*oidcrptest.Browser{here, there} {
+			at(t, signIn(b, p, "/profile", "Continue with "+provider.display, "alice"), http.StatusOK, "/profile")
+		}
+		there.Get(p.dev[i].URL(oidcrptest.EndSessionEndpoint))
+		there.SubmitForm("confirm", nil)
+		contains(t, there.Get(p.baseURL+"/"), "Sign in")
+		contains(t, here.Get(p.baseURL+"/profile"), "Alice Archer") // the provider's other session
+		for _, told := range p.dev[i].SignOut("alice") {
+			if told.Status != http.StatusOK {
+				t.Errorf("%s: %+v", provider.name, told)
+			}
+		}
+		if page := here.Get(p.baseURL + "/profile"); page.URL.Path == "/profile" {
+			t.Errorf("%s: still %v", provider.name, page)
+		}
+	}
+}
+
 func TestAdminPageIsForAdmins(t *testing.T) {
 	p := start(t, options{})
 	alice, bob := oidcrptest.NewBrowser(t), oidcrptest.NewBrowser(t)
@@ -250,7 +273,7 @@ func TestProvidersFromAFile(t *testing.T) {
 	}
 	t.Setenv("ACME_SECRET", "a-secret")
 	write(`[{"name": "acme", "display_name": "Acme", "issuer": "` + provider.Issuer() + `",
-		"client_id": "portal", "client_secret_env": "ACME_SECRET", "roles": {"member": "admin"}}]`)
+		"client_id": "portal", "client_secret_env": "ACME_SECRET", "roles": {"member": "admin"}, "backchannel_logout": true}]`)
 	p := start(t, options{providers: file})
 	provider.AddClient(oidcrptest.Client{ID: "portal", Secret: "a-secret",
 		RedirectURLs:           []string{p.baseURL + "/auth/callback/acme"},
@@ -258,7 +281,7 @@ func TestProvidersFromAFile(t *testing.T) {
 
 	var said bytes.Buffer
 	p.announce(&said)
-	if !strings.Contains(said.String(), p.baseURL+"/auth/callback/acme") || strings.Contains(said.String(), "a-secret") {
+	if !strings.Contains(said.String(), p.baseURL+"/auth/callback/acme") || !strings.Contains(said.String(), p.baseURL+"/auth/backchannel-logout/acme") || strings.Contains(said.String(), "a-secret") {
 		t.Errorf("announced:\n%s", &said)
 	}
 	provider.SignInAs("bob")

@@ -65,6 +65,7 @@ func register(dev []*oidcrptest.Provider, baseURL string) []oidcrp.Provider {
 			Name:                   "Riverside",
 			RedirectURLs:           []string{baseURL + "/auth/callback/" + d.name},
 			PostLogoutRedirectURLs: []string{baseURL + "/auth/logout"},
+			BackchannelLogoutURL:   baseURL + "/auth/backchannel-logout/" + d.name,
 		})
 		out = append(out, oidcrp.Provider{
 			Name:         d.name,
@@ -74,6 +75,8 @@ func register(dev []*oidcrptest.Provider, baseURL string) []oidcrp.Provider {
 			ClientSecret: oidcrp.Secret(client.Secret),
 			ResponseMode: d.mode,
 			RolesClaim:   "roles",
+
+			BackchannelLogout: true, // who signs out at the provider is signed out here
 		})
 	}
 	return out
@@ -113,6 +116,10 @@ type providerFile struct {
 	Roles           map[string]string `json:"roles"`
 	UserInfo        bool              `json:"userinfo"` // ask the UserInfo endpoint too
 	AllowHTTP       bool              `json:"insecure_allow_http"`
+
+	BackchannelLogout      bool `json:"backchannel_logout"`
+	FrontchannelLogout     bool `json:"frontchannel_logout"`
+	LogoutTokensWithoutExp bool `json:"logout_tokens_without_exp"` // of Ory Hydra and Glewlwyd
 }
 
 func readProviders(name string) ([]oidcrp.Provider, error) {
@@ -155,6 +162,9 @@ func (l providerFile) provider() (oidcrp.Provider, error) {
 		RolesClaim:        l.RolesClaim,
 		Roles:             l.Roles,
 		InsecureAllowHTTP: l.AllowHTTP,
+
+		BackchannelLogout: l.BackchannelLogout, FrontchannelLogout: l.FrontchannelLogout,
+		AcceptLogoutTokenWithoutExp: l.LogoutTokensWithoutExp,
 	}
 	if p.RolesClaim == "" {
 		p.RolesClaim = "roles"
