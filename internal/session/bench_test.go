@@ -168,6 +168,12 @@ func BenchmarkLoadMemoryStore(b *testing.B) {
 	benchLoad(b, session.Config{Idle: time.Hour, Store: session.NewMemoryStore(0)})
 }
 
+// BenchmarkLoadMarked is the same where providers tell of logouts, so that
+// three markers are looked for.
+func BenchmarkLoadMarked(b *testing.B) {
+	benchLoad(b, session.Config{Idle: time.Hour, Store: session.NewMemoryStore(0), Client: clientOf})
+}
+
 // BenchmarkLimit is the work that cannot be left out (PERFORMANCE.md, Method),
 // over the same bytes: find the cookie, base64url, AES-256-GCM, one walk, the
 // expiry compared. The others are judged by their ratio to it.

@@ -29,25 +29,38 @@ type Logout struct {
 // user that two nodes get in the same instant, the older may be the one that
 // stays.
 const (
-	bySID    = "sid"        // sessions with this sid, whenever they were started
-	bySub    = "sub"        // all of the user's, by the provider's word
-	byBoth   = "sub no sid" // those of the user's that have no sid, likewise
-	byUs     = "user"       // all of the user's, by ours
-	knownSID = "sid known"  // there has been a session with this sid; ends none
+	itself   kind = iota // no marker: the session's own ended mark
+	bySID                // sessions with this sid, whenever they were started
+	bySub                // all of the user's, by the provider's word
+	byBoth               // those of the user's that have no sid, likewise
+	byUs                 // all of the user's, by ours
+	knownSID             // there has been a session with this sid; ends none
 )
 
-// markerKey names a marker of a kind. It depends on no key of ours, so that
-// markers outlive their rotation: who can read the store and knows the name of
-// a user can see that such a marker is there.
-func (k *Keeper) markerKey(kind string, u User, sid string) [32]byte {
-	if sid != "" {
-		u.Subject = "" // a sid is the issuer's, and names no user
-	}
+type kind byte
+
+// whom is what markers about a user, or about a sid, are named after. It
+// depends on no key of ours, so that markers outlive their rotation: who can
+// read the store and knows the name of a user can see that a marker is there.
+type whom [32]byte
+
+func (k *Keeper) user(u User) whom { return k.whom(u, "") }
+
+// sid is the issuer's, and names no user.
+func (k *Keeper) sid(u User, sid string) whom { return k.whom(User{u.Issuer, u.Client, ""}, sid) }
+
+func (k *Keeper) whom(u User, sid string) whom {
 	b := make([]byte, 0, 256)
-	for _, part := range [...]string{kind, u.Issuer, u.Client, u.Subject, sid} {
+	for _, part := range [...]string{u.Issuer, u.Client, u.Subject, sid} {
 		b = appendString(b, part)
 	}
 	return k.hash("marker", b)
+}
+
+// by names the marker of a kind: one hash serves all kinds.
+func (w whom) by(what kind) [32]byte {
+	w[0] ^= byte(what)
+	return w
 }
 
 // marker says when it was heard that sessions have ended. All fields are of
@@ -86,8 +99,8 @@ func (m marker) newer(than marker) bool {
 }
 
 // ends reports whether a session is among those that the marker ends.
-func (m marker) ends(kind string, rec Record) bool {
-	switch kind {
+func (m marker) ends(what kind, rec Record) bool {
+	switch what {
 	case bySID:
 		return true
 	case byUs:
@@ -99,10 +112,9 @@ func (m marker) ends(kind string, rec Record) bool {
 	return issued < m.Issued || issued == m.Issued && rec.began() <= m.Came
 }
 
-// question is a key that ends a session if something lies there: a marker of
-// its kind or, without one, the session's own ended mark.
+// question is a key that ends a session if something of its kind lies there.
 type question struct {
-	kind string
+	what kind
 	key  [32]byte
 }
 
@@ -117,21 +129,18 @@ func (k *Keeper) questions(rec Record) (all [4]question, n int) {
 		return all, n
 	}
 	client, byProvider := k.client(rec.Provider())
-	u, sid := User{rec.Issuer(), client, rec.Subject()}, rec.SID()
-	ask := func(kind, sid string) {
-		all[n] = question{kind, k.markerKey(kind, u, sid)}
-		n++
+	u := User{rec.Issuer(), client, rec.Subject()}
+	user := k.user(u)
+	all[n] = question{byUs, user.by(byUs)}
+	n++
+	if !byProvider {
+		return all, n
 	}
-	ask(byUs, "")
-	if byProvider {
-		ask(bySub, "")
-		if sid != "" {
-			ask(bySID, sid)
-		} else {
-			ask(byBoth, "")
-		}
+	all[n], all[n+1] = question{bySub, user.by(bySub)}, question{byBoth, user.by(byBoth)}
+	if sid := rec.SID(); sid != "" {
+		all[n+1] = question{bySID, k.sid(u, sid).by(bySID)}
 	}
-	return all, n
+	return all, n + 2
 }
 
 // alive reports ErrEnded for a session that was ended, by itself or with
@@ -165,7 +174,7 @@ func (k *Keeper) askAtOnce(ctx context.Context, all [4]question, n int, rec Reco
 
 func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time) error {
 	if k.marks == nil {
-		if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.kind, rec) {
+		if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.what, rec) {
 			return ErrEnded
 		}
 		return nil
@@ -174,7 +183,7 @@ func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time)
 	if err != nil || !found {
 		return err
 	}
-	if m, ok := decodeMarker(b); q.kind != "" && ok && !m.ends(q.kind, rec) {
+	if m, ok := decodeMarker(b); q.what != itself && ok && !m.ends(q.what, rec) {
 		return nil
 	}
 	return ErrEnded
@@ -183,7 +192,7 @@ func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time)
 // EndUser ends all sessions of a user whose login has been begun by now, at the
 // next request of each.
 func (k *Keeper) EndUser(ctx context.Context, u User) error {
-	return k.mark(ctx, k.markerKey(byUs, u, ""), marker{Came: k.now().UnixMilli()})
+	return k.mark(ctx, k.user(u).by(byUs), marker{Came: k.now().UnixMilli()})
 }
 
 // EndByLogout ends what a provider says: the sessions with its sid, whenever
@@ -193,13 +202,13 @@ func (k *Keeper) EndUser(ctx context.Context, u User) error {
 func (k *Keeper) EndByLogout(ctx context.Context, l Logout) error {
 	m := marker{Issued: l.IssuedAt.Unix(), Came: k.now().UnixMilli()}
 	var errs []error
-	kind := bySub
+	what := bySub
 	if l.SID != "" {
-		errs = append(errs, k.mark(ctx, k.markerKey(bySID, l.User, l.SID), m))
-		kind = byBoth
+		errs = append(errs, k.mark(ctx, k.sid(l.User, l.SID).by(bySID), m))
+		what = byBoth
 	}
 	if l.Subject != "" {
-		errs = append(errs, k.mark(ctx, k.markerKey(kind, l.User, ""), m))
+		errs = append(errs, k.mark(ctx, k.user(l.User).by(what), m))
 	}
 	return errors.Join(errs...)
 }
@@ -207,14 +216,14 @@ func (k *Keeper) EndByLogout(ctx context.Context, l Logout) error {
 // Know remembers that a session with this sid is about to be started, so that
 // EndKnown can tell it from a stranger's.
 func (k *Keeper) Know(ctx context.Context, u User, sid string) error {
-	return k.mark(ctx, k.markerKey(knownSID, u, sid), marker{Came: k.now().UnixMilli()})
+	return k.mark(ctx, k.sid(u, sid).by(knownSID), marker{Came: k.now().UnixMilli()})
 }
 
 // EndKnown ends the sessions with a sid, if there has been one. A stranger's
 // sid leaves no trace.
 func (k *Keeper) EndKnown(ctx context.Context, u User, sid string) (known bool, err error) {
 	now := k.now().UnixMilli()
-	key := k.markerKey(knownSID, u, sid)
+	key := k.sid(u, sid).by(knownSID)
 	if k.marks == nil {
 		_, known = k.markers.find(key, now)
 	} else {
@@ -225,7 +234,7 @@ func (k *Keeper) EndKnown(ctx context.Context, u User, sid string) (known bool, 
 	if err != nil || !known {
 		return false, err
 	}
-	return true, k.mark(ctx, k.markerKey(bySID, u, sid), marker{Came: now})
+	return true, k.mark(ctx, k.sid(u, sid).by(bySID), marker{Came: now})
 }
 
 // maxMarking is how often a marker is written that others are writing too.
