@@ -7,5 +7,6 @@
 // has not been through all three may be believed.
 //
 // Every failed check is an [*Error] naming the token and the check, for the
-// operator; it never repeats what the token said.
+// operator; it never repeats what the token said. Of e-mail addresses, [Email]
+// decides what is one.
 package validate
