@@ -127,13 +127,14 @@ type Config struct {
 	Messages map[string]map[string]string
 
 	// Pages replaces built-in pages by template name: "signin", "signedout",
-	// "signout", "error", "denied", "confirm", "formpost", or "layout" around
-	// them all. Templates see .Lang and .Dir ("ltr" or "rtl"), .SiteName,
+	// "signout", "error", "denied", "confirm", "register" (of package
+	// accounts), "formpost", or "layout" around them all. Templates see .Lang and .Dir ("ltr" or "rtl"), .SiteName,
 	// .Home, .Title, .Message, .Label of the button, .Cancel of the link away,
 	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
 	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
 	// .Value) of the form, which on "signin" is a GET with an "identifier" and
-	// there with WebFinger only, .Text "key" for any message, .Style and .Script for
+	// there with WebFinger only, .Inputs of "register" (each .Name, .Label,
+	// .Value, .Autocomplete, .Required and .Error), .Text "key" for any message, .Style and .Script for
 	// the elements our Content-Security-Policy admits, and in "layout"
 	// .Content. Nothing from elsewhere loads on these pages.
 	Pages *template.Template

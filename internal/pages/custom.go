@@ -202,6 +202,7 @@ func sample(name string) Page {
 		Name: name, SiteName: "Site", Home: "/", ID: "id", RetryURL: "/retry", User: "user", Action: "/action",
 		Providers:  []Link{{Name: "one", URL: "/one"}, {Name: "two", URL: "/two"}},
 		Fields:     []Field{{Name: "name", Value: "value"}},
+		Inputs:     []Input{{Name: "name", Label: "Name", Value: "value", Required: true, Error: "error"}, {Name: "other"}},
 		AutoSubmit: true,
 	}
 }

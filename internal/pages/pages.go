@@ -16,6 +16,7 @@
 //	.Title .Message   heading and main sentence
 //	.Label            text of the button: to retry, or to submit the form
 //	.Cancel           text of the link away from the page
+//	.Inputs           each with .Name .Label .Value .Autocomplete .Required .Error
 //	.Providers        each with .Name .DisplayName .URL .Label
 //	.Text "key"       any message of [Defaults], in the page's language
 //	.Style .Script    the elements the CSP admits; .Script is empty unless
@@ -51,6 +52,14 @@ type Link struct {
 // Field is a hidden field of a page's form.
 type Field struct{ Name, Value string }
 
+// Input is a field of a page's form that the visitor fills in.
+type Input struct {
+	Name, Label, Value string
+	Autocomplete       string // (HTML 4.10.18.7), "" for "off"
+	Required           bool
+	Error              string // what was wrong with Value
+}
+
 // Page is what a page says. Every string is escaped; a URL with a scheme that
 // runs scripts becomes harmless.
 type Page struct {
@@ -73,13 +82,14 @@ type Page struct {
 	Providers []Link // the first is the one that messages name
 	User      string // who is signed in
 
-	// Action and Fields are the form of "signout", "confirm", "formpost" and
-	// "fragment", sent by POST, and that of "signin", sent by GET, which asks
-	// for an "identifier" and need not be there. "confirm" without Action links to RetryURL
-	// instead; "fragment" puts what follows "#" in its own address into the
-	// first field.
+	// Action and Fields are the form of "signout", "confirm", "register",
+	// "formpost" and "fragment", sent by POST, and that of "signin", sent by GET,
+	// which asks for an "identifier" and need not be there. "confirm" without
+	// Action links to RetryURL instead; "fragment" puts what follows "#" in its
+	// own address into the first field.
 	Action string
 	Fields []Field
+	Inputs []Input // of "register"
 
 	// FormAction lists origins, besides our own and Action's, to which the
 	// form may lead: browsers apply form-action to redirects too (CSP3 6.4.1).
@@ -94,7 +104,7 @@ const fragment = "fragment"
 
 // Names returns the names of the pages, which are those of their templates.
 func Names() []string {
-	return []string{"signin", "signedout", "signout", "error", "denied", "confirm", "formpost"}
+	return []string{"signin", "signedout", "signout", "error", "denied", "confirm", "register", "formpost"}
 }
 
 //go:embed templates/*.html
@@ -172,7 +182,7 @@ func (p *Renderer) Write(w http.ResponseWriter, page Page) error {
 // site's by browsers that do not send Sec-Fetch-Site. "same-origin" tells
 // other sites as little.
 func referrerPolicy(page Page) string {
-	if page.Name == "signout" || page.Name == "confirm" {
+	if page.Name == "signout" || page.Name == "confirm" || page.Name == "register" {
 		return "same-origin"
 	}
 	return "no-referrer"

@@ -59,6 +59,8 @@ var golden = map[string]pages.Page{
 	"denied":            {Name: "denied", Status: 403, Home: "/", User: "somchai@acme.example", ID: "k3v9-2m7q", RetryURL: "/auth/login?prompt=select_account"},
 	"confirm":           {Name: "confirm", Home: "/", Action: "/auth/login", Fields: []pages.Field{{Name: "provider", Value: "acme"}}, Providers: []pages.Link{{DisplayName: "Acme"}}, FormAction: []string{"https://login.acme.example"}},
 	"confirm-switch":    {Name: "confirm", Home: "/", RetryURL: "/auth/login?provider=acme", MessageKey: "confirm.switch", User: "somchai@acme.example", Providers: []pages.Link{{DisplayName: "Acme"}}},
+	"register":          {Name: "register", Home: "/", User: "somchai@acme.example", Action: "/register", Providers: []pages.Link{{DisplayName: "Acme"}}, Inputs: []pages.Input{{Name: "company", Label: "Company", Required: true, Autocomplete: "organization"}, {Name: "phone", Label: "Phone", Value: "+66 2"}}},
+	"register-again":    {Name: "register", Home: "/", Action: "/register", MessageKey: "register.again", Inputs: []pages.Input{{Name: "invitation", Label: "Invitation code", Value: "<x>", Required: true, Error: "This invitation cannot be used."}}},
 	"formpost":          {Name: "formpost", Action: "https://login.acme.example/logout", Fields: []pages.Field{{Name: "id_token_hint", Value: "a.b.c"}, {Name: "submit", Value: "1"}}, AutoSubmit: true, Providers: []pages.Link{{DisplayName: "Acme"}}, MessageKey: "formpost.signout"},
 	"fragment":          {Name: "fragment", Home: "/", Action: "/auth/callback/acme", Fields: []pages.Field{{Name: "response_fragment"}}, Providers: []pages.Link{{DisplayName: "Acme"}}},
 }
@@ -106,7 +108,7 @@ func TestHeadersOfEveryPage(t *testing.T) {
 			page.Lang = "th"
 			res, _ := write(t, p, page)
 			referrer := "no-referrer"
-			if page.Name == "signout" || page.Name == "confirm" {
+			if page.Name == "signout" || page.Name == "confirm" || page.Name == "register" {
 				referrer = "same-origin" // or our own form has "Origin: null"
 			}
 			for header, want := range map[string]string{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +39,10 @@ func (p *Renderer) view(page Page) *view {
 		page.Status = http.StatusOK
 	}
 	page.SiteName, page.User = clean(page.SiteName), clean(page.User)
+	page.Inputs = slices.Clone(page.Inputs)
+	for i := range page.Inputs {
+		page.Inputs[i].Autocomplete = cmp.Or(page.Inputs[i].Autocomplete, "off")
+	}
 	v := &view{Page: page, Dir: direction(page.Lang), texts: p, Style: template.HTML("<style>" + style + "</style>")}
 	if s := page.script(); s != "" {
 		v.Script = template.HTML("<script>" + s + "</script>")
