@@ -17,15 +17,17 @@ import (
 func TestImportsGoDownstairs(t *testing.T) {
 	const module = "github.com/seed-78edd7da/go-oidcrp/"
 	allowed := map[string][]string{
-		"internal/cookie":      nil,
-		"internal/validate":    nil,
-		"internal/pages":       nil,
-		"internal/testhook":    nil,
-		"internal/transaction": {"internal/cookie"},
-		"internal/session":     {"internal/cookie"},
-		"internal/provider":    {"internal/validate"},
-		"oidcrp":               {"internal/cookie", "internal/validate", "internal/pages", "internal/testhook", "internal/transaction", "internal/session", "internal/provider"},
-		"oidcrp/oidcrptest":    {"oidcrp", "internal/testhook"},
+		"internal/cookie":              nil,
+		"internal/validate":            nil,
+		"internal/pages":               nil,
+		"internal/testhook":            nil,
+		"internal/transaction":         {"internal/cookie"},
+		"internal/session":             {"internal/cookie"},
+		"internal/provider":            {"internal/validate"},
+		"oidcrp":                       {"internal/cookie", "internal/validate", "internal/pages", "internal/testhook", "internal/transaction", "internal/session", "internal/provider"},
+		"oidcrp/oidcrptest":            {"oidcrp", "internal/testhook"},
+		"oidcrp/accounts":              {"oidcrp", "internal/pages", "internal/validate"},
+		"oidcrp/accounts/accountstest": {"oidcrp", "oidcrp/accounts"},
 	}
 	owners := map[string][]string{ // who may import a library
 		"github.com/gorilla/securecookie": {"internal/cookie"},
