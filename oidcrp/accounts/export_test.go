@@ -10,3 +10,6 @@ import (
 func (a *Accounts) LinkLogin(ctx context.Context, login *oidcrp.Login) error {
 	return a.link(ctx, login)
 }
+
+// PendingKey is that of what a session has no use for.
+const PendingKey = pendingKey

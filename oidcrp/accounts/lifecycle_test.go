@@ -69,6 +69,15 @@ func anothersDomain(t *testing.T) {
 	if c := p.of("a", "s"); c.Email != "s@a.example" {
 		t.Errorf("the address became %s", c.Email)
 	}
+	p.signIn("a", oidcrptest.User{Subject: "s", Email: "unproven@a.example"})
+	if c := p.of("a", "s"); c.Email != "s@a.example" || !c.EmailVerified {
+		t.Errorf("the address became %s, which nobody verified", c.Email)
+	}
+	p.add(accounts.Contact{Email: "taken@a.example", EmailVerified: true})
+	p.signIn("a", person("s", "taken@a.example"))
+	if c := p.of("a", "s"); c.Email != "s@a.example" {
+		t.Errorf("the address became %s, which is another's", c.Email)
+	}
 	p.signIn("a", person("s", "s.new@a.example"))
 	if c := p.of("a", "s"); c.Email != "s.new@a.example" || !c.EmailVerified {
 		t.Errorf("the address is %s", c.Email)
@@ -143,6 +152,8 @@ func sharedAddress(t *testing.T) {
 	if len(p.contacts()) != 3 {
 		t.Error("linked to one of two")
 	}
+	p.add(accounts.Contact{Email: "gone@corp.example", EmailVerified: true, Disabled: true})
+	p.refused(p.signIn("op", person("g", "gone@corp.example")), "closed or blocked")
 }
 
 func privilegedMappings(t *testing.T) {

@@ -139,6 +139,19 @@ func TestLinkAndUnlink(t *testing.T) {
 	if got := unlink("a", "s"); got != accounts.ErrLastIdentity.Error() || p.of("a", "s") == nil {
 		t.Errorf("the last one: %s", got)
 	}
+	// One at a provider that is not there any more does not count.
+	p.change(c.ID, func(c *accounts.Contact) {
+		c.Identities = append(c.Identities, oidcrp.Identity{Provider: "gone", Issuer: "https://gone.example", Subject: "s"})
+	})
+	if got := unlink("a", "s"); got != accounts.ErrLastIdentity.Error() {
+		t.Errorf("the last one that works: %s", got)
+	}
+	// A provider that got a new name is there.
+	p.change(c.ID, func(c *accounts.Contact) { c.Identities[0].Provider = "former name" })
+	p.signIn("a", person("s", "s@corp.example"))
+	if id := p.get(c.ID).Identities[0]; id.Provider != "a" {
+		t.Errorf("%+v", id)
+	}
 	// What was unlinked is somebody new's.
 	p.signIn("b", person("t", "t@else.example"))
 	p.decided("register/open")

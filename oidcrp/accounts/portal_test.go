@@ -34,6 +34,7 @@ type portal struct {
 	still  func(context.Context, *oidcrp.Session) error
 
 	onLogin atomic.Pointer[func(context.Context, *oidcrp.Login) error]
+	before  atomic.Pointer[func()] // called once, before the next Update by Accounts
 	*accounts.Accounts
 }
 
@@ -101,7 +102,7 @@ func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*o
 	if change != nil {
 		change(&cfg)
 	}
-	if p.Accounts, err = accounts.New(p.store, rules, &cfg); err != nil {
+	if p.Accounts, err = accounts.New(overtaken{p.store, p}, rules, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	p.hooked(&cfg)
@@ -130,6 +131,22 @@ func (p *portal) hooked(cfg *oidcrp.Config) {
 	}
 }
 
+// overtaken is a store where somebody else is faster.
+type overtaken struct {
+	accounts.Store
+	p *portal
+}
+
+func (s overtaken) Update(ctx context.Context, id, invitation string, change func(*accounts.Contact) error) error {
+	if f := s.p.before.Swap(nil); f != nil {
+		(*f)()
+	}
+	return s.Store.Update(ctx, id, invitation, change)
+}
+
+// overtake lets f happen between the next decision and its doing.
+func (p *portal) overtake(f func()) { p.before.Store(&f) }
+
 func (p *portal) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/register", p.RegistrationPage(p.rp))
@@ -142,6 +159,9 @@ func (p *portal) handler() http.Handler {
 		fmt.Fprint(w, err, errors.As(err, new(*oidcrp.Refusal)), errors.Is(err, oidcrp.ErrStoreUnavailable))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if oidcrp.FromContext(r.Context()).Value(accounts.PendingKey) != "" {
+			p.t.Error("the session keeps what was for the registration page")
+		}
 		c, err := p.Current(r.Context())
 		if err != nil {
 			fmt.Fprintf(w, "%s: nobody: %v", r.URL, err)
