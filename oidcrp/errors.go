@@ -113,6 +113,11 @@ type Pause struct {
 	// there yet: RequireLogin and Protect let the paused visitor pass to
 	// exactly this path; Require with policies does not.
 	Path string
+
+	// Only lets Resume end the pause for requests to Path alone. Else any
+	// handler of the application's that calls Resume ends it: set it where
+	// several pages do, each of which decides about something of its own.
+	Only bool
 }
 
 // Error says where the login pauses.

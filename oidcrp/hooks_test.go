@@ -367,6 +367,29 @@ func TestResumeWantsAPostOfOurOwn(t *testing.T) {
 	p.shows(p.accept(b), "page of alice")
 }
 
+// A page that decides about something of its own does not end another's pause.
+func TestPauseAtOnePageOnly(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			p := newPausing(t, oidcrptest.NewProvider(t), "", store)
+			p.onLogin.set(func(*oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms?step=1", Only: true} })
+			b := p.browse()
+			b.Get(p.URL + "/reports")
+			p.update.set(func(*oidcrp.Login) error { t.Error("resumed elsewhere"); return nil })
+			p.refused(p.accept(b), http.StatusBadRequest, "expired")
+			p.shows(b.Get(p.URL+"/"), "page of nobody")
+
+			// It waits on, and ends where it waits.
+			p.onLogin.set(func(*oidcrp.Login) error { return &oidcrp.Pause{Path: "/accept", Only: true} })
+			b.Get(p.URL + "/reports")
+			p.update.set(func(*oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} })
+			p.shows(p.accept(b), "terms for alice")
+			p.update.set(func(*oidcrp.Login) error { return nil })
+			p.shows(p.accept(b), "page of alice at /reports") // which any page ends again
+		})
+	}
+}
+
 func TestPauseExpires(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {

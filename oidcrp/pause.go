@@ -21,6 +21,7 @@ const (
 	pausedReturnTo = internal + "return_to"
 	pausedCeiling  = internal + "ceiling"
 	pausedPath     = internal + "path"
+	pausedOnly     = internal + "only"
 	pausedLogin    = internal + "login" // the transaction's id
 )
 
@@ -40,6 +41,9 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	path, ok := rp.site.returnTo(rp.site.path + to.Path)
 	if !ok || rp.owns(path) {
 		return "", fmt.Errorf("%w: Pause.Path %q is no page of the application", ErrMisconfigured, to.Path)
+	}
+	if to.Only {
+		d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedOnly, Value: "1"})
 	}
 	return path, rp.keepPaused(w, r, d, returnTo, path)
 }
@@ -88,6 +92,12 @@ func (rp *RelyingParty) pausesAt(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
+	return rp.waitsAt(r, rec)
+}
+
+// waitsAt reports whether a request is for the page where the login of rec
+// waits.
+func (rp *RelyingParty) waitsAt(r *http.Request, rec session.Record) bool {
 	path, _, _ := strings.Cut(rec.Value(pausedPath), "?")
 	at := r.URL.EscapedPath()
 	return at == path || rp.site.path+at == path
@@ -154,6 +164,9 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	p, login := rp.byName[rec.Provider()], rp.loginOf(r, rec, before)
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
+	}
+	if rec.Value(pausedOnly) != "" && !rp.waitsAt(r, rec) {
+		return rp.because(p, login.ReturnTo, fmt.Errorf("%w: it waits at another page", ErrLoginExpired))
 	}
 	// A form sent twice at once decides once, and the second goes where the
 	// first leads. The login waits on should update turn the visitor away.
