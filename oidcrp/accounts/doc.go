@@ -86,7 +86,12 @@
 //
 // Pages for profile and administration; sending invitations; telling the
 // relying party to end sessions at once ([oidcrp.RelyingParty.EndSessions] for
-// each identity) where StillAllowedEvery is too late; and EmailVerified: whoever
-// lets users type an address must clear it. Passwords are no business of this
+// each identity) where StillAllowedEvery is too late, as after taking a role
+// away, which a session has had since its login; and EmailVerified: whoever lets
+// users type an address must clear it. Passwords are no business of this
 // package, and no contact has one.
+//
+// An OnLogin of the application's may pause the login too, for terms. The
+// registration page ends its own pause alone (Pause.Only); let such a page do
+// the same.
 package accounts

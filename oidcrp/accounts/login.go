@@ -89,7 +89,7 @@ func (a *Accounts) ask(login *oidcrp.Login, k candidate) error {
 	if code := a.codeIn(login.ReturnTo); code != "" {
 		path = a.InvitationPath(code)
 	}
-	return &oidcrp.Pause{Path: path}
+	return &oidcrp.Pause{Path: path, Only: true}
 }
 
 // enter makes the login one of the contact's.

@@ -124,7 +124,7 @@ func (p *portal) hooked(cfg *oidcrp.Config) {
 	onLogin := cfg.OnLogin
 	p.onLogin.Store(&onLogin)
 	cfg.OnLogin = func(ctx context.Context, login *oidcrp.Login) error {
-		if login.ReturnTo == "/link" {
+		if login.ReturnTo == "/link" && !startedToLink(login) {
 			return p.LinkLogin(ctx, login)
 		}
 		return (*p.onLogin.Load())(ctx, login)
@@ -153,6 +153,9 @@ func (p *portal) handler() http.Handler {
 	mux.HandleFunc("/unlink", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		fmt.Fprint(w, p.Unlink(r.Context(), oidcrp.Identity{Issuer: q.Get("iss"), Subject: q.Get("sub")}))
+	})
+	mux.HandleFunc("POST /terms", func(w http.ResponseWriter, r *http.Request) { // of the application's own
+		p.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
 	})
 	mux.HandleFunc("/still", func(w http.ResponseWriter, r *http.Request) { // as after StillAllowedEvery
 		err := p.still(r.Context(), oidcrp.FromContext(r.Context()))

@@ -85,6 +85,42 @@ func TestHooksOfTheApplication(t *testing.T) {
 	}
 }
 
+// A login that waits for the registration page is not ended by a page of the
+// application's, nor the reverse: neither would have decided what it is there for.
+func TestTwoPagesThatPause(t *testing.T) {
+	p := newPortal(t, asking, func(cfg *oidcrp.Config) {
+		cfg.OnLogin = func(context.Context, *oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms", Only: true} }
+	}, "op")
+	b := oidcrptest.NewBrowser(t)
+	send := func(path string) *oidcrptest.Page {
+		b.Show(p.URL+path, `<form method="post"><input name="company" value="x"><button>Go</button></form>`)
+		return b.SubmitForm("Go", nil)
+	}
+	p.signInWith(b, "op", person("s", "s@corp.example"), "/")
+	if page := send("/terms"); page.Status != 400 || len(p.contacts()) != 0 {
+		t.Fatalf("the terms ended the registration: %s", page)
+	}
+	if page := send("/register"); page.URL.Path != "/terms" || len(p.contacts()) != 1 {
+		t.Fatalf("registered: %s", page)
+	}
+	if page := send("/register"); page.Status != 400 {
+		t.Fatalf("the registration ended the terms: %s", page)
+	}
+	p.is(send("/terms"), p.of("op", "s").ID)
+
+	// A pause that any page may end is not the registration page's either.
+	pause := func(context.Context, *oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} }
+	p.onLogin.Store(&pause)
+	b = oidcrptest.NewBrowser(t)
+	p.signInWith(b, "op", person("s", "s@corp.example"), "/")
+	if page := send("/register"); page.Status != 400 {
+		t.Fatalf("the registration ended another pause: %s", page)
+	}
+	if page := b.Get(p.URL + "/register"); page.URL.Path != "/terms" {
+		t.Fatalf("the registration page for another pause: %s", page)
+	}
+}
+
 func TestAuditHookPanics(t *testing.T) {
 	p := newPortal(t, accounts.Rules{}, func(cfg *oidcrp.Config) {
 		cfg.OnEvent = func(_ context.Context, e oidcrp.Event) { panic("audit") }
