@@ -49,7 +49,8 @@
 // audience, times, nonce and the rest of Core 3.1.3.7; UserInfo is asked if so
 // configured, and must speak of the same subject. [Config.OnLogin] may refuse
 // the login, add values to it, or pause it for a page of the application. Then
-// a new session starts, and the visitor arrives at /reports.
+// a new session starts, and the visitor arrives at /reports. Package accounts is
+// such a hook, for applications that keep a table of their users.
 //
 // Where the provider offers it, the response can be signed
 // ([Provider.ResponseMode]), tokens and UserInfo encrypted

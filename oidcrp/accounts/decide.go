@@ -129,8 +129,8 @@ func (a *Accounts) candidateOf(login *oidcrp.Login) candidate {
 // the user's.
 func (a *Accounts) vouched(login *oidcrp.Login) bool {
 	rules := a.rules.of(login.Provider)
-	if a.doubtful[login.Provider] {
-		return false
+	if !a.providers[login.Provider] || a.doubtful[login.Provider] {
+		return false // New has not seen it, or not liked it
 	}
 	raw, given := login.Claim("email_verified")
 	switch string(raw) {

@@ -66,7 +66,9 @@
 // address is never merged with (pre-hijacking), and an address that changes
 // hands does not hand over an account in use. Whoever is refused is told to
 // sign in as before and to add the new identity from there. With several
-// providers, EmailDomains says which of them is believed about what.
+// providers, EmailDomains says which of them is believed about what. Use it too
+// where a provider once verified addresses of domains that it does not run, as
+// Google does: whose an address is now it cannot know.
 //
 // Providers that speak for several tenants (IssuerTemplate, or Issuers of
 // several) are never believed, and MatchEmail there is an error of New, since

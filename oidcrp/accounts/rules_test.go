@@ -164,6 +164,16 @@ func TestDecide(t *testing.T) {
 	if c, _ := store.ByID(t.Context(), free.ID); len(c.Identities) != 0 {
 		t.Error("it was done")
 	}
+	// A provider that New has not seen is not believed about addresses.
+	unseen, e := accounts.New(store, matching, &oidcrp.Config{BaseURL: "http://localhost:3000"})
+	if e != nil {
+		t.Fatal(e)
+	}
+	decide = unseen.Decide
+	p.signIn("op", person("s", "S@corp.example"))
+	if err != nil || d.Code() != "register/open" {
+		t.Errorf("%+v %v", d, err)
+	}
 	// Neither log nor event says more than who it was.
 	if log := p.log.String(); strings.Contains(log, "corp.example") {
 		t.Errorf("an address is in the log: %s", log)
