@@ -1,5 +1,4 @@
-// Package contacts shows a portal's contacts in the databases they live in.
-package contacts
+package main
 
 import (
 	"context"

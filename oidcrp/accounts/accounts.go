@@ -104,7 +104,8 @@ func (a *Accounts) Current(ctx context.Context) (*Contact, error) {
 // Unlink removes one identity of the signed-in contact, but not the last with
 // which the contact can sign in: that is [ErrLastIdentity]. An identity that
 // the contact does not have is no error. Sessions of the identity end within
-// StillAllowedEvery; [oidcrp.RelyingParty.EndSessions] ends them at once.
+// StillAllowedEvery; [oidcrp.RelyingParty.EndSessions] ends them at once. The
+// Provider of id is not looked at.
 func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
 	c, err := a.Current(ctx)
 	if err != nil {
@@ -118,7 +119,11 @@ func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
 			return ErrLastIdentity
 		}
 		c.Identities = slices.DeleteFunc(c.Identities, func(own oidcrp.Identity) bool {
-			return own.Issuer == id.Issuer && own.Subject == id.Subject
+			same := own.Issuer == id.Issuer && own.Subject == id.Subject
+			if same {
+				id.Provider = own.Provider // for the audit
+			}
+			return same
 		})
 		return nil
 	})
