@@ -279,8 +279,7 @@ func (a *Accounts) hasOther(c *Contact, id oidcrp.Identity) bool {
 }
 
 // Decide says what a login would come to, without doing anything about it: for
-// an OnLogin of the application's that runs after ours, or for explaining. The
-// error is the Store's.
+// trying rules beside those in use. The error is the Store's.
 func (a *Accounts) Decide(ctx context.Context, login *oidcrp.Login) (Decision, error) {
 	o, err := a.decide(ctx, a.candidateOf(login), a.codeIn(login.ReturnTo), false)
 	return o.Decision, err

@@ -154,6 +154,9 @@ func (p *portal) handler() http.Handler {
 		q := r.URL.Query()
 		fmt.Fprint(w, p.Unlink(r.Context(), oidcrp.Identity{Issuer: q.Get("iss"), Subject: q.Get("sub")}))
 	})
+	mux.HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) { // wants a fresh sign-in
+		http.Redirect(w, r, p.rp.LoginURL(oidcrp.LoginOptions{ReturnTo: "/", Prompt: "login"}), http.StatusSeeOther)
+	})
 	mux.HandleFunc("POST /terms", func(w http.ResponseWriter, r *http.Request) { // of the application's own
 		p.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
 	})

@@ -297,3 +297,16 @@ func TestRegistrationBelowAPath(t *testing.T) {
 		t.Errorf("signed in already: %s", page)
 	}
 }
+
+// The page that was asked for may want a fresh sign-in: browsers hold the
+// redirects of our form against its page's form-action.
+func TestRegistrationLeadsToAProvider(t *testing.T) {
+	p := newPortal(t, asking, nil, "op")
+	b := oidcrptest.NewBrowser(t)
+	p.signInWith(b, "op", person("s", "s@corp.example"), "/again")
+	page := b.SubmitForm("Continue", url.Values{"company": {"x"}})
+	if page.Blocked != "" || page.URL.Path != "/" {
+		t.Fatalf("%q stopped it: %s", page.Blocked, page)
+	}
+	p.decided("signin/known")
+}
