@@ -52,7 +52,7 @@ func (c *Contact) Clone() *Contact {
 type Invitation struct {
 	ID           string    // a hash of its code: who reads the store cannot use it
 	ContactID    string    // who it is for; "" for somebody new
-	Email        string    // only for this verified address; "" for whoever has the code
+	Email        string    // only for this address, verified; "" for whoever has the code, and where several tenants sign in
 	Organization string    // of the new contact
 	Roles        []string  // of the new contact
 	Expires      time.Time // zero: in seven days

@@ -40,7 +40,8 @@ type Rules struct {
 	MovePath string
 
 	// SharedEmail lets several contacts register with one verified address.
-	// Else the second is refused, and told to sign in as before.
+	// Else the second is refused, and told to sign in as before; of two at the
+	// very same time both may register, and nobody is matched by it then.
 	SharedEmail bool
 }
 
