@@ -32,7 +32,8 @@ type ClientKey struct {
 	// JWK Set: it should keep what is far away.
 	Func func(context.Context) (crypto.Signer, error)
 
-	// File is read at each use, so that it can be replaced without a restart.
+	// File is read at each use, so that it can be replaced without a restart;
+	// while it cannot be read, what it held serves, and the log says so.
 	// It holds a private key in PEM. For a platform that signs for its
 	// workloads it may instead hold the ready client assertion, if it is the
 	// first of the keys.

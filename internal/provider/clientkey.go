@@ -43,6 +43,7 @@ const maxKeyFile = 64 << 10
 // clientKey is a [ClientKey] in use.
 type clientKey struct {
 	ClientKey
+	lost func(context.Context, error) // told that File cannot be read, and what it held serves
 
 	mu    sync.Mutex // guards what File held when it was last read
 	bytes []byte
@@ -55,10 +56,12 @@ type material struct {
 	assertion string
 }
 
-func newClientKeys(keys []ClientKey) []*clientKey {
+func (p *Provider) newClientKeys(keys []ClientKey) []*clientKey {
 	out := make([]*clientKey, len(keys))
 	for i, key := range keys {
-		out[i] = &clientKey{ClientKey: key}
+		out[i] = &clientKey{ClientKey: key, lost: func(ctx context.Context, err error) {
+			p.logger.WarnContext(ctx, "client key not read: the last good one serves", "provider", p.s.Name, "err", err)
+		}}
 	}
 	return out
 }
@@ -74,7 +77,7 @@ func (k *clientKey) load(ctx context.Context) (material, error) {
 	case k.Func != nil:
 		m.signer, err = k.Func(ctx)
 	default:
-		m, err = k.readFile()
+		m, err = k.fromFile(ctx)
 	}
 	if err != nil {
 		return material{}, &Unavailable{What: "client key", Err: err}
@@ -86,6 +89,23 @@ func (k *clientKey) load(ctx context.Context) (material, error) {
 		return material{}, fmt.Errorf("client key: %w: %w", ErrMisconfigured, err)
 	}
 	return m, nil
+}
+
+// fromFile is what the file holds or, should it be missing or half-written by
+// now, what it held.
+func (k *clientKey) fromFile(ctx context.Context) (material, error) {
+	m, err := k.readFile()
+	if err == nil {
+		return m, nil
+	}
+	k.mu.Lock()
+	known, held := k.bytes != nil, k.held
+	k.mu.Unlock()
+	if !known {
+		return material{}, err
+	}
+	k.lost(ctx, err)
+	return held, nil
 }
 
 // readFile reads the file whenever it is needed and parses it when it changed.

@@ -65,7 +65,7 @@ func New(s Settings) (*Provider, error) {
 		pushes: make(chan struct{}, maxPushes),
 	}
 	signing, decrypting := splitKeys(s.ClientKeys)
-	p.clientKeys, p.decryptionKeys = newClientKeys(signing), newClientKeys(decrypting)
+	p.clientKeys, p.decryptionKeys = p.newClientKeys(signing), p.newClientKeys(decrypting)
 	if p.now == nil {
 		p.now = time.Now
 	}
