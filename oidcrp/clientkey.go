@@ -78,6 +78,15 @@ func clientKeys(keys []ClientKey) []provider.ClientKey {
 	out := make([]provider.ClientKey, len(keys))
 	for i, k := range keys {
 		out[i] = provider.ClientKey(k)
+		if k.Func != nil {
+			out[i].Func = func(ctx context.Context) (key crypto.Signer, err error) {
+				err = guarded("ClientKey.Func", func() error {
+					key, err = k.Func(ctx)
+					return err
+				})
+				return key, err
+			}
+		}
 	}
 	return out
 }

@@ -71,9 +71,8 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 	switch {
 	case e.Step == "me" || !(navigates(r) || formPosted(r)):
 		rp.problem(w, r, e)
-	case rp.errorPage != nil:
-		rp.errorPage(w, rp.withVisitor(r, e), e)
-	default:
+	case rp.errorPage != nil && rp.harmless(r, "ErrorPage", func() { rp.errorPage(w, rp.withVisitor(r, e), e) }):
+	default: // or what it wrote before it panicked, and this
 		rp.page(w, r, pages.Page{
 			Name: e.page, Status: e.Status, MessageKey: e.message, Message: e.Message,
 			ID: e.ID, RetryURL: e.RetryURL, User: FromContext(r.Context()).Name(), Providers: rp.named(e.Provider),

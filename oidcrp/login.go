@@ -253,7 +253,9 @@ var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,5}$`)
 // application may have its answer from a cookie: what is no tag is none.
 func (rp *RelyingParty) lang(r *http.Request) string {
 	if rp.language != nil {
-		if tag := rp.language(r); languageTag.MatchString(tag) {
+		var tag string
+		rp.harmless(r, "Language", func() { tag = rp.language(r) })
+		if languageTag.MatchString(tag) {
 			return tag
 		}
 	}
@@ -261,9 +263,13 @@ func (rp *RelyingParty) lang(r *http.Request) string {
 }
 
 func secretFunc(f func(context.Context) (Secret, error)) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		s, err := f(ctx)
-		return string(s), err
+	return func(ctx context.Context) (secret string, err error) {
+		err = guarded("ClientSecretFunc", func() error {
+			s, err := f(ctx)
+			secret = string(s)
+			return err
+		})
+		return secret, err
 	}
 }
 

@@ -196,7 +196,7 @@ func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Requ
 		return r, true
 	}
 	c := &loaded{Context: ctx, rp: rp}
-	err := rp.loadSession(w, r, c, rp.passive == nil || !rp.passive(r))
+	err := rp.loadSession(w, r, c, rp.active(r))
 	if err != nil {
 		rp.fail("session", w, r, err)
 		return r, false
@@ -211,6 +211,16 @@ func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Requ
 		h["Cache-Control"] = noStore
 	}
 	return r.WithContext(c), true
+}
+
+// active reports whether a request counts as activity.
+func (rp *RelyingParty) active(r *http.Request) bool {
+	if rp.passive == nil {
+		return true
+	}
+	var passive bool
+	rp.harmless(r, "Passive", func() { passive = rp.passive(r) })
+	return !passive
 }
 
 // loadSession finds the session and whether it may go on.
@@ -268,6 +278,16 @@ func guarded(hook string, call func() error) (err error) {
 		}
 	}()
 	return call()
+}
+
+// harmless calls a hook that decides nothing about a login. A panic in it is
+// logged, and costs what it would have said; it reports whether there was none.
+func (rp *RelyingParty) harmless(r *http.Request, hook string, call func()) bool {
+	err := guarded(hook, func() error { call(); return nil })
+	if err != nil {
+		rp.log.ErrorContext(r.Context(), "hook panicked", "err", err)
+	}
+	return err == nil
 }
 
 // challenge answers a request that needs a login first.

@@ -97,6 +97,7 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 	if rp.log == nil {
 		rp.log = slog.Default()
 	}
+	rp.log = slog.New(carefulHandler{rp.log.Handler()})
 	if err := rp.check(&cfg); err != nil {
 		return nil, err
 	}

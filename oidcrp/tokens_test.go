@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
@@ -420,6 +421,7 @@ func TestPanicDuringRefresh(t *testing.T) {
 	}
 	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
 	broken = false
+	a.clock.advance(time.Minute) // it rests after a failure
 	a.shows(a.call(b), `"sub":"alice"`)
 	broken = true
 	b.Get(a.URL + "/leave")

@@ -67,7 +67,7 @@ func (c *caller) call(ctx context.Context, what string, req *http.Request) (*ans
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
-	resp, err := c.client.Do(req.WithContext(ctx))
+	resp, err := c.do(req.WithContext(ctx))
 	if err != nil {
 		return nil, c.failed(what, req, err)
 	}
@@ -83,6 +83,16 @@ func (c *caller) call(ctx context.Context, what string, req *http.Request) (*ans
 		return nil, &Unavailable{What: what, Err: fmt.Errorf("the answer is larger than %d bytes", maxBody)}
 	}
 	return &answer{what: what, status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// do sends a request. The transport may be the application's, and panic.
+func (c *caller) do(req *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			resp, err = nil, fmt.Errorf("panic in the HTTP transport: %T", v)
+		}
+	}()
+	return c.client.Do(req)
 }
 
 // failed leaves out the request's address, which may have a query.
