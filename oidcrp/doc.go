@@ -246,7 +246,7 @@
 // bad_request, binding, cancelled, consent_needed, cross_origin, ended, expired,
 // forbidden, hook, identifier, internal, invalid_response, invalid_token,
 // lifetime, login_required, loop, media_type, method, misconfigured, no_binding,
-// no_token, not_found, provider_unavailable, refused, state, store_unavailable,
+// no_token, not_found, provider_unavailable, record, refused, state, store_unavailable,
 // too_long, unknown_issuer; or the check of a token or response that failed, such as
 // aud, exp, iss, nonce, signature or sub.
 //

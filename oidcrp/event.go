@@ -54,7 +54,7 @@ const (
 	SessionEnded   EventKind = "session ended"   // Reason "logout", "replaced", "refused", "ended", "everywhere", "backchannel", "frontchannel", or "refresh", when that brought another user's tokens
 	AccessDenied   EventKind = "access denied"   // 403 outside a login: a policy, or a foreign origin; Subject "" for an anonymous visitor
 	RequestFailed  EventKind = "request failed"  // anything else outside a login, such as a policy that could not decide
-	StoreFailed    EventKind = "store failed"    // the Store could not be asked
+	StoreFailed    EventKind = "store failed"    // the Store could not be asked or, with Reason "record", has something else than the session
 	ProviderFailed EventKind = "provider failed" // a provider could not be asked
 
 	ConsentGranted  EventKind = "consent granted"  // to further scopes, by somebody signed in

@@ -221,7 +221,7 @@ func kindOf(e *Error) EventKind {
 	switch {
 	case errors.As(e.Err, &said):
 		return LoginFailed
-	case e.reason == "store_unavailable":
+	case e.reason == "store_unavailable", e.reason == "record":
 		return StoreFailed
 	case e.reason == "provider_unavailable":
 		return ProviderFailed
@@ -248,7 +248,11 @@ func (v verdict) Unwrap() error { return v.error }
 
 // storeFailed reports a failure of the store that failed no request.
 func (rp *RelyingParty) storeFailed(ctx context.Context, step string, err error) {
-	rp.report(ctx, &Error{Step: step, ID: newID(), Err: err, reason: "store_unavailable"})
+	e := &Error{Step: step, ID: newID(), Err: err, reason: "store_unavailable"}
+	if errors.Is(err, session.ErrUnreadable) {
+		e.reason = "record" // a session that is none
+	}
+	rp.report(ctx, e)
 }
 
 // newID is a correlation id.

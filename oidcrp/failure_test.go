@@ -32,7 +32,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	list, _, _ = strings.Cut(list, ";")
 	documented := strings.FieldsFunc(list, func(c rune) bool { return strings.ContainsRune(" ,\n/", c) })
 	reasons, _ := oidcrp.Failures()
-	reasons = append(reasons, "internal", "refused")
+	reasons = append(reasons, "internal", "record", "refused")
 	slices.Sort(reasons)
 	slices.Sort(documented)
 	if reasons = slices.Compact(reasons); !slices.Equal(reasons, documented) {

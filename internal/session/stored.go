@@ -106,21 +106,28 @@ func (k *Keeper) read(ctx context.Context, t *token) (Record, error) {
 		return Record{}, ErrMissing
 	}
 	if len(sealed) > maxSealed {
-		return Record{}, ErrUnreadable
+		return Record{}, k.unreadable(ctx)
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
 	plain, err := k.keys.OpenFor((*buf)[:0], k.recordPurpose, k.site, t.id[:], sealed)
 	if err != nil {
-		return Record{}, ErrUnreadable
+		return Record{}, k.unreadable(ctx)
 	}
 	rec, ok := decode(string(plain))
 	clear(plain)
 	if !ok {
-		return Record{}, ErrUnreadable
+		return Record{}, k.unreadable(ctx)
 	}
 	rec.token = t
 	return rec, nil
+}
+
+// unreadable tells of a record that is there and cannot be read: it is foreign,
+// of another version, or under a key we have not got. It is left alone.
+func (k *Keeper) unreadable(ctx context.Context) error {
+	k.warn(ctx, ErrUnreadable)
+	return ErrUnreadable
 }
 
 // commit seals the record and stores it until it expires.
