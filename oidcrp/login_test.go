@@ -140,7 +140,7 @@ func TestCookieAttributesOverHTTPS(t *testing.T) {
 	}
 }
 
-func TestOnlyNavigationsStartLogins(t *testing.T) {
+func onlyNavigationsStartLogins(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	b.Get(a.URL + "/")
@@ -172,7 +172,7 @@ func TestOnlyNavigationsStartLogins(t *testing.T) {
 
 // A form sent after the session ended comes back to the form, not to a second
 // sending of it.
-func TestInterruptedPostComesBackToItsPage(t *testing.T) {
+func interruptedPostComesBackToItsPage(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	b.Get(a.URL + "/form?id=7")
@@ -266,7 +266,7 @@ func TestHandedOverLogin(t *testing.T) {
 	}
 }
 
-func TestCookiesDoNotGrow(t *testing.T) {
+func cookiesDoNotGrow(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	a.op.SignInAs("")
 	b := a.browse()
@@ -753,7 +753,7 @@ func TestHarmlessOdditiesAreAccepted(t *testing.T) {
 	}
 }
 
-func TestEndpointFaults(t *testing.T) {
+func endpointFaults(t *testing.T) {
 	tests := []struct {
 		fault  oidcrptest.Fault
 		status int
@@ -791,7 +791,7 @@ func TestRefusedClientIsMisconfigured(t *testing.T) {
 	}
 }
 
-func TestProviderDownAtStart(t *testing.T) {
+func providerDownAtStart(t *testing.T) {
 	down, up := oidcrptest.NewProvider(t), oidcrptest.NewProvider(t)
 	up.SignInAs("bob")
 	down.Stop()
@@ -824,7 +824,7 @@ func TestProviderDownAtStart(t *testing.T) {
 	}
 }
 
-func TestKeyRolloverInsideTheLogin(t *testing.T) {
+func keyRolloverInsideTheLogin(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.signIn()
 	callback := a.stopAtCallback(b, "/auth/login?return_to=/reports")

