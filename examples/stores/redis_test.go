@@ -17,13 +17,14 @@ import (
 // redisServer is a redis-server of this test alone.
 type redisServer struct {
 	program, dir, port string
+	more               []string // arguments
 	cmd                *exec.Cmd
 	log                bytes.Buffer
 }
 
 // startRedis starts Debian's redis-server on a free port. Where it is not
 // installed the test is skipped, or fails if everything is required.
-func startRedis(t *testing.T) *redisServer {
+func startRedis(t *testing.T, more ...string) *redisServer {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -33,7 +34,7 @@ func startRedis(t *testing.T) *redisServer {
 		}
 		t.Skip(missing)
 	}
-	s := &redisServer{program: program, dir: t.TempDir(), port: freePort(t)}
+	s := &redisServer{program: program, dir: t.TempDir(), port: freePort(t), more: more}
 	s.start(t)
 	t.Cleanup(func() {
 		s.end()
@@ -61,7 +62,7 @@ func freePort(t *testing.T) string {
 // start runs the server, with what it had when it was stopped.
 func (s *redisServer) start(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.Command(s.program, "--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir, "--save", "", "--appendonly", "no")
+	s.cmd = exec.Command(s.program, append([]string{"--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir, "--save", "", "--appendonly", "no"}, s.more...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -94,6 +95,13 @@ func (s *redisServer) stop(t *testing.T) {
 	if err != nil && !strings.Contains(err.Error(), "EOF") {
 		t.Fatal(err)
 	}
+	s.cmd.Wait()
+	s.cmd = nil
+}
+
+// kill ends the server as a crash does.
+func (s *redisServer) kill(t *testing.T) {
+	s.signal(t, syscall.SIGKILL)
 	s.cmd.Wait()
 	s.cmd = nil
 }
