@@ -347,7 +347,9 @@ func (rp *RelyingParty) askOnLogin(r *http.Request, login *Login) error {
 	if rp.onLogin == nil {
 		return nil
 	}
-	return judged("OnLogin", func() error { return rp.onLogin(r.Context(), login) })
+	ctx, cancel := context.WithTimeout(r.Context(), hookTime)
+	defer cancel()
+	return judged("OnLogin", func() error { return rp.onLogin(ctx, login) })
 }
 
 // judged is guarded for what decides about a verified login.

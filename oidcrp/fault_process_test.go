@@ -288,6 +288,46 @@ func panickingHooks(t *testing.T) {
 	})
 }
 
+// blockingHooks: who waits for the application's word is told in time.
+func blockingHooks(t *testing.T) {
+	blocks := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	t.Run("OnLogin", func(t *testing.T) {
+		var onLogin atomic.Bool
+		inBubble(t, func(c *oidcrp.Config) {
+			c.OnLogin = func(ctx context.Context, _ *oidcrp.Login) error {
+				if onLogin.Load() {
+					return blocks(ctx)
+				}
+				return nil
+			}
+		}, func(t *testing.T, b *bubble) {
+			onLogin.Store(true)
+			v, began := b.visitor(), time.Now()
+			res, _ := b.get(v, "/reports")
+			if d := time.Since(began); res.StatusCode != http.StatusInternalServerError || d > time.Minute {
+				t.Errorf("%d after %v", res.StatusCode, d)
+			}
+			b.noSessionIn(res.Header)
+			onLogin.Store(false)
+			b.reads(v, "/reports", "reports for alice")
+		})
+	})
+	t.Run("StillAllowed", func(t *testing.T) {
+		inBubble(t, func(c *oidcrp.Config) {
+			c.StillAllowed = func(ctx context.Context, _ *oidcrp.Session) error { return blocks(ctx) }
+		}, func(t *testing.T, b *bubble) {
+			v := b.visitor()
+			b.reads(v, "/reports", "reports for alice")
+			time.Sleep(10 * time.Minute)
+			began := time.Now()
+			res, _ := b.get(v, "/reports")
+			if d := time.Since(began); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Set-Cookie") != "" || d > time.Minute {
+				t.Errorf("%d %v after %v", res.StatusCode, res.Header, d)
+			}
+		})
+	})
+}
+
 // keyFiles: a client's key that cannot be read any more serves on, and the
 // operator is told.
 func keyFiles(t *testing.T) {

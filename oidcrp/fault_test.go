@@ -95,6 +95,7 @@ func TestFault(t *testing.T) {
 			{"churn", longRun},
 		}, { // R24: what the application plugs in panics
 			{"hooks", panickingHooks},
+			{"hooks that block", blockingHooks},
 			{"events", panicInTheEventHook},
 			{"refresh", panicDuringRefresh},
 		}, { // R25: files change under us

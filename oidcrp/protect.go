@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
@@ -254,7 +255,11 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 // askStillAllowed asks the application whether a session may go on.
 func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, rec session.Record) (session.Record, error) {
 	ctx, s := r.Context(), &Session{rec: rec}
-	err := guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, s) })
+	err := guarded("StillAllowed", func() error {
+		ctx, cancel := context.WithTimeout(ctx, hookTime)
+		defer cancel()
+		return rp.stillAllowed(ctx, s)
+	})
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		rp.endSession(w, r, s, "refused")
@@ -265,6 +270,9 @@ func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, 
 	}
 	return rp.sessions.Checked(ctx, w, r, rec)
 }
+
+// hookTime is how long the application may think while a visitor waits.
+const hookTime = 10 * time.Second
 
 // errHook is a hook of the application that failed: nothing was decided.
 var errHook = errors.New("application hook failed")

@@ -77,8 +77,8 @@ type Config struct {
 	// *[Pause] sends the visitor to a page of the application first; any other
 	// error is logged and shown as a plain failure, but [ErrForbidden],
 	// [ErrProviderUnavailable] and the like with page and status of their own. A
-	// panic refuses the login. Values of the session before are not carried over:
-	// see [Login.Session].
+	// panic refuses the login. ctx ends after ten seconds. Values of the session
+	// before are not carried over: see [Login.Session].
 	OnLogin func(ctx context.Context, login *Login) error
 
 	// OnRefresh runs after a refresh, with the claims of the new ID token and of
@@ -91,7 +91,8 @@ type Config struct {
 
 	// StillAllowed is asked whether a session may go on, at the first request
 	// after each StillAllowedEvery, and after a refresh that brought an ID token.
-	// *[Refusal] ends the session; any other error answers 503 and leaves the session as it is.
+	// *[Refusal] ends the session; any other error answers 503 and leaves the
+	// session as it is. ctx ends after ten seconds.
 	StillAllowed func(ctx context.Context, s *Session) error
 
 	// StillAllowedEvery is the interval of StillAllowed. Default 5 minutes.
