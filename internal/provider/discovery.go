@@ -134,10 +134,16 @@ func (m *metadata) moved(next *metadata) error {
 	if hostOf(m.jwks) != hostOf(next.jwks) {
 		return errors.New("jwks_uri moved to another host: if that is right, restart or set Endpoints.JWKS")
 	}
-	// It may have been added, or gone away, but not elsewhere than the token
-	// endpoint, which gets the same secrets.
-	if next.par != "" && hostOf(next.par) != hostOf(m.par) && hostOf(next.par) != hostOf(m.token) {
-		return errors.New("pushed_authorization_request_endpoint moved to another host: if that is right, restart or set Endpoints.PAR")
+	for _, e := range []struct{ name, was, is, setting string }{
+		{"pushed_authorization_request_endpoint", m.par, next.par, "PAR"},
+		{"revocation_endpoint", m.revocation, next.revocation, "Revocation"},
+		{"userinfo_endpoint", m.userInfo, next.userInfo, "UserInfo"},
+	} {
+		// It may have been added, or gone away, but not elsewhere than the token
+		// endpoint, which has the same secrets and tokens.
+		if e.is != "" && hostOf(e.is) != hostOf(e.was) && hostOf(e.is) != hostOf(m.token) {
+			return fmt.Errorf("%s moved to another host: if that is right, restart or set Endpoints.%s", e.name, e.setting)
+		}
 	}
 	if hostOf(next.registration) != hostOf(m.registration) {
 		return errors.New("registration_endpoint moved to another host: if that is right, restart or set Endpoints.Registration")

@@ -610,3 +610,71 @@ func TestCertificatesAreVerified(t *testing.T) {
 		t.Errorf("got %v; want ErrUnavailable about the certificate", err)
 	}
 }
+
+// Tokens and secrets go to these endpoints: each may come and go, but not move
+// elsewhere.
+func TestEndpointsThatGetTokensMove(t *testing.T) {
+	use := map[string]func(f *fake, p *provider.Provider) error{
+		"revocation_endpoint": func(_ *fake, p *provider.Provider) error {
+			return p.Revoke(context.Background(), "canary-refresh")
+		},
+		"userinfo_endpoint": func(f *fake, p *provider.Provider) error {
+			_, err := complete(f, p)
+			return err
+		},
+	}
+	for _, tt := range []struct {
+		name          string
+		before, after string // "" is none; "/" is at the provider's host
+		used          string // afterwards; "": none
+		refused       bool
+	}{
+		{"another path", "/a", "/b", "/b", false},
+		{"a new one beside the token endpoint", "", "/b", "/b", false},
+		{"one that goes away", "/a", "", "", false},
+		{"one that moves to another host", "/a", "elsewhere", "/a", true},
+		{"a new one elsewhere", "", "elsewhere", "", true},
+	} {
+		for endpoint, use := range use {
+			t.Run(endpoint+": "+tt.name, func(t *testing.T) {
+				f, elsewhere := newFake(t), newFake(t)
+				at := func(path string) any {
+					switch path {
+					case "":
+						return nil
+					case "elsewhere":
+						return elsewhere.URL + "/a"
+					}
+					f.handle(path, respond(200, "application/json", `{"sub":"alice"}`))
+					return f.URL + path
+				}
+				f.metadata = map[string]any{endpoint: at(tt.before)}
+				p := f.new(t, func(s *provider.Settings) { s.UserInfo = provider.UserInfoOptional })
+				if err := p.Ready(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				changed := at(tt.after)
+				f.set(func(f *fake) { f.metadata = map[string]any{endpoint: changed} })
+				f.clock.Add(25 * time.Hour)
+				start(p)
+				p.Wait(context.Background())
+				before := map[string]int{"/a": f.count("/a"), "/b": f.count("/b")}
+				if err := use(f, p); err != nil {
+					t.Error(err)
+				}
+				for path, n := range before {
+					if used := f.count(path) > n; used != (path == tt.used) {
+						t.Errorf("%s was used: %t", path, used)
+					}
+				}
+				if got := elsewhere.count("/a"); got != 0 {
+					t.Errorf("another host was sent %d requests", got)
+				}
+				err := p.Status().LastErr
+				if (err != nil) != tt.refused || err != nil && !strings.Contains(err.Error(), endpoint+" moved") {
+					t.Errorf("status: %v", err)
+				}
+			})
+		}
+	}
+}
