@@ -77,7 +77,11 @@ func withAliases(doc validate.Claims) (validate.Claims, error) {
 
 // checkTransport refuses endpoints at which a certificate cannot be shown.
 func (m *metadata) checkTransport(s *Settings) error {
-	for name, address := range map[string]string{"token_endpoint": m.token, "pushed_authorization_request_endpoint": m.par, "revocation_endpoint": m.revocation} {
+	used := map[string]string{"token_endpoint": m.token, "pushed_authorization_request_endpoint": m.par}
+	if s.Offline { // there are tokens to revoke
+		used["revocation_endpoint"] = m.revocation
+	}
+	for name, address := range used {
 		if s.mutualTLS() && address != "" && !strings.HasPrefix(address, "https://") {
 			return fmt.Errorf("%s: ClientAuth %q needs https", name, s.ClientAuth)
 		}

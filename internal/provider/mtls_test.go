@@ -125,6 +125,10 @@ func TestMutualTLSEndpoints(t *testing.T) {
 		{"an alias by http", aliases + `{"token_endpoint":"http://mtls.example/token"}`, nil, "", "https"},
 		{"an alias by http where admitted", aliases + `{"token_endpoint":"http://mtls.example/token"}`,
 			func(s *provider.Settings) { s.InsecureAllowHTTP = true }, "", "needs https"},
+		{"revocation by http, of tokens that are kept", `"revocation_endpoint":"http://op.example/revoke"`,
+			func(s *provider.Settings) { s.InsecureAllowHTTP, s.Offline = true, true }, "", "needs https"},
+		{"revocation by http, where none are", `"revocation_endpoint":"http://op.example/revoke"`,
+			func(s *provider.Settings) { s.InsecureAllowHTTP = true }, "https://op.example/token", ""},
 		{"an alias on this machine", aliases + `{"token_endpoint":"https://localhost/token"}`, nil, "", "this machine"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
