@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,11 @@ func (p *Provider) registered(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.client.Load(), nil
+	c := r.client.Load()
+	if c == nil { // it was forgotten since
+		return nil, &Unavailable{What: registerEndpoint, Err: errors.New("the provider does not know the client it registered")}
+	}
+	return c, nil
 }
 
 // register makes us known, unless a record says that we are.

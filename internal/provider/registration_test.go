@@ -600,6 +600,48 @@ func TestForgottenClientIsRegisteredAnew(t *testing.T) {
 	}
 }
 
+// Some who waited for a registration read it only after others were told that
+// it is no good.
+func TestClientForgottenWhileOthersWaited(t *testing.T) {
+	f := newFake(t)
+	f.registers(nil)
+	f.metadata["pushed_authorization_request_endpoint"] = f.URL + "/par"
+	for range 20 {
+		p := f.new(t, registering, func(s *provider.Settings) {
+			s.Registration.Records = longAgo{f.clock.Now().Add(-time.Hour)}
+			s.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path != "/par" {
+					return http.DefaultTransport.RoundTrip(r)
+				}
+				return &http.Response{StatusCode: 401, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"error":"invalid_client"}`)), Request: r}, nil
+			})}
+		})
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if _, err := authorize(p); !errors.Is(err, provider.ErrMisconfigured) && !errors.Is(err, provider.ErrUnavailable) {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// longAgo are records of another node that was faster.
+type longAgo struct{ issued time.Time }
+
+func (longAgo) Read(context.Context, string) ([]byte, error) { return nil, nil }
+
+func (l longAgo) Replace(_ context.Context, _ string, _, record []byte, _ time.Time) ([]byte, error) {
+	var members map[string]any
+	if err := json.Unmarshal(record, &members); err != nil {
+		return nil, err
+	}
+	members["iat"] = l.issued.Unix()
+	return json.Marshal(members)
+}
+
 func TestEndSessionOfARegisteredClient(t *testing.T) {
 	f := newFake(t)
 	f.registersNumbered(time.Hour)
