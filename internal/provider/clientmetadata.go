@@ -162,11 +162,7 @@ func (p *Provider) algorithmsWanted(m *metadata, say func(name, value string)) {
 
 // requestClient asks the provider to register us, once, and returns the record
 // of what it made of us, with who we were earlier.
-func (p *Provider) requestClient(ctx context.Context, earlier []string) ([]byte, error) {
-	m, err := p.document(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (p *Provider) requestClient(ctx context.Context, m *metadata, earlier []string) ([]byte, error) {
 	wanted, err := p.clientMetadata(ctx, m)
 	if err != nil {
 		return nil, err
@@ -236,7 +232,7 @@ func (p *Provider) readClient(a *answer, m *metadata) (*record, error) {
 	if strings.TrimSpace(r.ID) == "" {
 		return nil, refused(registrationResponse, "client_id", "is missing")
 	}
-	if err := p.checkAuth(r, m); err != nil {
+	if err := p.checkAuth(r.Auth, r.Secret != "", m); err != nil {
 		return nil, err
 	}
 	uris, listed, err := doc.Strings("redirect_uris")
@@ -252,14 +248,14 @@ func (p *Provider) readClient(a *answer, m *metadata) (*record, error) {
 
 // checkAuth refuses a method we cannot do, or that is not what was asked for
 // where that was no choice of ours (RFC 7591 3.2.1 lets a provider choose).
-func (p *Provider) checkAuth(r *record, m *metadata) error {
+func (p *Provider) checkAuth(method string, hasSecret bool, m *metadata) error {
 	// Less than was asked for is nothing that happens by itself.
-	bySecret := slices.Contains(secretMethods, r.Auth)
-	can := r.Auth == m.clientAuth || p.s.ClientAuth == "" && (bySecret || r.Auth == authPrivateKey && p.s.canSign())
+	bySecret := slices.Contains(secretMethods, method)
+	can := method == m.clientAuth || p.s.ClientAuth == "" && (bySecret || method == authPrivateKey && p.s.canSign())
 	if !can {
 		return refused(registrationResponse, "token_endpoint_auth_method", "is not the one that was asked for: set ClientAuth if it is right")
 	}
-	if r.Secret == "" && (bySecret || p.s.usesMAC()) {
+	if !hasSecret && (bySecret || p.s.usesMAC()) {
 		return refused(registrationResponse, "client_secret", "is missing")
 	}
 	return nil

@@ -113,7 +113,11 @@ func (p *Provider) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	old, c, err := p.recall(ctx, name)
+	m, err := p.document(ctx)
+	if err != nil {
+		return err
+	}
+	old, c, err := p.recall(ctx, name, m)
 	if err != nil {
 		return err
 	}
@@ -122,8 +126,8 @@ func (p *Provider) register(ctx context.Context) error {
 		return nil
 	}
 	record := r.unkept
-	if c, err = readRecord(record); err != nil || p.useless(c) {
-		if record, err = p.requestClient(ctx, r.before(old)); err != nil {
+	if c, err = readRecord(record); err != nil || p.useless(c, m) {
+		if record, err = p.requestClient(ctx, m, r.before(old)); err != nil {
 			return err
 		}
 		if c, err = readRecord(record); err != nil {
@@ -137,7 +141,7 @@ func (p *Provider) register(ctx context.Context) error {
 			return &Unavailable{What: "client registration", Err: err}
 		}
 		// Another node may have been faster; what it has goes for all.
-		if first, err := readRecord(kept); err == nil && !p.useless(first) {
+		if first, err := readRecord(kept); err == nil && !p.useless(first, m) {
 			c = first
 		}
 	}
@@ -160,7 +164,7 @@ func (r *registration) before(old []byte) []string {
 }
 
 // recall returns the record as it is kept, and what it says if that can be used.
-func (p *Provider) recall(ctx context.Context, name string) ([]byte, *client, error) {
+func (p *Provider) recall(ctx context.Context, name string, m *metadata) ([]byte, *client, error) {
 	records := p.s.Registration.Records
 	if records == nil {
 		return nil, nil, nil
@@ -173,16 +177,17 @@ func (p *Provider) recall(ctx context.Context, name string) ([]byte, *client, er
 		return nil, nil, nil
 	}
 	c, err := readRecord(record)
-	if err != nil || p.useless(c) {
+	if err != nil || p.useless(c, m) {
 		return record, nil, nil
 	}
 	return record, c, nil
 }
 
-// useless reports whether a client can no longer be used.
-func (p *Provider) useless(c *client) bool {
+// useless reports whether a client can no longer be used: its time is over,
+// the provider does not know it, or we are no longer able to be it.
+func (p *Provider) useless(c *client, m *metadata) bool {
 	forgotten := p.registration.forgotten.Load()
-	return c.expired(p.now()) || forgotten != nil && *forgotten == c.id
+	return c.expired(p.now()) || forgotten != nil && *forgotten == c.id || p.checkAuth(c.auth, c.secret != nil, m) != nil
 }
 
 // adopt takes over what another node has registered since, and reports whether
@@ -192,7 +197,11 @@ func (p *Provider) adopt(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	_, c, err := p.recall(ctx, name)
+	m, err := p.document(ctx)
+	if err != nil {
+		return false
+	}
+	_, c, err := p.recall(ctx, name, m)
 	before := p.registration.client.Load()
 	if err != nil || c == nil || before != nil && c.id == before.id {
 		return false

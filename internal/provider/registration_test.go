@@ -546,6 +546,32 @@ func TestOtherSettingsAreAnotherClient(t *testing.T) {
 	}
 }
 
+// A record may be of a time when we could do what we no longer can.
+func TestRecordThatDoesNotFitTheSettings(t *testing.T) {
+	signs := provider.ClientKey{Key: p256("sign")}
+	decrypts := provider.ClientKey{Key: p256("decrypt"), Algorithm: "ECDH-ES"}
+	f := newFake(t)
+	f.registers(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "client_secret": nil, "client_secret_expires_at": nil})
+	f.metadata["token_endpoint_auth_methods_supported"] = []string{"private_key_jwt", "client_secret_basic"}
+	shared := &memory{}
+	node := func(keys ...provider.ClientKey) *provider.Provider {
+		return f.new(t, registering, func(s *provider.Settings) {
+			s.ClientKeys, s.Registration.Records, s.Registration.JWKSURL = keys, shared, "https://rp.example/auth/jwks"
+		})
+	}
+	currentClient(t, node(signs, decrypts))
+	f.registers(map[string]any{"client_id": "anew"})
+	p := node(decrypts)
+	if id := currentClient(t, p); id != "anew" || f.count("/register") != 2 {
+		t.Fatalf("%s after %d registrations", id, f.count("/register"))
+	}
+	complete(f, p) // must not want to sign
+	id, _, _ := (&http.Request{Header: f.requests("/token")[0].Header}).BasicAuth()
+	if id != "anew" {
+		t.Errorf("redeemed as %q", id)
+	}
+}
+
 func TestRecordsOutage(t *testing.T) {
 	f := newFake(t)
 	f.registersNumbered(time.Hour)
