@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -94,13 +95,26 @@ func (p *Provider) asObject(ctx context.Context, m *metadata, address string) (u
 		outside["response_type"], outside["scope"] = params["response_type"], params["scope"]
 	}
 	if m.par == "" && p.s.refersToRequest() {
-		uri, err := p.reference(address[len(m.request):])
+		vary, err := m.varying(params)
+		if err != nil {
+			return nil, err
+		}
+		uri, err := p.reference(vary)
 		outside.Set("request_uri", uri)
 		return outside, err
 	}
 	object, err := p.requestObject(ctx, m, params, p.now())
 	outside.Set("request", object)
 	return outside, err
+}
+
+// varying is what of a request is not in every other one, further scopes
+// among it.
+func (m *metadata) varying(params url.Values) (url.Values, error) {
+	constant, err := url.ParseQuery(m.request[m.own:])
+	vary := maps.Clone(params)
+	maps.DeleteFunc(vary, func(name string, values []string) bool { return slices.Equal(values, constant[name]) })
+	return vary, err
 }
 
 // requestObject makes the JWT of RFC 9101 4.
@@ -151,16 +165,12 @@ func unsigned(claims map[string]any) (string, error) {
 }
 
 // essential are the parameters a reference never leaves out.
-var essential = []string{"state", "nonce", "code_challenge", "prompt", "max_age", "acr_values"}
+var essential = []string{"state", "nonce", "code_challenge", "scope", "prompt", "max_age", "acr_values"}
 
-// reference is the request_uri of a request that differs from others by vary.
+// reference is the request_uri of a request that differs from others by params.
 // Nothing is kept here: the address itself holds what is needed to make the
 // object, sealed. A hint that does not fit (Core 6.2) is left out.
-func (p *Provider) reference(vary string) (string, error) {
-	params, err := url.ParseQuery(vary)
-	if err != nil {
-		return "", err
-	}
+func (p *Provider) reference(params url.Values) (string, error) {
 	for range 2 {
 		packed, err := packRequest(params, p.now())
 		if err != nil {

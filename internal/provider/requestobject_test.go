@@ -153,6 +153,37 @@ func TestRequestObjectByReference(t *testing.T) {
 	}
 }
 
+// Consent asks for more than every login does, and must not lose it, nor what
+// stands behind it.
+func TestReferenceKeepsFurtherScopes(t *testing.T) {
+	for _, hint := range []string{"alice", strings.Repeat("a", 400)} {
+		for _, scope := range []string{"a", "calendar", "https://api.example/ส"} {
+			f := newFake(t)
+			refs := &references{base: "https://rp.example/auth/request/op?"}
+			p := f.new(t, objects("unsigned request_uri", refs), richRequest)
+			r := wish()
+			r.Scopes, r.LoginHint = []string{scope}, hint
+			address, err := p.AuthorizationURL(context.Background(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			object, err := p.RequestObject(context.Background(), refs.packed[len(refs.packed)-1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := wantClaims(f)
+			want["scope"], want["login_hint"] = "openid profile email "+scope, hint
+			if len(hint) > 100 {
+				delete(want, "login_hint")
+			}
+			sameClaims(t, unsignedClaims(t, object), want)
+			if outside := mustQuery(t, address).Get("scope"); outside != want["scope"] {
+				t.Errorf("outside is %q", outside)
+			}
+		}
+	}
+}
+
 // Core 6.2: 512 characters. Hints make way, what was asked for does not.
 func TestLongReference(t *testing.T) {
 	f := newFake(t)
