@@ -94,7 +94,9 @@ type Config struct {
 	// change Roles and call [Login.Set]. Claims and Roles that did not come again
 	// stay as they were. Returning *[Refusal] ends the session, or forgets the user
 	// who is not here; any other error is logged and leaves the claims as they are.
-	// It is not called where a refresh brings no ID token.
+	// It is not called where a refresh brings no ID token, or where UserInfo was to
+	// be asked and could not be; one of [Provider.ClaimSources] that fails costs its
+	// claims alone.
 	OnRefresh func(ctx context.Context, login *Login) error
 
 	// StillAllowed is asked whether a session may go on, at the first request

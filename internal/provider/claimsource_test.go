@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -102,6 +103,30 @@ func TestClaimSourcesOfTheIDToken(t *testing.T) {
 	login, err := complete(f, f.new(t, withSources(f), func(s *provider.Settings) { s.UserInfo = provider.UserInfoOff }))
 	if err != nil || string(login.Claims["credit_score"]) != "650" {
 		t.Errorf("got %+v, %v", login, err)
+	}
+}
+
+// A source that fails costs its claims alone, at a refresh as at a login.
+func TestClaimSourceFailsAtRefresh(t *testing.T) {
+	for name, source := range map[string]map[string]any{
+		"not one of ours": {"endpoint": "https://unlisted.example/claims"},
+		"unsigned":        {"JWT": "eyJhbGciOiJub25lIn0.eyJjcmVkaXRfc2NvcmUiOjY1MH0."},
+	} {
+		f := newFakeWithBank(t)
+		f.userInfo = refer(source)
+		f.userInfo["name"] = "Alice"
+		var log strings.Builder
+		p := f.new(t, withSources(f), func(s *provider.Settings) { s.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		tokens, login, err := p.Refresh(context.Background(), grantOf(f), "")
+		if err != nil || login == nil || tokens.Access != theAccess {
+			t.Fatalf("%s: %+v, %v, %v", name, tokens, login, err)
+		}
+		if _, there := login.Claims["credit_score"]; there || string(login.Claims["name"]) != `"Alice"` {
+			t.Errorf("%s: claims %s", name, login.Claims)
+		}
+		if login.Warning == nil || !strings.Contains(log.String(), "claims not used") {
+			t.Errorf("%s: warning %v, log %s", name, login.Warning, log.String())
+		}
 	}
 }
 

@@ -52,7 +52,8 @@ type Grant struct {
 // the new ID token and of UserInfo, if the settings ask for that, and is nil if
 // no ID token came (Core 12.2). The Refresh of the answer is the new refresh token, or the
 // old one where there is no new one. UserInfo that cannot be had costs the claims
-// and not the tokens: Login is nil then, too.
+// and not the tokens: Login is nil then, too. A source of further claims costs
+// those alone.
 //
 // Where the answer came and could not be verified, because keys could not be
 // fetched, the tokens are returned beside [ErrUnavailable] with
@@ -138,12 +139,15 @@ func (p *Provider) refreshed(ctx context.Context, m *metadata, g Grant, t *token
 		}
 		login.Warning = err
 	}
-	if login.Warning == nil {
-		p.addReferred(ctx, m, login)
-	}
 	if login.Warning != nil {
 		p.logger.WarnContext(ctx, "claims not refreshed", "provider", p.s.Name, "err", login.Warning)
 		return nil, nil
+	}
+	// Without what a source did not give, the rest goes on as at a login: nobody
+	// keeps their roles by one that fails.
+	p.addReferred(ctx, m, login)
+	if login.Warning != nil {
+		p.logger.WarnContext(ctx, "claims not used", "provider", p.s.Name, "err", login.Warning)
 	}
 	return login, nil
 }
