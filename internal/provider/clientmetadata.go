@@ -181,10 +181,14 @@ func (p *Provider) requestClient(ctx context.Context, m *metadata, earlier []str
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	a, err := p.call(ctx, registerEndpoint, req)
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, p.orphaned(err)
+	case err != nil:
 		return nil, err
-	}
-	if a.status != http.StatusCreated && a.status != http.StatusOK {
+	case a.status < 300 && a.status != http.StatusCreated && a.status != http.StatusOK:
+		return nil, p.orphaned(a.unexpected())
+	case a.status >= 300:
 		err := a.oauthError([]string{p.s.Registration.InitialAccessToken})
 		if errors.Is(err, ErrUnavailable) {
 			return nil, err
@@ -194,11 +198,21 @@ func (p *Provider) requestClient(ctx context.Context, m *metadata, earlier []str
 	}
 	r, err := p.readClient(a, m)
 	if err != nil {
-		// Time may heal what it answers, and its own operator.
-		return nil, &Unavailable{What: registerEndpoint, Err: err}
+		return nil, p.orphaned(err)
 	}
+	p.registration.orphans = 0
 	r.Earlier = earlier
 	return json.Marshal(r)
+}
+
+// orphaned is the error of an answer by which the provider may have one client
+// more, and we have none. Time may heal what it answers, and its own operator;
+// but anybody can start logins, and each attempt may leave it another client.
+func (p *Provider) orphaned(err error) error {
+	r := &p.registration
+	rest := min(firstOrphanRest<<r.orphans, lastOrphanRest)
+	r.orphans = min(r.orphans+1, 10)
+	return &Unavailable{What: registerEndpoint, Retry: jitter(rest), Err: err}
 }
 
 // readClient reads the answer of Registration 3.2. What would let us go on as

@@ -60,6 +60,8 @@ type answer struct {
 	body   []byte
 }
 
+var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxBody)
+
 // call makes one request and reads all of the answer. It never follows a
 // redirect (RFC 9700 4.12: a 307 would repeat secrets elsewhere) and never
 // repeats the request. Errors name the endpoint and never quote the body.
@@ -80,7 +82,7 @@ func (c *caller) call(ctx context.Context, what string, req *http.Request) (*ans
 		return nil, c.failed(what, req, err)
 	}
 	if len(body) > maxBody {
-		return nil, &Unavailable{What: what, Err: fmt.Errorf("the answer is larger than %d bytes", maxBody)}
+		return nil, &Unavailable{What: what, Err: errTooLarge}
 	}
 	return &answer{what: what, status: resp.StatusCode, header: resp.Header, body: body}, nil
 }

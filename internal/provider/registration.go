@@ -50,6 +50,9 @@ const (
 	// forgetAfter bounds how often a provider that does not know its own
 	// clients makes us register.
 	forgetAfter = time.Minute
+	// The rest after answers that were refused doubles from the first to the last.
+	firstOrphanRest = time.Minute
+	lastOrphanRest  = 4 * time.Hour
 )
 
 // client is who we are at the provider.
@@ -77,7 +80,10 @@ type registration struct {
 	attempts
 	client    atomic.Pointer[client] // nil: not yet
 	forgotten atomic.Pointer[string] // client id that the provider no longer knows
-	unkept    []byte                 // a record the store did not take; used by one attempt at a time
+
+	// Used by one attempt at a time.
+	unkept  []byte // a record the store did not take
+	orphans int    // answers in a row that were refused
 }
 
 // registered returns who we are, registering at first use. Towards the end of

@@ -292,13 +292,13 @@ func TestRegistrationFaults(t *testing.T) {
 			respond(429, "application/json", `{"error":"slow_down"}`)(w, r)
 		}, provider.ErrUnavailable, 30 * time.Second},
 		"redirect":          {redirectTo(307, "https://elsewhere.example/"), provider.ErrUnavailable, 0},
-		"garbage":           {asIs("{"), provider.ErrUnavailable, 0},
-		"array":             {asIs("[]"), provider.ErrUnavailable, 0},
-		"not JSON":          {respond(201, "text/html", `{"client_id":"a","client_secret":"b"}`), provider.ErrUnavailable, 0},
-		"client id twice":   {asIs(`{"client_id":"a","client_id":"b","client_secret":"s"}`), provider.ErrUnavailable, 0},
-		"client id in caps": {asIs(`{"client_id":"a","Client_ID":"b","client_secret":"s"}`), provider.ErrUnavailable, 0},
-		"oversized":         {asIs(`{"client_id":"a","client_secret":"s","x":"` + strings.Repeat("x", 1<<20) + `"}`), provider.ErrUnavailable, 0},
-		"accepted only":     {respond(202, "application/json", `{"client_id":"a","client_secret":"s"}`), provider.ErrUnavailable, 0},
+		"garbage":           {asIs("{"), provider.ErrUnavailable, 50 * time.Second},
+		"array":             {asIs("[]"), provider.ErrUnavailable, 50 * time.Second},
+		"not JSON":          {respond(201, "text/html", `{"client_id":"a","client_secret":"b"}`), provider.ErrUnavailable, 50 * time.Second},
+		"client id twice":   {asIs(`{"client_id":"a","client_id":"b","client_secret":"s"}`), provider.ErrUnavailable, 50 * time.Second},
+		"client id in caps": {asIs(`{"client_id":"a","Client_ID":"b","client_secret":"s"}`), provider.ErrUnavailable, 50 * time.Second},
+		"oversized":         {asIs(`{"client_id":"a","client_secret":"s","x":"` + strings.Repeat("x", 1<<20) + `"}`), provider.ErrUnavailable, 50 * time.Second},
+		"accepted only":     {respond(202, "application/json", `{"client_id":"a","client_secret":"s"}`), provider.ErrUnavailable, 50 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
@@ -321,11 +321,40 @@ func TestRegistrationFaults(t *testing.T) {
 			}
 			// It heals by itself.
 			f.handle("/register", well)
-			f.clock.Add(max(tt.retry, time.Second) + time.Millisecond)
+			f.clock.Add(2 * max(tt.retry, time.Second))
 			if _, err := authorize(p); err != nil {
 				t.Errorf("after the rest: %v", err)
 			}
 		})
+	}
+}
+
+// The provider has one client more with each answer that we refuse, and anybody
+// can start logins.
+func TestRefusedAnswersMakeFewClients(t *testing.T) {
+	f := newFake(t)
+	f.registers(map[string]any{"redirect_uris": []string{"https://rp.example/auth/callback/op/"}})
+	p := f.new(t, registering)
+	for range 360 {
+		if _, err := authorize(p); !errors.Is(err, provider.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		f.clock.Add(10 * time.Second)
+	}
+	if n := f.count("/register"); n > 8 {
+		t.Errorf("%d clients in an hour", n)
+	}
+	for range 24 * 6 {
+		authorize(p)
+		f.clock.Add(10 * time.Minute)
+	}
+	if n := f.count("/register"); n > 20 {
+		t.Errorf("%d clients in a day", n)
+	}
+	f.registers(nil)
+	f.clock.Add(4 * time.Hour)
+	if id := currentClient(t, p); id != clientID {
+		t.Errorf("%q once it answers well", id)
 	}
 }
 
