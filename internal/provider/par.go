@@ -42,8 +42,9 @@ func (m *metadata) readPAR(doc validate.Claims, s *Settings) error {
 }
 
 // push hands the authorization request to the provider directly and returns
-// the request_uri that stands for it (RFC 9126 2).
-func (p *Provider) push(ctx context.Context, m *metadata, request url.Values) (string, error) {
+// the request_uri that stands for it (RFC 9126 2). What is private in it no
+// error may repeat.
+func (p *Provider) push(ctx context.Context, m *metadata, request url.Values, private ...string) (string, error) {
 	select {
 	case p.pushes <- struct{}{}:
 		defer func() { <-p.pushes }()
@@ -57,7 +58,7 @@ func (p *Provider) push(ctx context.Context, m *metadata, request url.Values) (s
 		return "", err
 	}
 	if a.status != http.StatusCreated && a.status != http.StatusOK {
-		err := a.oauthError(append(secrets, request.Get("state"), request.Get("nonce")))
+		err := a.oauthError(append(secrets, private...))
 		if errors.Is(err, ErrUnavailable) {
 			return "", err
 		}
@@ -94,12 +95,16 @@ func (p *Provider) deliver(ctx context.Context, m *metadata, address string) (st
 	if m.par == "" && p.s.RequestObject == "" {
 		return address, nil
 	}
-	request, err := p.asObject(ctx, m, address)
+	params, err := url.ParseQuery(address[m.own:])
+	if err != nil {
+		return "", err
+	}
+	request, err := p.asObject(ctx, m, params)
 	if err != nil {
 		return "", err
 	}
 	if m.par != "" {
-		uri, err := p.push(ctx, m, request)
+		uri, err := p.push(ctx, m, request, params.Get("state"), params.Get("nonce"), request.Get("request"))
 		if err != nil {
 			return "", err
 		}

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -159,6 +160,34 @@ func TestPushFailures(t *testing.T) {
 			}
 			noSecrets(t, err.Error())
 		})
+	}
+}
+
+// A provider may repeat what it was sent, in whatever form that was.
+func TestPushErrorsTellNothingPrivate(t *testing.T) {
+	for _, kind := range []string{"", "request", "unsigned request"} {
+		f := newFake(t).pushing()
+		var object string
+		f.handle("/par", func(w http.ResponseWriter, r *http.Request) {
+			got := f.requests("/par")
+			object = got[len(got)-1].Form.Get("request")
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(400)
+			json.NewEncoder(w).Encode(map[string]string{"error": "invalid_scope", "error_description": object + " has " + longState + " and " + longNonce})
+		})
+		var key []provider.ClientKey
+		if kind == "request" {
+			key = []provider.ClientKey{{Key: p256("par")}}
+		}
+		_, err := f.new(t, objects(kind, nil, key...)).AuthorizationURL(context.Background(), provider.Request{State: longState, Nonce: longNonce, Challenge: longChallenge})
+		if err == nil || !strings.Contains(err.Error(), "[redacted]") {
+			t.Fatalf("%q: %v", kind, err)
+		}
+		for _, private := range []string{longState, longNonce, object} {
+			if private != "" && strings.Contains(err.Error(), private) {
+				t.Errorf("%q: the error says %v", kind, err)
+			}
+		}
 	}
 }
 

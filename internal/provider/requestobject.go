@@ -85,10 +85,9 @@ func (m *metadata) readRequestObject(doc validate.Claims, s *Settings) error {
 // asObject replaces the parameters by a request object, or a reference to
 // one. Outside it stand those that OAuth 2.0 and Core 6.1 want there; a
 // pushed request has client_id alone (RFC 9126 3).
-func (p *Provider) asObject(ctx context.Context, m *metadata, address string) (url.Values, error) {
-	params, err := url.ParseQuery(address[m.own:])
-	if err != nil || p.s.RequestObject == "" {
-		return params, err
+func (p *Provider) asObject(ctx context.Context, m *metadata, params url.Values) (url.Values, error) {
+	if p.s.RequestObject == "" {
+		return params, nil
 	}
 	outside := url.Values{"client_id": params["client_id"]}
 	if m.par == "" {
