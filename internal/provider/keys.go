@@ -32,8 +32,7 @@ const (
 	// keysDeadline ends a fetch, whoever waits for it.
 	keysDeadline = 5 * time.Second
 
-	// A budget allows fetchBurst fetches at once, and one more every
-	// fetchInterval.
+	// The budgets of fetches.
 	fetchBurst    = 2
 	fetchInterval = 30 * time.Second
 
@@ -76,7 +75,8 @@ type keyFlight struct {
 // newKeySet makes an empty set that fetches the document at first use. fetch
 // bounds the size of what it returns; its context carries a deadline.
 func newKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time) *keySet {
-	return &keySet{fetch: fetch, now: now}
+	each := budget{burst: fetchBurst, interval: fetchInterval}
+	return &keySet{fetch: fetch, now: now, endpoint: each, strangers: each}
 }
 
 // verify checks a token's signature and returns its payload and alg. Only algs
@@ -303,13 +303,17 @@ func (k *keySet) wait(ctx context.Context) {
 	}
 }
 
-// A budget says when the next fetch is allowed. full is when all of it will be
-// there again.
-type budget struct{ full time.Time }
+// A budget allows burst of something at once, and one more every interval. full
+// is when all of it will be there again.
+type budget struct {
+	burst    int
+	interval time.Duration
+	full     time.Time
+}
 
-// wait is the time until a fetch is allowed; 0 now.
+// wait is the time until one more is allowed; 0 now.
 func (b *budget) wait(now time.Time) time.Duration {
-	allowed := b.full.Add(-(fetchBurst - 1) * fetchInterval)
+	allowed := b.full.Add(-time.Duration(b.burst-1) * b.interval)
 	if !allowed.After(now) || b.stale(now) {
 		return 0
 	}
@@ -319,10 +323,10 @@ func (b *budget) wait(now time.Time) time.Duration {
 // stale tells that the budget is full: it would be by now, or it was spent
 // before the clock was put back.
 func (b *budget) stale(now time.Time) bool {
-	return b.full.Before(now) || b.full.After(now.Add(fetchBurst*fetchInterval))
+	return b.full.Before(now) || b.full.After(now.Add(time.Duration(b.burst)*b.interval))
 }
 
-// take pays for one fetch, or returns how long to wait.
+// take pays for one, or returns how long to wait.
 func (b *budget) take(now time.Time) time.Duration {
 	if wait := b.wait(now); wait > 0 {
 		return wait
@@ -330,11 +334,11 @@ func (b *budget) take(now time.Time) time.Duration {
 	if b.stale(now) {
 		b.full = now
 	}
-	b.full = b.full.Add(fetchInterval)
+	b.full = b.full.Add(b.interval)
 	return 0
 }
 
-func (b *budget) giveBack() { b.full = b.full.Add(-fetchInterval) }
+func (b *budget) giveBack() { b.full = b.full.Add(-b.interval) }
 
 // publicKeys is one fetched document; it is never changed.
 type publicKeys struct {

@@ -1,11 +1,14 @@
 package provider_test
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,6 +137,53 @@ func TestEncryptedLogoutToken(t *testing.T) {
 	if _, err := p.LogoutToken(t.Context(), other); !failsAt(err, "encryption") {
 		t.Errorf("to another: %v", err)
 	}
+}
+
+// A key service is slow or costs money, and anybody can encrypt to us.
+func TestForgedLogoutTokensAreSeldomDecrypted(t *testing.T) {
+	const alg, enc = "RSA-OAEP-256", jose.A128GCM
+	f := newFake(t)
+	var used atomic.Int32
+	p := f.new(t, keys(provider.ClientKey{Key: counting{vault{rsaKey()}, &used}, Algorithm: alg}))
+	good := encrypt(alg, enc, rsaKey().Public(), "", sign(f.logoutToken(nil)))
+	for range 300 { // when many are signed out, each is heard
+		if _, err := p.LogoutToken(t.Context(), good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forged := encrypt(alg, enc, rsaKey().Public(), "", "rubbish")
+	used.Store(0)
+	var all sync.WaitGroup
+	for range 300 {
+		all.Go(func() {
+			if _, err := p.LogoutToken(t.Context(), forged); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+	all.Wait()
+	if n := used.Load(); n != 100 {
+		t.Errorf("%d tokens were decrypted", n)
+	}
+	var down *provider.Unavailable
+	if _, err := p.LogoutToken(t.Context(), good); !errors.As(err, &down) || down.Retry <= 0 {
+		t.Errorf("behind them: %v", err)
+	}
+	f.clock.Add(time.Second)
+	if _, err := p.LogoutToken(t.Context(), good); err != nil {
+		t.Errorf("a second later: %v", err)
+	}
+}
+
+// counting is a vault that counts what it is asked.
+type counting struct {
+	vault
+	used *atomic.Int32
+}
+
+func (c counting) Decrypt(rand io.Reader, msg []byte, o crypto.DecrypterOpts) ([]byte, error) {
+	c.used.Add(1)
+	return c.vault.Decrypt(rand, msg, o)
 }
 
 var strangersKey = sync.OnceValue(func() *rsa.PrivateKey {

@@ -38,6 +38,7 @@ type Provider struct {
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
+	unproven       unproven
 	pushes         chan struct{} // holds one for each push under way
 	claimSources   []claimSource
 	dpop           *dpop // of new tokens; nil: they are anybody's who has them
@@ -64,6 +65,7 @@ func New(s Settings) (*Provider, error) {
 		flow:   s.flow(),
 		pushes: make(chan struct{}, maxPushes),
 	}
+	p.unproven.budget = budget{burst: maxUnproven, interval: unprovenInterval}
 	signing, decrypting := splitKeys(s.ClientKeys)
 	p.clientKeys, p.decryptionKeys = p.newClientKeys(signing), p.newClientKeys(decrypting)
 	if p.now == nil {
