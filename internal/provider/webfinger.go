@@ -20,7 +20,8 @@ const (
 	webFingerEndpoint = "webfinger"
 	issuerRelation    = "http://openid.net/specs/connect/1.0/issuer"
 	maxIdentifier     = 500
-	// maxFinds bounds the questions under way: anybody can ask them.
+	// maxFinds bounds the questions under way at one host: anybody can ask them,
+	// and a slow host must not keep them from another.
 	maxFinds = 16
 )
 
@@ -29,15 +30,20 @@ const (
 // for, and no others, whatever is typed and whatever they answer.
 type Finder struct {
 	caller
-	hosts map[string]string // to the scheme they are asked by
-	finds chan struct{}     // holds one for each question under way
+	hosts map[string]fingerHost
+}
+
+// fingerHost is a host that may be asked.
+type fingerHost struct {
+	scheme string
+	finds  chan struct{} // holds one for each question under way
 }
 
 // NewFinder returns a Finder for these hosts, reporting every mistake at once.
 func NewFinder(hosts []string, c *http.Client) (*Finder, error) {
 	f := &Finder{
 		caller: caller{newClient(&Settings{HTTPClient: c}), callTimeout},
-		hosts:  map[string]string{}, finds: make(chan struct{}, maxFinds),
+		hosts:  map[string]fingerHost{},
 	}
 	var m mistakes
 	if len(hosts) == 0 {
@@ -52,10 +58,10 @@ func NewFinder(hosts []string, c *http.Client) (*Finder, error) {
 		switch {
 		case err != nil || !isHost(host):
 			m.add("%q: give a host, such as \"example.com\" or \"example.com:8443\", without path or wildcard; http:// may be in front of one of this machine", entry)
-		case f.hosts[trimPort(host)] != "":
+		case f.hosts[trimPort(host)].scheme != "":
 			m.add("%q is there already: remove it", entry)
 		default:
-			f.hosts[trimPort(host)] = scheme
+			f.hosts[trimPort(host)] = fingerHost{scheme, make(chan struct{}, maxFinds)}
 		}
 	}
 	return f, errors.Join(m...)
@@ -81,17 +87,17 @@ func (f *Finder) Find(ctx context.Context, identifier string) (issuer string, er
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnknownIdentifier, err)
 	}
-	scheme := f.hosts[host]
-	if scheme == "" {
+	at, ok := f.hosts[host]
+	if !ok {
 		return "", fmt.Errorf("%w: its host is not one of those that may be asked", ErrUnknownIdentifier)
 	}
 	select {
-	case f.finds <- struct{}{}:
-		defer func() { <-f.finds }()
+	case at.finds <- struct{}{}:
+		defer func() { <-at.finds }()
 	default:
-		return "", &Unavailable{What: webFingerEndpoint, Err: errors.New("too many hosts are being asked")}
+		return "", &Unavailable{What: webFingerEndpoint, Err: errors.New("the host is being asked too often")}
 	}
-	address := scheme + "://" + host + "/.well-known/webfinger?" + url.Values{"resource": {resource}, "rel": {issuerRelation}}.Encode()
+	address := at.scheme + "://" + host + "/.well-known/webfinger?" + url.Values{"resource": {resource}, "rel": {issuerRelation}}.Encode()
 	a, err := f.ask(ctx, webFingerEndpoint, address)
 	if err != nil {
 		return "", err

@@ -206,10 +206,15 @@ func TestFindFaults(t *testing.T) {
 	}
 }
 
-// However many ask, only so many calls are under way.
+// However many ask, only so many calls are under way, and none of them keeps
+// anybody from another host.
 func TestFindIsBounded(t *testing.T) {
-	f := newFake(t)
-	finder, host := f.finder(t)
+	f, other := newFake(t), newFake(t)
+	finder, err := provider.NewFinder([]string{f.URL, other.URL}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := strings.TrimPrefix(f.URL, "http://")
 	arrived, goOn := make(chan bool), make(chan bool)
 	f.handle(webFingerPath, func(w http.ResponseWriter, r *http.Request) {
 		arrived <- true
@@ -228,6 +233,9 @@ func TestFindIsBounded(t *testing.T) {
 	}
 	if _, err := finder.Find(context.Background(), "acct:joe@"+host); !errors.Is(err, provider.ErrUnavailable) {
 		t.Errorf("one too many: %v", err)
+	}
+	if _, err := finder.Find(context.Background(), "acct:joe@"+strings.TrimPrefix(other.URL, "http://")); !errors.Is(err, provider.ErrUnknownIdentifier) {
+		t.Errorf("another host: %v", err)
 	}
 	close(goOn)
 	for range 16 {
