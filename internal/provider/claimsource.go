@@ -195,7 +195,7 @@ func (p *Provider) verifyClaims(ctx context.Context, m *metadata, token string, 
 	var payload []byte
 	e := p.expect(m, Expected{}, "", "")
 	if source.keys == nil {
-		payload, err = p.verify(ctx, m, token, joseAlgorithms(m.algorithms), false)
+		payload, _, err = p.verify(ctx, m, token, joseAlgorithms(m.algorithms), false)
 	} else {
 		e.Issuer = source.Issuer
 		payload, _, err = source.keys.verify(ctx, token, joseAlgorithms(p.s.acceptable()), false)

@@ -14,8 +14,9 @@ func NewKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time
 	return KeySet{newKeySet(fetch, now)}
 }
 
-func (s KeySet) Verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) ([]byte, string, error) {
-	return s.k.verify(ctx, token, algs, stranger)
+func (s KeySet) Verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
+	payload, _, err := s.k.verify(ctx, token, algs, stranger)
+	return payload, err
 }
 
 func (s KeySet) Load(ctx context.Context) error { return s.k.load(ctx) }

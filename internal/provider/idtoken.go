@@ -37,7 +37,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 	if err != nil {
 		return nil, inIDToken(err)
 	}
-	keys := &idTokenKeys{p: p, client: m.client, algorithms: joseAlgorithms(m.algorithms), stranger: stranger}
+	keys := &idTokenKeys{p: p, m: m, stranger: stranger}
 	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
 		ClientID:             m.client.id,
 		SupportedSigningAlgs: m.algorithms,
@@ -79,33 +79,28 @@ func (p *Provider) expect(m *metadata, e Expected, accessToken, code string) val
 // idTokenKeys is the key set go-oidc asks for one token. It keeps payload and
 // error, which go-oidc would turn into text.
 type idTokenKeys struct {
-	p          *Provider
-	client     *client
-	algorithms []jose.SignatureAlgorithm
-	stranger   bool // anybody may have sent the token
-	payload    []byte
-	issuers    []string // of the key
-	err        error
+	p        *Provider
+	m        *metadata
+	stranger bool // anybody may have sent the token
+	payload  []byte
+	issuers  []string // of the key
+	err      error
 }
 
 // VerifySignature implements [oidc.KeySet].
 func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	if k.p.s.usesMAC() {
-		k.payload, k.err = k.client.verifyMAC(ctx, token, k.algorithms)
-	} else {
-		k.payload, k.issuers, k.err = k.p.keys.verifyFrom(ctx, token, k.algorithms, k.stranger)
-	}
+	k.payload, k.issuers, k.err = k.p.verify(ctx, k.m, token, joseAlgorithms(k.m.algorithms), k.stranger)
 	return k.payload, k.err
 }
 
-// verify checks a signature of the provider's. stranger says that anybody may
-// have sent the token.
-func (p *Provider) verify(ctx context.Context, m *metadata, token string, algorithms []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
+// verify checks a signature of the provider's, and returns the payload and the
+// issuers of the key: see [keySet.verify].
+func (p *Provider) verify(ctx context.Context, m *metadata, token string, algorithms []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
 	if p.s.usesMAC() {
-		return m.client.verifyMAC(ctx, token, algorithms)
+		payload, err = m.client.verifyMAC(ctx, token, algorithms)
+		return payload, nil, err
 	}
-	payload, _, err := p.keys.verify(ctx, token, algorithms, stranger)
-	return payload, err
+	return p.keys.verify(ctx, token, algorithms, stranger)
 }
 
 // failure is why there is no verified payload.

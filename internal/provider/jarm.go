@@ -77,7 +77,7 @@ func (p *Provider) checkJWT(ctx context.Context, r *Response) error {
 		return err
 	}
 	// Anybody can have sent it here.
-	payload, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
+	payload, _, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
 	if err != nil {
 		return inToken(authorizationResponse, err)
 	}

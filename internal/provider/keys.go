@@ -79,28 +79,14 @@ func newKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time
 	return &keySet{fetch: fetch, now: now, endpoint: each, strangers: each}
 }
 
-// verify checks a token's signature and returns its payload and alg. Only algs
-// are accepted, whatever the metadata or the token say. stranger says from
-// which budget a fetch would be paid.
+// verify checks a token's signature and returns its payload, and the issuers the
+// key may sign for, nil if its publisher does not say. Only algs are accepted,
+// whatever the metadata or the token say. stranger says from which budget a
+// fetch would be paid.
 //
 // The error is a *validate.Error for a token that must not be believed, and an
 // [ErrUnavailable] where the keys to judge it could not be fetched.
-func (k *keySet) verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, alg string, err error) {
-	jws, err := jose.ParseSignedCompact(token, algs)
-	if err != nil {
-		return nil, "", unparsed(err)
-	}
-	header := jws.Signatures[0].Header
-	payload, _, err = k.check(ctx, jws, stranger)
-	if err != nil {
-		return nil, "", err
-	}
-	return payload, header.Algorithm, nil
-}
-
-// verifyFrom is verify that also returns the issuers the key may sign for; nil
-// if its publisher does not say.
-func (k *keySet) verifyFrom(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
+func (k *keySet) verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
 	jws, err := jose.ParseSignedCompact(token, algs)
 	if err != nil {
 		return nil, nil, unparsed(err)

@@ -72,13 +72,8 @@ func (p *Provider) signedLogoutToken(ctx context.Context, raw string) (*validate
 		return nil, inToken(logoutToken, err)
 	}
 	e := p.expect(m, Expected{}, "", "")
-	algorithms := joseAlgorithms(m.algorithms)
-	var payload []byte
-	if p.s.usesMAC() {
-		payload, err = m.client.verifyMAC(ctx, raw, algorithms)
-	} else {
-		payload, e.KeyIssuers, err = p.keys.verifyFrom(ctx, raw, algorithms, true)
-	}
+	payload, issuers, err := p.verify(ctx, m, raw, joseAlgorithms(m.algorithms), true)
+	e.KeyIssuers = issuers
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}

@@ -131,7 +131,7 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw, issuer 
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
-	payload, err := p.verify(ctx, m, raw, joseAlgorithms(m.userInfoAlgorithms), false)
+	payload, _, err := p.verify(ctx, m, raw, joseAlgorithms(m.userInfoAlgorithms), false)
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
