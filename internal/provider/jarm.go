@@ -77,11 +77,13 @@ func (p *Provider) checkJWT(ctx context.Context, r *Response) error {
 		return err
 	}
 	// Anybody can have sent it here.
-	payload, _, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
+	payload, issuers, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
 	if err != nil {
 		return inToken(authorizationResponse, err)
 	}
-	return validate.CheckResponseToken(header, payload, p.expect(m, Expected{}, "", ""))
+	e := p.expect(m, Expected{}, "", "")
+	e.KeyIssuers = issuers
+	return validate.CheckResponseToken(header, payload, e)
 }
 
 // checkResponseMode reports a mode the response type cannot have.

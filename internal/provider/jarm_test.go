@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -176,5 +177,63 @@ func TestSignedResponseElsewhere(t *testing.T) {
 				t.Errorf("%s, %s: %v", responseType, mode, err)
 			}
 		}
+	}
+}
+
+// A signed response of one of several issuers is that issuer's, and so are the
+// tokens that come for it.
+func TestSignedResponseOfSeveralIssuers(t *testing.T) {
+	const tenant = "OP/" + ours + "/v2.0"
+	for _, tt := range []struct {
+		name     string
+		response string // its iss; OP stands for the provider's address
+		token    string // the ID token's
+		key      any    // "issuer" of the key; nil: not stated
+		early    string // check that fails at the response
+		late     string // at the ID token
+	}{
+		{"a tenant", tenant, tenant, nil, "", ""},
+		{"a listed one", "https://two.example", "https://two.example", nil, "", ""},
+		{"one with a key for all", tenant, tenant, "OP/{tenantid}/v2.0", "", ""},
+		{"one with another's key", tenant, tenant, "OP/" + theirs + "/v2.0", "signature", ""},
+		{"another tenant's token", tenant, "OP/" + theirs + "/v2.0", nil, "", "iss"},
+		{"none of them", "https://three.example", tenant, nil, "iss", ""},
+		{"no tenant", "OP/a/b/v2.0", tenant, nil, "iss", ""},
+		{"none at all", "", tenant, nil, "iss", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			own := func(s string) string { return strings.ReplaceAll(s, "OP", f.URL) }
+			p := f.new(t, f.tenants(func(s *provider.Settings) {
+				s.ResponseMode, s.Issuers = "query.jwt", []string{"https://two.example"}
+			}))
+			f.handle("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+				b, _ := json.Marshal(jose.JSONWebKey{Key: signingKey().Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"})
+				key := map[string]any{}
+				json.Unmarshal(b, &key)
+				if s, ok := tt.key.(string); ok {
+					key["issuer"] = own(s)
+				}
+				writeJSON(w, map[string]any{"keys": []any{key}})
+			})
+			f.claims = map[string]any{"iss": own(tt.token)}
+			if parts := strings.Split(own(tt.token), "/"); len(parts) > 4 {
+				f.claims["tid"] = parts[3]
+			}
+			r, err := deliver(f, p, "query.jwt", url.Values{"response": {sign(f.response(map[string]any{"iss": own(tt.response)}))}})
+			if checked(err) != tt.early || (err == nil) != (tt.early == "") {
+				t.Fatalf("the response: %v; want check %q", err, tt.early)
+			}
+			if err != nil {
+				return
+			}
+			login, err := p.Complete(t.Context(), r, f.expected())
+			if checked(err) != tt.late || (err == nil) != (tt.late == "") {
+				t.Fatalf("the login: %v; want check %q", err, tt.late)
+			}
+			if err == nil && login.Issuer != own(tt.token) {
+				t.Errorf("the login's issuer is %q", login.Issuer)
+			}
+		})
 	}
 }

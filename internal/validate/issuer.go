@@ -57,8 +57,7 @@ func IsTenant(s string) bool {
 
 // checkTenant binds a token of one of several issuers to its tenant: all of
 // them may share their keys, and an application may go by tid. So the tid is
-// the issuer's tenant, and the key that signed is one of this issuer's, where
-// its publisher says so.
+// the issuer's tenant, and the key that signed is one of this issuer's.
 func checkTenant(t *IDToken, e Expect) error {
 	tid, present, err := t.Claims.String("tid")
 	if err != nil {
@@ -71,14 +70,20 @@ func checkTenant(t *IDToken, e Expect) error {
 	case present && !slices.Contains(strings.Split(t.Issuer, "/"), tid):
 		return failed("tid", "not in the issuer")
 	}
-	if e.KeyIssuers == nil {
+	return checkKey(t.Issuer, tid, e)
+}
+
+// checkKey refuses a key that signs for another issuer than the token's, as far
+// as its publisher says.
+func checkKey(iss, tenant string, e Expect) error {
+	if e.KeyIssuers == nil || e.Others.None() {
 		return nil
 	}
 	for _, issuer := range e.KeyIssuers {
-		if present {
-			issuer = strings.ReplaceAll(issuer, TenantPlaceholder, tid)
+		if tenant != "" {
+			issuer = strings.ReplaceAll(issuer, TenantPlaceholder, tenant)
 		}
-		if issuer == t.Issuer {
+		if issuer == iss {
 			return nil
 		}
 	}

@@ -2,7 +2,8 @@ package validate
 
 // CheckResponseToken validates the header and claims of an authorization
 // response that is a JWT (JARM 2.4), both as [SplitJWS] returned them, after
-// the signature was verified. Of e it takes Issuer, ClientID, Now and Skew.
+// the signature was verified. Of e it takes Issuer, Others, KeyIssuers, ClientID,
+// Now and Skew.
 func CheckResponseToken(header, payload []byte, e Expect) error {
 	return inToken("authorization response", checkResponseToken(header, payload, e))
 }
@@ -12,7 +13,18 @@ func checkResponseToken(header, payload []byte, e Expect) error {
 	if err != nil {
 		return err
 	}
+	iss, _, err := c.String("iss")
+	if err != nil {
+		return err
+	}
+	if e.Others.Accept(iss) {
+		e.Issuer = iss
+	}
 	if err := checkFrom(c, e.Issuer, e.ClientID); err != nil {
+		return err
+	}
+	tenant, _ := e.Others.tenant(iss)
+	if err := checkKey(iss, tenant, e); err != nil {
 		return err
 	}
 	if _, present, err := c.Time("exp"); err != nil || !present {
