@@ -31,7 +31,8 @@ type Registration struct {
 
 	// Metadata adds members to what the provider is told, such as "contacts",
 	// "logo_uri" or "software_statement". Those that follow from the other
-	// settings are refused by New.
+	// settings are refused by New, and those that ask for what we do not do, such
+	// as encrypted responses (JARM).
 	Metadata map[string]any
 }
 

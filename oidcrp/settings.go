@@ -267,7 +267,10 @@ type Provider struct {
 	// such as Glewlwyd. A fragment needs JavaScript in the browser; form_post
 	// does not.
 	// Each with ".jwt" behind it, or "jwt" for the default, asks for a signed
-	// response (JARM), and refuses others, plain errors excepted.
+	// response (JARM), and refuses others, plain errors excepted. It must not be
+	// encrypted: state would be known only after a decryption that anybody could
+	// have us make. PKCE and nonce protect what is in it, and form_post keeps it
+	// out of addresses.
 	ResponseMode string
 
 	// RedirectPath is the callback path, relative to BaseURL: "/signin-acme" is

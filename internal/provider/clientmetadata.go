@@ -32,6 +32,9 @@ var derived = []string{
 	"userinfo_encrypted_response_alg", "authorization_signed_response_alg",
 	"request_uris", "request_object_signing_alg", "require_signed_request_object",
 	"require_pushed_authorization_requests", "dpop_bound_access_tokens",
+	// Encrypted responses are not read, nor requests encrypted.
+	"authorization_encrypted_response_alg", "authorization_encrypted_response_enc",
+	"request_object_encryption_alg", "request_object_encryption_enc",
 	"client_id", "client_secret", "client_secret_expires_at", "client_id_issued_at",
 	"registration_access_token", "registration_client_uri",
 }
@@ -52,7 +55,7 @@ func (s *Settings) checkRegistration(m *mistakes) {
 	}
 	for name := range r.Metadata {
 		if slices.Contains(derived, name) || name == "" {
-			m.add("Registration.Metadata: %q follows from the other settings: remove it", name)
+			m.add("Registration.Metadata: %q follows from the other settings, or asks for what is not supported: remove it", name)
 		}
 	}
 	if _, err := json.Marshal(r.Metadata); err != nil {

@@ -181,12 +181,18 @@ func TestRegistrationSettings(t *testing.T) {
 		change func(*provider.Settings)
 		want   string
 	}{
-		"with a client id":    {func(s *provider.Settings) { s.ClientID = "c" }, "remove ClientID"},
-		"with a secret":       {func(s *provider.Settings) { s.Secret = func(context.Context) (string, error) { return "", nil } }, "remove ClientID"},
-		"of a tenant":         {func(s *provider.Settings) { s.TenantSupplied = true }, "TenantSupplied"},
-		"endpoint blanked":    {func(s *provider.Settings) { s.Endpoints.Registration = "-" }, "Endpoints.Registration"},
-		"token with a line":   {func(s *provider.Settings) { s.Registration.InitialAccessToken = "t\n" }, "InitialAccessToken"},
-		"derived member":      {func(s *provider.Settings) { s.Registration.Metadata = map[string]any{"redirect_uris": "x"} }, `"redirect_uris"`},
+		"with a client id":  {func(s *provider.Settings) { s.ClientID = "c" }, "remove ClientID"},
+		"with a secret":     {func(s *provider.Settings) { s.Secret = func(context.Context) (string, error) { return "", nil } }, "remove ClientID"},
+		"of a tenant":       {func(s *provider.Settings) { s.TenantSupplied = true }, "TenantSupplied"},
+		"endpoint blanked":  {func(s *provider.Settings) { s.Endpoints.Registration = "-" }, "Endpoints.Registration"},
+		"token with a line": {func(s *provider.Settings) { s.Registration.InitialAccessToken = "t\n" }, "InitialAccessToken"},
+		"derived member":    {func(s *provider.Settings) { s.Registration.Metadata = map[string]any{"redirect_uris": "x"} }, `"redirect_uris"`},
+		"encrypted responses": {func(s *provider.Settings) {
+			s.Registration.Metadata = map[string]any{"authorization_encrypted_response_alg": "RSA-OAEP"}
+		}, `"authorization_encrypted_response_alg"`},
+		"encrypted requests": {func(s *provider.Settings) {
+			s.Registration.Metadata = map[string]any{"request_object_encryption_enc": "A128GCM"}
+		}, `"request_object_encryption_enc"`},
 		"no JSON":             {func(s *provider.Settings) { s.Registration.Metadata = map[string]any{"x": func() {}} }, "Registration.Metadata"},
 		"endpoint on plain":   {func(s *provider.Settings) { s.Endpoints.Registration = "http://op.example/register" }, "Endpoints.Registration"},
 		"key without a key":   {func(s *provider.Settings) { s.ClientAuth = "private_key_jwt" }, "ClientKeys"},
