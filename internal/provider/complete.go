@@ -125,8 +125,8 @@ func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expec
 	if front == nil {
 		return t, id, nil
 	}
-	if front.Issuer != id.Issuer || front.Subject != id.Subject {
-		return nil, nil, refused("id token", "sub", "is about somebody else than the one in the authorization response")
+	if err := checkPair(front, id); err != nil {
+		return nil, nil, err
 	}
 	// Either may have claims the other lacks (Core 3.3.3.6).
 	id.Claims = merge(id.Claims, front.Claims)
@@ -135,4 +135,20 @@ func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expec
 		id.SessionExpiry = front.SessionExpiry
 	}
 	return t, id, nil
+}
+
+// checkPair refuses two ID tokens of one login that are about different users or
+// sessions (Core 3.3.3.6). What only one of them says is no contradiction.
+func checkPair(front, back *validate.IDToken) error {
+	switch {
+	case front.Issuer != back.Issuer || front.Subject != back.Subject:
+		return refused("id token", "sub", "is about somebody else than the one in the authorization response")
+	case front.SID != "" && back.SID != "" && front.SID != back.SID:
+		return refused("id token", "sid", "is another session than the authorization response's")
+	case front.ACR != "" && back.ACR != "" && front.ACR != back.ACR:
+		return refused("id token", "acr", "is not the authorization response's")
+	case !front.AuthTime.IsZero() && !back.AuthTime.IsZero() && !front.AuthTime.Equal(back.AuthTime):
+		return refused("id token", "auth_time", "is not the authorization response's")
+	}
+	return nil
 }

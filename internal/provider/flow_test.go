@@ -265,6 +265,41 @@ func TestHybridPair(t *testing.T) {
 	}
 }
 
+// Both tokens are of one session, whatever they tell of it.
+func TestHybridTokensOfDifferentSessions(t *testing.T) {
+	for _, claim := range []struct {
+		name           string
+		first, another any
+	}{
+		{"sid", "s1", "s2"}, {"acr", "gold", "bronze"}, {"auth_time", 1_700_000_000, 1_700_000_001},
+	} {
+		for _, tt := range []struct {
+			name        string
+			front, back any
+			check       string
+		}{
+			{"the same", claim.first, claim.first, ""},
+			{"in the first alone", claim.first, nil, ""},
+			{"in the second alone", nil, claim.first, ""},
+			{"different", claim.first, claim.another, claim.name},
+		} {
+			t.Run(claim.name+" "+tt.name, func(t *testing.T) {
+				f := newFake(t)
+				p := f.new(t, flowOf("code id_token", "form_post"))
+				v := f.front("code id_token", map[string]any{claim.name: tt.front})
+				f.set(func(f *fake) { f.claims = map[string]any{claim.name: tt.back} })
+				login, err := finish(t, f, p, "form_post", v)
+				if checked(err) != tt.check || (err == nil) != (tt.check == "") {
+					t.Fatalf("got %v; want check %q", err, tt.check)
+				}
+				if err == nil && claim.name == "sid" && login.SID != "s1" {
+					t.Errorf("sid is %q", login.SID)
+				}
+			})
+		}
+	}
+}
+
 // A front-channel access token of "code token" has nothing that binds it to
 // the login: it is never used, not even when the code brings none.
 func TestAccessTokenBesideACodeIsNotUsed(t *testing.T) {
