@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 )
@@ -28,8 +27,8 @@ type ClientKey struct {
 	// is an [*ecdsa.PrivateKey].
 	Key crypto.Signer
 
-	// Func is asked for the key at each use, and whenever somebody fetches our
-	// JWK Set: it should keep what is far away.
+	// Func is asked for the key at each use, and whenever somebody fetches the
+	// provider's JWK Set: it should keep what is far away.
 	Func func(context.Context) (crypto.Signer, error)
 
 	// File is read at each use, so that it can be replaced without a restart;
@@ -40,25 +39,19 @@ type ClientKey struct {
 	File string
 }
 
-// serveJWKS answers with the public halves of all client keys, for providers
-// that want a jwks_uri (RFC 7517).
-func (rp *RelyingParty) serveJWKS(w http.ResponseWriter, r *http.Request) error {
-	set := struct {
-		Keys []json.RawMessage `json:"keys"`
-	}{Keys: []json.RawMessage{}}
-	for _, p := range rp.providers {
-		keys, err := p.PublicKeys(r.Context())
-		if err != nil {
-			return &Error{Provider: p.name, Err: err}
-		}
-		for _, key := range keys {
-			// Providers may share a key.
-			if !slices.ContainsFunc(set.Keys, func(k json.RawMessage) bool { return string(k) == string(key) }) {
-				set.Keys = append(set.Keys, key)
-			}
-		}
+// jwksPath is where a provider fetches the public halves of its client keys.
+// Each has an address of its own: out of a set for all it would choose a key
+// that decrypts another's tokens, and one key that fails would take the set
+// away from all.
+func (rp *RelyingParty) jwksPath(name string) string { return rp.path("/jwks/" + name) }
+
+// serveJWKS answers a provider that wants a jwks_uri (RFC 7517).
+func (rp *RelyingParty) serveJWKS(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
+	keys, err := p.PublicKeys(r.Context())
+	if err != nil {
+		return &Error{Provider: p.name, Err: err}
 	}
-	body, err := json.Marshal(set)
+	body, err := json.Marshal(map[string][]json.RawMessage{"keys": append([]json.RawMessage{}, keys...)}) // never null
 	if err != nil {
 		return err
 	}
@@ -67,10 +60,6 @@ func (rp *RelyingParty) serveJWKS(w http.ResponseWriter, r *http.Request) error 
 	h.Set("Cache-Control", "public, max-age=300")
 	w.Write(body)
 	return nil
-}
-
-func (rp *RelyingParty) hasClientKeys() bool {
-	return slices.ContainsFunc(rp.providers, func(p *providerEntry) bool { return p.clientKeys })
 }
 
 // clientKeys are the keys in the provider room's words.

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -202,7 +204,7 @@ func TestLoginWithPrivateKeyJWT(t *testing.T) {
 	})
 	addresses := a.rp.RedirectURLs()
 	jwksURL = addresses[0].JWKS
-	if jwksURL != a.URL+"/auth/jwks" {
+	if jwksURL != a.URL+"/auth/jwks/test" {
 		t.Fatalf("addresses %+v", addresses)
 	}
 	a.signIn()
@@ -216,63 +218,80 @@ func TestLoginWithPrivateKeyJWT(t *testing.T) {
 	a.refused(a.browse().Get(a.URL+"/reports"), http.StatusInternalServerError, "misconfigured")
 }
 
+// Each provider finds the keys that are for it, and no others: it might encrypt
+// to one that decrypts another's tokens.
 func TestJWKS(t *testing.T) {
 	shared := oidcrp.ClientKey{ID: "shared", Key: newKey(t)}
-	down := errors.New("the key service is down")
 	failing := false
+	assertion := filepath.Join(t.TempDir(), "assertion")
+	if err := os.WriteFile(assertion, []byte("eyJhbGciOiJFUzI1NiJ9.e30.c2ln"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cfg := goodConfig()
 	cfg.Providers = nil
-	for name, keys := range map[string][]oidcrp.ClientKey{
-		"a": {shared, {ID: "own", Func: func(context.Context) (crypto.Signer, error) {
+	for _, p := range []struct {
+		name string
+		keys []oidcrp.ClientKey
+	}{
+		{"a", []oidcrp.ClientKey{shared, {ID: "own", Func: func(context.Context) (crypto.Signer, error) {
 			if failing {
-				return nil, down
+				return nil, errors.New("the key service is down")
 			}
 			return newKey(t), nil
-		}}},
-		"b": {shared},
-		"c": nil,
+		}}}},
+		{"b", []oidcrp.ClientKey{shared, {ID: "decrypts", Algorithm: "ECDH-ES", Key: newKey(t)}}},
+		{"c", nil},
+		{"ready", []oidcrp.ClientKey{{File: assertion}}},
 	} {
-		p := oidcrp.Provider{Name: name, Issuer: "https://" + name + ".example", ClientID: "app", ClientKeys: keys}
-		cfg.Providers = append(cfg.Providers, p)
+		cfg.Providers = append(cfg.Providers, oidcrp.Provider{
+			Name: p.name, Issuer: "https://" + p.name + ".example", ClientID: "app", ClientKeys: p.keys,
+		})
 	}
 	rp, err := oidcrp.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range rp.RedirectURLs() {
-		want := "https://app.example/auth/jwks"
-		if a.Provider == "c" {
-			want = ""
-		}
-		if a.JWKS != want {
-			t.Errorf("%s: JWKS %q, want %q", a.Provider, a.JWKS, want)
-		}
-	}
-	get := func() *httptest.ResponseRecorder {
+	get := func(provider string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		rp.ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/auth/jwks", nil))
+		rp.ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/auth/jwks/"+provider, nil))
 		return w
 	}
-	w := get()
-	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || w.Code != http.StatusOK {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	var ids []string
-	for _, key := range set.Keys {
-		if !key.IsPublic() {
-			t.Errorf("key %s is private", key.KeyID)
+	want := map[string][]string{"a": {"shared", "own"}, "b": {"shared", "decrypts"}, "ready": {}}
+	for _, a := range rp.RedirectURLs() {
+		ids := want[a.Provider]
+		if ids == nil {
+			if a.JWKS != "" || get(a.Provider).Code != http.StatusNotFound {
+				t.Errorf("%s: JWKS %q without keys", a.Provider, a.JWKS)
+			}
+			continue
 		}
-		ids = append(ids, key.KeyID)
+		if a.JWKS != "https://app.example/auth/jwks/"+a.Provider {
+			t.Errorf("%s: JWKS %q", a.Provider, a.JWKS)
+		}
+		w := get(a.Provider)
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || w.Code != http.StatusOK || set.Keys == nil {
+			t.Fatalf("%s: %d %s", a.Provider, w.Code, w.Body)
+		}
+		var got []string
+		for _, key := range set.Keys {
+			if !key.IsPublic() {
+				t.Errorf("key %s is private", key.KeyID)
+			}
+			got = append(got, key.KeyID)
+		}
+		if !slices.Equal(got, ids) || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%s: keys %v, want %v; header %v", a.Provider, got, ids, w.Header())
+		}
 	}
-	slices.Sort(ids)
-	if !slices.Equal(ids, []string{"own", "shared"}) || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Set-Cookie") != "" {
-		t.Errorf("keys %v, header %v", ids, w.Header())
-	}
-	// No half of a set: providers keep the one they have.
+	// No half of a set: the provider keeps the one it has, and others fetch
+	// theirs.
 	failing = true
-	if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Retry-After") == "" {
+	if w := get("a"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := get("b"); w.Code != http.StatusOK {
+		t.Errorf("another provider's keys: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -282,7 +301,7 @@ func TestNoJWKSWithoutKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	rp.ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/auth/jwks", nil))
+	rp.ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/auth/jwks/default", nil))
 	if w.Code != http.StatusNotFound || rp.RedirectURLs()[0].JWKS != "" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -98,7 +98,7 @@ func (c *conformance) registered() {
 	for name, want := range map[string]any{
 		"redirect_uris": []any{c.URL + "/auth/callback/test"}, "response_types": []any{"code"}, "grant_types": []any{"authorization_code"},
 		"application_type": "web", "token_endpoint_auth_method": "client_secret_basic", "request_object_signing_alg": alg,
-		"request_uris": []any{c.URL + "/auth/request/test"}, "jwks_uri": c.URL + "/auth/jwks", "initiate_login_uri": c.URL + "/auth/initiate",
+		"request_uris": []any{c.URL + "/auth/request/test"}, "jwks_uri": c.URL + "/auth/jwks/test", "initiate_login_uri": c.URL + "/auth/initiate",
 		// The provider fetches these, and both of these exclude each other.
 		"jwks": nil, "logo_uri": nil, "client_uri": nil, "policy_uri": nil, "tos_uri": nil, "sector_identifier_uri": nil,
 	} {

@@ -97,7 +97,7 @@
 //	backchannel-logout/{provider}   a provider ends sessions, by a logout token
 //	frontchannel-logout/{provider}  a provider ends a session, in a frame
 //	check-session          a page to frame, that asks the provider whether its session has changed
-//	jwks                   the public halves of Provider.ClientKeys, and a self-signed certificate
+//	jwks/{provider}        the public halves of Provider.ClientKeys, and a self-signed certificate
 //
 // login with the name of no provider is the sign-in page, or the only provider;
 // with [Config.WebFinger] identifier= finds the provider of who typed it.
@@ -113,7 +113,9 @@
 //	{"iss": "…", "sub": "…", "provider": "…", "name": "…", "roles": [], "claims": {…},
 //	 "expires_in": 43170, "logout": "https://app.example.com/auth/logout"}
 //
-// and 401 with the problem document when nobody is signed in.
+// and 401 with the problem document when nobody is signed in. Each provider
+// fetches keys at an address of its own, so that it cannot encrypt to a key that
+// is for another, and does not miss its keys when another's cannot be had.
 //
 // # Providers
 //

@@ -99,7 +99,7 @@ func ExampleFAPI2() {
 		log.Fatal(err)
 	}
 	fmt.Println(rp.RedirectURLs()[0].JWKS)
-	// Output: https://app.example.com/auth/jwks
+	// Output: https://app.example.com/auth/jwks/default
 }
 
 // What a hardened provider has against the usual settings.

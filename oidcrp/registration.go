@@ -58,7 +58,7 @@ func (rp *RelyingParty) registrationOf(cfg *Config, p Provider, e *providerEntry
 		r.FrontchannelLogoutURL = rp.site.url(rp.path("/frontchannel-logout/" + p.Name))
 	}
 	if e.clientKeys {
-		r.JWKSURL = rp.site.url(rp.path("/jwks"))
+		r.JWKSURL = rp.site.url(rp.jwksPath(p.Name))
 	}
 	if cfg.Store != nil {
 		r.Records = archived{rp}

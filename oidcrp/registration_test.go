@@ -368,7 +368,7 @@ func TestRegisteredByKeys(t *testing.T) {
 	a.signIn()
 	clients := a.op.Clients()
 	c := clients[len(clients)-1]
-	if c.AuthMethod != "private_key_jwt" || c.Secret != "" || c.JWKSURL != a.URL+"/auth/jwks" || c.RequestObjectAlgorithm != "RS256" ||
+	if c.AuthMethod != "private_key_jwt" || c.Secret != "" || c.JWKSURL != a.URL+"/auth/jwks/test" || c.RequestObjectAlgorithm != "RS256" ||
 		!slices.Equal(c.RequestURLs, []string{a.URL + "/auth/request/test"}) || !c.RequireRequestObject {
 		t.Errorf("registered %+v", c)
 	}

@@ -181,9 +181,9 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 
 // fixedPaths are those of our addresses that are not callbacks.
 func (rp *RelyingParty) fixedPaths() []string {
-	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/jwks"), rp.path("/check-session")}
+	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/check-session")}
 	for _, p := range rp.providers {
-		paths = append(paths, rp.requestPath(p.name), rp.path("/backchannel-logout/"+p.name), rp.path("/frontchannel-logout/"+p.name))
+		paths = append(paths, rp.requestPath(p.name), rp.jwksPath(p.name), rp.path("/backchannel-logout/"+p.name), rp.path("/frontchannel-logout/"+p.name))
 	}
 	return paths
 }
@@ -194,9 +194,6 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		rp.path("/logout"):   {"logout", "GET POST", rp.serveLogout},
 		rp.path("/me"):       {"me", "GET", rp.serveMe},
 		rp.path("/initiate"): {"initiate", "GET POST", rp.serveInitiate},
-	}
-	if rp.hasClientKeys() {
-		routes[rp.path("/jwks")] = route{"jwks", "GET", rp.serveJWKS}
 	}
 	for _, p := range rp.providers {
 		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
@@ -210,6 +207,11 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		if p.frontchannel {
 			routes[rp.path("/frontchannel-logout/"+p.name)] = route{"frontchannel-logout", "GET", func(w http.ResponseWriter, r *http.Request) error {
 				return rp.serveFrontchannelLogout(w, r, p)
+			}}
+		}
+		if p.clientKeys {
+			routes[rp.jwksPath(p.name)] = route{"jwks", "GET", func(w http.ResponseWriter, r *http.Request) error {
+				return rp.serveJWKS(w, r, p)
 			}}
 		}
 		if p.manages {
@@ -307,7 +309,7 @@ type Addresses struct {
 	BackchannelLogout  string // backchannel_logout_uri; "" unless Provider.BackchannelLogout
 	FrontchannelLogout string // frontchannel_logout_uri, with frontchannel_logout_session_required; "" unless Provider.FrontchannelLogout
 
-	JWKS string // jwks_uri; "" without ClientKeys
+	JWKS string // jwks_uri; "" without ClientKeys and a self-signed certificate
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
@@ -326,7 +328,7 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 			a.FrontchannelLogout = rp.site.url(rp.path("/frontchannel-logout/" + p.name))
 		}
 		if p.clientKeys {
-			a.JWKS = rp.site.url(rp.path("/jwks"))
+			a.JWKS = rp.site.url(rp.jwksPath(p.name))
 		}
 		all = append(all, a)
 	}

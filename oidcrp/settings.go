@@ -242,8 +242,9 @@ type Provider struct {
 	// ClientKeys sign client assertions and request objects, newest first, or
 	// decrypt tokens, which is off until there is a key for it: see
 	// [ClientKey.Algorithm]. With one, ID tokens must be encrypted, and UserInfo
-	// may be. The public halves are served at Prefix + "/jwks". To rotate,
-	// append the new key, then move it to the front, then drop the old one.
+	// may be. The public halves are served at Prefix + "/jwks/" + Name, see
+	// [RelyingParty.RedirectURLs]. To rotate, append the new key, then move it
+	// to the front, then drop the old one.
 	ClientKeys []ClientKey
 
 	// AssertionAudience is the aud of client assertions. Empty: the issuer.

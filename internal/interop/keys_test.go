@@ -45,7 +45,7 @@ func must[T any](v T, err error) T {
 
 // published makes the provider fetch the keys our application serves.
 func published(c *interop.Client) {
-	c.JWKSURI = strings.Replace(c.RedirectURIs[0], "/callback/op", "/jwks", 1)
+	c.JWKSURI = strings.Replace(c.RedirectURIs[0], "/callback/", "/jwks/", 1)
 }
 
 // authority certifies others, or nobody but itself.
