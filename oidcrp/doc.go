@@ -209,7 +209,9 @@
 // [RelyingParty.Forget]. All other tokens end with their session; a sign-out
 // revokes them at the provider (RFC 7009), which may withdraw what the user
 // granted with them: set Endpoints.Revocation to [NoEndpoint] where that is too
-// much.
+// much. The tokens of a session that a marker ended, see below, are removed, and
+// unless it was by front-channel revoked, when somebody next comes with it;
+// nothing can use them until then.
 //
 // With [Provider.DPoP] the key is drawn by the process that signs the user in and
 // goes where the tokens go: other nodes, and this one after a restart, prove

@@ -22,7 +22,8 @@ func (l *Login) Identity() Identity { return Identity{l.Provider, l.Issuer, l.Su
 // EndSession ends one session by its handle, [Session.Handle]: at once on this
 // node and, with a [Store], at the next request on every other. A handle of no
 // session is no error; [ErrStoreUnavailable] says that other nodes could not be
-// told. The provider's session is left alone.
+// told. The provider's session is left alone. The handle does not open the
+// session's tokens: they stay in the Store, unused, until they expire there.
 func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 	if err := rp.sessions.EndByHandle(ctx, handle); err != nil {
 		return err

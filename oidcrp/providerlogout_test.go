@@ -517,6 +517,59 @@ func TestSignOutEverywhere(t *testing.T) {
 	}
 }
 
+// A session that was ended with others is found so when it is next loaded: what
+// it kept goes then, and the provider hears of its tokens once, unless a page
+// of a stranger's may have ended it (Back-Channel Logout 2.7).
+func TestTokensOfSessionsEndedWithOthers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end     func(a *told, sid string) error
+		revokes int
+	}{
+		"subject": {func(a *told, _ string) error { a.logout("alice", ""); return nil }, 1},
+		"sid":     {func(a *told, sid string) error { a.logout("", sid); return nil }, 1},
+		"administrator": {func(a *told, _ string) error {
+			return a.rp.EndSessions(a.t.Context(), oidcrp.Identity{Provider: "test", Issuer: a.op.Issuer(), Subject: "alice"})
+		}, 1},
+		"frame": {func(a *told, sid string) error {
+			res, err := http.Get(a.rp.RedirectURLs()[0].FrontchannelLogout + "?" + url.Values{"iss": {a.op.Issuer()}, "sid": {sid}}.Encode())
+			if err == nil {
+				res.Body.Close()
+			}
+			return err
+		}, 0},
+		"nobody": {func(*told, string) error { return nil }, 0},
+	} {
+		for mode, keep := range logoutModes {
+			t.Run(name+" with "+mode, func(t *testing.T) {
+				a := newTold(t, func(c *oidcrp.Config) { keep(c); c.Providers[0].KeepTokens = true })
+				c := a.sessionCookie(a.signIn())
+				a.clock.advance(time.Second)
+				if err := tt.end(a, a.sids()[0]); err != nil {
+					t.Fatal(err)
+				}
+				want := "nobody"
+				if name == "nobody" {
+					want = "alice"
+				}
+				for i := range 4 { // a node of its own each time, and again
+					a.use(i % 2)
+					if who := a.whoHas(c); who != want {
+						t.Errorf("the session is %s's, want %s", who, want)
+					}
+					a.rps[i%2].Shutdown(t.Context())
+				}
+				if kept := a.store.sealed(); (kept > 0) != (want == "alice") {
+					t.Errorf("%d sealed records left", kept)
+				}
+				revoked := a.op.Requests(oidcrptest.RevokeEndpoint)
+				if len(revoked) != tt.revokes || tt.revokes > 0 && revoked[0].Form.Get("token") == "" {
+					t.Errorf("revocations %+v, want %d", revoked, tt.revokes)
+				}
+			})
+		}
+	}
+}
+
 // Without a store nobody could know what a provider says.
 func TestLogoutsNeedAStore(t *testing.T) {
 	_, err := oidcrp.New(oidcrp.Config{

@@ -121,6 +121,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	rp.sessions = session.New(session.Config{
 		Keys: keys, Site: at, Store: records, Marks: marks, Client: rp.client,
 		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: func(ctx context.Context, err error) { rp.storeFailed(ctx, "session", err) },
+		Cleared: rp.clearTokens,
 	})
 	rp.paused = session.New(session.Config{
 		Kind: "paused", Keys: keys, Site: at, Store: records, Marks: marks,

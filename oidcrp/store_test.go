@@ -77,6 +77,18 @@ func (s *plain) Delete(token string) error {
 	return nil
 }
 
+// sealed counts the records that are no marks.
+func (s *plain) sealed() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.records {
+		if len(b) > 17 {
+			n++
+		}
+	}
+	return n
+}
+
 // adding is a store with Add too.
 type adding struct{ *plain }
 

@@ -149,6 +149,18 @@ func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke b
 	}
 }
 
+// clearTokens is endTokens for a session that was ended with others. Whoever
+// comes with it is not kept waiting.
+func (rp *RelyingParty) clearTokens(ctx context.Context, rec session.Record, revoke bool) {
+	if len(rec.Tokens()) == 0 {
+		return
+	}
+	rp.flights.detach(ctx, revokeTime, func(ctx context.Context) error {
+		rp.endTokens(ctx, rec.Draft(), revoke)
+		return nil
+	}, func(err error) { rp.log.WarnContext(ctx, "tokens not removed", "err", err) })
+}
+
 func (rp *RelyingParty) removeTokens(ctx context.Context, h holder, revoke bool) error {
 	var g *grant
 	if revoke && h.p != nil {

@@ -56,6 +56,11 @@ type Config struct {
 
 	// Warn is told of store failures that fail no request. May be nil.
 	Warn func(ctx context.Context, err error)
+
+	// Cleared is told, once by this process, of a session that was found ended
+	// with others and is gone now; told says that the provider or EndUser ended
+	// it, and not EndKnown. It must not keep the visitor waiting. May be nil.
+	Cleared func(ctx context.Context, rec Record, told bool)
 }
 
 // Keeper keeps visitors signed in. It is safe for concurrent use.
@@ -68,6 +73,7 @@ type Keeper struct {
 	now      func() time.Time
 	client   func(provider string) (id string, logouts bool)
 	warn     func(ctx context.Context, err error)
+	cleared  func(ctx context.Context, rec Record, told bool)
 
 	// ended are the sessions that ended here.
 	ended *shelf[handle, struct{}]
@@ -98,7 +104,7 @@ func New(c Config) *Keeper {
 		keys: c.Keys, site: c.Site.ID(),
 		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
-		now: c.Now, client: c.Client, warn: c.Warn,
+		now: c.Now, client: c.Client, warn: c.Warn, cleared: c.Cleared,
 		ended:         newShelf[handle, struct{}](maxEnded),
 		markers:       newShelf[[32]byte, marker](maxEnded),
 		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
@@ -111,6 +117,9 @@ func New(c Config) *Keeper {
 	}
 	if k.warn == nil {
 		k.warn = func(context.Context, error) {}
+	}
+	if k.cleared == nil {
+		k.cleared = func(context.Context, Record, bool) {}
 	}
 	k.aad = []byte(k.cookie.Name())
 	switch {
@@ -153,6 +162,7 @@ func (k *Keeper) Load(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return Record{}, ErrExpired
 	}
 	if err := k.alive(ctx, rec, now); err != nil {
+		k.clear(ctx, rec, err, now)
 		return Record{}, err
 	}
 	if active && k.forgot(rec, now) {

@@ -112,6 +112,12 @@ func (m marker) ends(what kind, rec Record) bool {
 	return issued < m.Issued || issued == m.Issued && rec.began() <= m.Came
 }
 
+// ended says how a session ended by this marker did. A sid without a logout
+// token came through a browser, see EndKnown.
+func (m marker) ended(what kind) error {
+	return endedWithOthers{told: what != bySID || m.Issued != 0}
+}
+
 // question is a key that ends a session if something of its kind lies there.
 type question struct {
 	what kind
@@ -143,6 +149,31 @@ func (k *Keeper) questions(rec Record) (all [4]question, n int) {
 	return all, n + 2
 }
 
+// endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
+// that what it kept is still there.
+type endedWithOthers struct{ told bool } // by the provider or us, not by what a stranger can say
+
+func (endedWithOthers) Error() string { return ErrEnded.Error() }
+func (endedWithOthers) Unwrap() error { return ErrEnded }
+
+// clear removes what is left of a session that alive found ended with others,
+// once.
+func (k *Keeper) clear(ctx context.Context, rec Record, why error, now time.Time) {
+	by, ok := errors.AsType[endedWithOthers](why)
+	until := k.remember(&ending{until: rec.ends()}, now)
+	if !ok || !k.ended.add(rec.handle(), struct{}{}, until, now.UnixMilli()) {
+		return
+	}
+	if k.store != nil {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		if err := k.store.Delete(ctx, rec.token.key); err != nil {
+			k.warn(ctx, err)
+		}
+	}
+	k.cleared(ctx, rec, by.told)
+}
+
 // alive reports ErrEnded for a session that was ended, by itself or with
 // others. ErrStore if that cannot be found out.
 func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
@@ -169,13 +200,18 @@ func (k *Keeper) askAtOnce(ctx context.Context, all [4]question, n int, rec Reco
 		answers.Go(func() { errs[i] = k.ask(ctx, q, rec, time.Time{}) })
 	}
 	answers.Wait()
+	for _, err := range errs[:n] {
+		if errors.Is(err, ErrEnded) {
+			return err // by itself, if so
+		}
+	}
 	return errors.Join(errs[:]...)
 }
 
 func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time) error {
 	if k.marks == nil {
 		if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.what, rec) {
-			return ErrEnded
+			return m.ended(q.what)
 		}
 		return nil
 	}
@@ -183,10 +219,14 @@ func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time)
 	if err != nil || !found {
 		return err
 	}
-	if m, ok := decodeMarker(b); q.what != itself && ok && !m.ends(q.what, rec) {
-		return nil
+	m, ok := decodeMarker(b)
+	switch {
+	case q.what == itself, !ok:
+		return ErrEnded
+	case m.ends(q.what, rec):
+		return m.ended(q.what)
 	}
-	return ErrEnded
+	return nil
 }
 
 // EndUser ends all sessions of a user whose login has been begun by now, at the

@@ -399,3 +399,55 @@ func TestEndedOnOtherNodes(t *testing.T) {
 		there.lives(thief, false)
 	})
 }
+
+// What a session kept is cleared once, when it is found ended with others, and
+// not when it has gone on under another id.
+func TestClearedOnce(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var cleared []string
+		node := func() *house {
+			return h.other(func(c *session.Config) {
+				c.Cleared = func(_ context.Context, rec session.Record, told bool) {
+					cleared = append(cleared, fmt.Sprint(rec.Subject(), " ", told))
+				}
+			})
+		}
+		h = node()
+		ctx := context.Background()
+		var signedOut, renewed, told, framed browser
+		rec := h.start(&signedOut, h.at("dave", ""))
+		gone := signedOut.copy()
+		if err := h.end(&signedOut, rec); err != nil {
+			t.Fatal(err)
+		}
+		d := h.at("bob", "")
+		rec = h.start(&renewed, d)
+		old := renewed.copy()
+		w := httptest.NewRecorder()
+		if _, err := h.Renew(ctx, w, renewed.request(), rec, nil); err != nil {
+			t.Fatal(err)
+		}
+		h.start(&told, h.at("carol", ""))
+		h.start(&framed, h.at("erin", "s1"))
+		if err := h.Know(ctx, user(d), "s1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.EndKnown(ctx, user(d), "s1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, who := range []string{"bob", "carol", "dave"} {
+			h.logout(session.Logout{User: user(h.at(who, "")), IssuedAt: epoch})
+		}
+		if h.store != nil {
+			h = node() // one that knows of ended marks from the store only
+		}
+		for range 2 {
+			for _, b := range []*browser{gone, old, &told, &framed} {
+				h.lives(b.copy(), false)
+			}
+		}
+		if got := strings.Join(cleared, ", "); got != "carol true, erin false" {
+			t.Errorf("cleared: %s", got)
+		}
+	})
+}
