@@ -319,9 +319,6 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
 		c.add("%s: ClientSecret and ClientSecretFunc are both set: keep one", field)
 	}
-	if p.ClientSecret == "" && p.ClientSecretFunc == nil && p.ClientAuth == "" && p.Profile == "" && p.Registration == nil {
-		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
-	}
 	for _, need := range []struct {
 		field string
 		set   bool
@@ -339,6 +336,9 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	var err error
 	settings := rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss)
 	settings.Registration = rp.registrationOf(cfg, p, e)
+	if settings.Anonymous() {
+		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
+	}
 	e.Provider, err = provider.New(settings)
 	for _, complaint := range unjoin(err) {
 		c.add("%s.%w", field, complaint)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"html/template"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -264,14 +266,29 @@ func TestOneMistakeIsOneComplaint(t *testing.T) {
 }
 
 // A client without secret may be a public one, or an environment variable that
-// is not set.
+// is not set. Who authenticates by other means needs no secret.
 func TestMissingSecretIsWarnedOf(t *testing.T) {
-	for auth, warned := range map[string]bool{"": true, "none": false} {
+	signs, decrypts := oidcrp.ClientKey{Key: newKey(t)}, oidcrp.ClientKey{Algorithm: "ECDH-ES", Key: newKey(t)}
+	for name, tt := range map[string]struct {
+		change func(*oidcrp.Provider)
+		warned bool
+	}{
+		"nothing":         {func(*oidcrp.Provider) {}, true},
+		"decryption key":  {func(p *oidcrp.Provider) { p.ClientKeys = []oidcrp.ClientKey{decrypts} }, true},
+		"said":            {func(p *oidcrp.Provider) { p.ClientAuth = "none" }, false},
+		"secret":          {func(p *oidcrp.Provider) { p.ClientSecret = "s3cret" }, false},
+		"signing key":     {func(p *oidcrp.Provider) { p.ClientKeys = []oidcrp.ClientKey{decrypts, signs} }, false},
+		"file":            {func(p *oidcrp.Provider) { p.ClientKeys = []oidcrp.ClientKey{{File: "/run/key"}} }, false},
+		"TLS certificate": {func(p *oidcrp.Provider) { p.ClientAuth = "tls_client_auth" }, false},
+		"registration":    {func(p *oidcrp.Provider) { p.ClientID, p.Registration = "", &oidcrp.Registration{} }, false},
+	} {
 		var log bytes.Buffer
 		cfg := goodConfig()
-		cfg.Providers[0].ClientSecret, cfg.Providers[0].ClientAuth, cfg.Logger = "", auth, slog.New(slog.NewTextHandler(&log, nil))
-		if _, err := oidcrp.New(cfg); err != nil || strings.Contains(log.String(), "public client") != warned {
-			t.Errorf("ClientAuth %q: %v %s", auth, err, &log)
+		cfg.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{{}}}}}
+		cfg.Providers[0].ClientSecret, cfg.Logger = "", slog.New(slog.NewTextHandler(&log, nil))
+		tt.change(&cfg.Providers[0])
+		if _, err := oidcrp.New(cfg); err != nil || strings.Contains(log.String(), "public client") != tt.warned {
+			t.Errorf("%s: %v %s", name, err, &log)
 		}
 	}
 }

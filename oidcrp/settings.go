@@ -216,9 +216,9 @@ type Provider struct {
 	// Token and JWKS given no metadata is fetched, unless MetadataURL is set.
 	Endpoints Endpoints
 
-	// ClientID and ClientSecret are what the provider gave the application. No
-	// secret makes it a public client, with a warning unless ClientAuth is
-	// "none".
+	// ClientID and ClientSecret are what the provider gave the application. Without
+	// a secret, and without ClientKeys that sign, it is a public client, with a
+	// warning unless ClientAuth says what it is.
 	ClientID     string
 	ClientSecret Secret
 

@@ -62,6 +62,12 @@ func chooseClientAuth(s *Settings, supported []string, listed bool) (string, err
 	return "", errors.New("the provider lists no way to use a client secret in token_endpoint_auth_methods_supported: set ClientAuth if it has one all the same")
 }
 
+// Anonymous reports a client that will authenticate by nothing, and was not said
+// to be a public one.
+func (s *Settings) Anonymous() bool {
+	return s.ClientAuth == "" && s.Profile == "" && s.Registration == nil && !s.hasSecret() && !s.canSign()
+}
+
 // authenticate adds the client's credentials to a back-channel form, and
 // returns the function that adds them to its request, and what of them no
 // error may repeat.
