@@ -298,6 +298,8 @@ func TestRedirectURLs(t *testing.T) {
 	cfg.BaseURL = "https://app.example/app/"
 	cfg.Providers = append(cfg.Providers, oidcrp.Provider{
 		Name: "own", Issuer: "https://own.example", ClientID: "x", RedirectPath: "/signin-own", PostLogoutRedirectURL: "https://www.example/bye",
+	}, oidcrp.Provider{
+		Name: "refers", Issuer: "https://refers.example", ClientID: "x", ClientSecret: "s3cret-of-refers", RequestObject: oidcrp.UnsignedRequestByReference,
 	})
 	rp, err := oidcrp.New(cfg)
 	if err != nil {
@@ -306,6 +308,10 @@ func TestRedirectURLs(t *testing.T) {
 	want := []oidcrp.Addresses{
 		{Provider: "acme", Redirect: "https://app.example/app/auth/callback/acme", PostLogout: "https://app.example/app/auth/logout", Initiate: "https://app.example/app/auth/initiate"},
 		{Provider: "own", Redirect: "https://app.example/app/signin-own", PostLogout: "https://www.example/bye", Initiate: "https://app.example/app/auth/initiate"},
+		{
+			Provider: "refers", Redirect: "https://app.example/app/auth/callback/refers", PostLogout: "https://app.example/app/auth/logout",
+			Initiate: "https://app.example/app/auth/initiate", Request: "https://app.example/app/auth/request/refers",
+		},
 	}
 	if got := rp.RedirectURLs(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -310,6 +310,11 @@ type Addresses struct {
 	BackchannelLogout  string // backchannel_logout_uri; "" unless Provider.BackchannelLogout
 	FrontchannelLogout string // frontchannel_logout_uri, with frontchannel_logout_session_required; "" unless Provider.FrontchannelLogout
 
+	// Request is where request objects are fetched, with more behind a "?" at each
+	// login: a pattern of request_uris, such as Request + "*". "" unless
+	// Provider.RequestObject is by reference.
+	Request string
+
 	JWKS string // jwks_uri; "" without ClientKeys and a self-signed certificate
 }
 
@@ -327,6 +332,9 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 		}
 		if p.frontchannel {
 			a.FrontchannelLogout = rp.site.url(rp.path("/frontchannel-logout/" + p.name))
+		}
+		if p.byReference {
+			a.Request = rp.site.url(rp.requestPath(p.name))
 		}
 		if p.clientKeys {
 			a.JWKS = rp.site.url(rp.jwksPath(p.name))

@@ -18,8 +18,8 @@ const (
 	// RequestByReference sends an address of ours below Prefix + "/request/",
 	// where the provider fetches the signed object. The address differs from
 	// login to login behind its "?": a provider that wants every request_uri to
-	// be registered needs a pattern for it. A [Registration] names the address
-	// without what differs.
+	// be registered needs a pattern for it, see [Addresses]. A [Registration]
+	// names the address without what differs.
 	RequestByReference RequestObject = "request_uri"
 	// UnsignedRequestByValue sends an object that nothing protects, for
 	// providers that want one all the same.

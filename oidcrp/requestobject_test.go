@@ -129,7 +129,7 @@ func TestRequestAddress(t *testing.T) {
 	})
 	a.signIn()
 	uri := op.Requests(oidcrptest.AuthorizeEndpoint)[0].Query.Get("request_uri")
-	if !strings.HasPrefix(uri, a.URL+"/auth/request/test?") || len(uri) > 512 {
+	if !strings.HasPrefix(uri, a.rp.RedirectURLs()[0].Request+"?") || len(uri) > 512 {
 		t.Fatalf("request_uri %s", uri)
 	}
 	get := func(uri string) *http.Response {
