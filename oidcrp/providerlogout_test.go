@@ -254,6 +254,10 @@ func (a *told) notEnded(t *testing.T, sent oidcrptest.BackchannelLogout, status 
 	if json.Unmarshal([]byte(sent.Body), &doc) != nil || doc.ID == "" || !strings.Contains(a.log.String(), doc.ID) {
 		t.Errorf("no problem document with the log's id: %s", sent.Body)
 	}
+	// Nobody was signing in.
+	if failed := a.events.of(oidcrp.RequestFailed); len(failed) == 0 || failed[len(failed)-1].ID != doc.ID || len(a.events.of(oidcrp.LoginFailed)) != 0 {
+		t.Errorf("events %+v", failed)
+	}
 	if reason != "" && doc.Reason != reason {
 		t.Errorf("reason %q, want %q", doc.Reason, reason)
 	}
