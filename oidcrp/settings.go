@@ -159,8 +159,11 @@ type Config struct {
 	// (Discovery 2), such as "example.com" or "example.com:8443"; a host of
 	// this machine may have http:// in front. A visitor then may type an e-mail
 	// address or URL at one of them into the sign-in page, or come with it as
-	// identifier= of the login address. The answer must be the Issuer of one of
-	// Providers. No other host is ever asked. Nil: off.
+	// identifier= of the login address; at a host with a port the address is
+	// typed as acct:alice@example.com:8443, because without acct: it reads as a
+	// URL (Discovery 2.1.2). The answer must be the Issuer of one of Providers. No
+	// other host is ever asked. With a single provider there is nothing to
+	// choose, and so no sign-in page to type into. Nil: off.
 	WebFinger []string
 
 	// HTTPClient makes the calls to providers: for proxies, private CAs and

@@ -108,6 +108,36 @@ func status(address string) int {
 	return res.StatusCode
 }
 
+// The client of the ready settings, made to sign its assertions.
+func ExampleProvider_Config() {
+	p, err := oidcrptest.StartProvider("127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	settings := p.Config("main", "http://localhost:3000")
+	settings.ClientSecret = ""
+	settings.ClientKeys = []oidcrp.ClientKey{{File: "testdata/client-key.pem"}}
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL:   "http://localhost:3000",
+		Providers: []oidcrp.Provider{settings},
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, c := range p.Clients() {
+		if c.ID == settings.ClientID {
+			c.Secret, c.AuthMethod, c.JWKSURL = "", "private_key_jwt", rp.RedirectURLs()[0].JWKS
+			p.AddClient(c)
+			fmt.Println(c.AuthMethod, c.JWKSURL)
+		}
+	}
+	// Output: private_key_jwt http://localhost:3000/auth/jwks/main
+}
+
 // A fault of one's own is a name and a hook.
 func ExampleFault() {
 	emailAsList := oidcrptest.Fault{
@@ -140,6 +170,31 @@ func ExampleBrowser() {
 	// Output:
 	// GET lax=1; none=1
 	// POST none=1
+}
+
+// What somebody types into a form, and which button they press.
+func ExampleBrowser_SubmitForm() {
+	var t testing.TB = printer{}
+
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			fmt.Fprintf(w, "%s by %s", r.PostFormValue("answer"), r.PostFormValue("name"))
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<form method="post"><input name="name" value="nobody">
+			<button name="answer" value="yes">Accept</button><button name="answer" value="no">Decline</button></form>`)
+	}))
+	defer app.Close()
+
+	b := oidcrptest.NewBrowser(t)
+	b.Get(app.URL)
+	fmt.Println(b.SubmitForm("Accept", url.Values{"name": {"Alice"}}).Body)
+	b.Back()
+	fmt.Println(b.SubmitForm("Decline", nil).Body)
+	// Output:
+	// yes by Alice
+	// no by nobody
 }
 
 // printer stands for a *testing.T, which an example has not got.

@@ -70,7 +70,8 @@ func (b *Browser) Follow(link string) *Page {
 // SubmitForm submits a form of the current page by pressing its button. The
 // form is found by what is on the button, the button's value or name, the
 // action's path, or the form's id; "" is the first form and its first button.
-// values replace those of the form's fields.
+// values, such as url.Values{"name": {"Alice"}}, replace those of the form's
+// fields; nil leaves them as they are.
 func (b *Browser) SubmitForm(match string, values url.Values) *Page {
 	b.t.Helper()
 	page := b.mustPage()

@@ -41,7 +41,11 @@ const (
 	CheckSessionEndpoint = "/check-session" // see [Provider.SetSessionManagement]
 )
 
-// Two more, at the root of the issuer's host.
+// Two more, at the root of the issuer's host. WebFinger names this issuer for
+// every account at the issuer's host, with its port or without
+// ("acct:alice@127.0.0.1:4000", "acct:alice@127.0.0.1"), and for every http or
+// https address at host and port ("https://127.0.0.1:4000/alice"), whether there
+// is such a user or not; any other resource is not found.
 const (
 	WebFingerEndpoint     = "/.well-known/webfinger"
 	OAuthMetadataEndpoint = "/.well-known/oauth-authorization-server" // and then the issuer's path
