@@ -359,7 +359,7 @@ func keyFiles(t *testing.T) {
 				p.ClientSecret, p.ClientAuth, p.ClientKeys = "", "private_key_jwt", []oidcrp.ClientKey{{File: file}}
 			})
 			client := a.op.Clients()[0]
-			client.AuthMethod, client.Secret, client.JWKS = "private_key_jwt", "", ask(a.rp, a.rp, nil, "GET", a.URL+"/auth/jwks").Body.Bytes()
+			client.AuthMethod, client.Secret, client.JWKS = "private_key_jwt", "", ask(a.rp, a.rp, nil, "GET", a.URL+"/auth/jwks/test").Body.Bytes()
 			a.op.AddClient(client)
 			b := a.signIn()
 			if err := spoil(file); err != nil {
