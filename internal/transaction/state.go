@@ -55,6 +55,8 @@ func (t *Transaction) encode(b []byte, bind binding) (content []byte, long bool,
 		return nil, false, fmt.Errorf("transaction: maximum age %s is negative", t.MaxAge)
 	case t.Purpose == Consent && len(t.Scopes) == 0:
 		return nil, false, errors.New("transaction: consent to nothing")
+	case t.Purpose.OverSession() && len(t.Identity) == 0:
+		return nil, false, errors.New("transaction: whose session it is must be known")
 	case len(t.Identity) > maxIdentity:
 		return nil, false, fmt.Errorf("transaction: identity of %d bytes is not a hash", len(t.Identity))
 	}
@@ -76,7 +78,7 @@ func (t *Transaction) encode(b []byte, bind binding) (content []byte, long bool,
 		b[1] |= hasIdentity
 		b = appendText(b, string(t.Identity))
 	}
-	if t.Purpose == Consent {
+	if t.Purpose == Consent || t.Purpose == StepUp {
 		b = appendTexts(b, t.Scopes)
 	}
 	if len(b) > maxContent {
@@ -113,13 +115,19 @@ func (t *Transaction) decode(b []byte) (digest []byte, long bool, err error) {
 		t.MaxAge = time.Duration(in.number(0, maxSeconds)) * time.Second
 	}
 	if flags&hasACR != 0 {
-		t.ACR = in.texts()
+		t.ACR = in.texts(1)
 	}
 	if flags&hasIdentity != 0 {
 		t.Identity = []byte(in.text(1, maxIdentity))
 	}
-	if t.Purpose == Consent {
-		t.Scopes = in.texts()
+	switch t.Purpose {
+	case Consent:
+		t.Scopes = in.texts(1)
+	case StepUp:
+		t.Scopes = in.texts(0)
+	}
+	if t.Purpose.OverSession() && len(t.Identity) == 0 {
+		in.bad = true
 	}
 	long = flags&hasCookie != 0
 	if in.bad || long && len(in.rest) > 0 || !long && flags&inSlot1 != 0 {
@@ -166,9 +174,13 @@ func (r *reader) number(low, high uint64) uint64 {
 	return v
 }
 
-// texts reads a list of at least one text.
-func (r *reader) texts() []string {
-	list := make([]string, r.number(1, uint64(len(r.rest))))
+// texts reads a list of at least low texts; of none it is nil.
+func (r *reader) texts(low uint64) []string {
+	n := r.number(low, uint64(len(r.rest)))
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
 	for i := range list {
 		list[i] = r.text(0, maxContent)
 	}

@@ -54,8 +54,14 @@ const (
 	Login   Purpose = iota + 1 // the visitor signs in
 	Silent                     // as Login, where the provider must not ask anything
 	Consent                    // the visitor, signed in, is asked for Scopes
+	StepUp                     // likewise, for a newer or stronger sign-in, and perhaps for Scopes
+	Link                       // the visitor, signed in, adds an identity
 	endOfPurposes
 )
+
+// OverSession reports whether the visitor is signed in, and to stay so whatever
+// comes of it.
+func (p Purpose) OverSession() bool { return p == Consent || p == StepUp || p == Link }
 
 // MaxReturnTo is how long a return URL may be that comes back after a login.
 const MaxReturnTo = 2000
@@ -70,7 +76,7 @@ type Begin struct {
 	HasMaxAge    bool          // max_age may be 0
 	ACR          []string      // the acr values one of which is required
 	Identity     []byte        // hash of the identity that started, at most 32 bytes
-	Scopes       []string      // asked for beside the usual ones; with Consent only
+	Scopes       []string      // asked for beside the usual ones; with Consent and StepUp only
 	CallbackPath string        // where the answer arrives
 }
 

@@ -154,6 +154,9 @@ func TestTransactionComesBack(t *testing.T) {
 		{"acr values", transaction.Begin{ACR: []string{"urn:mace:incommon:iap:silver", "2", ""}, ReturnTo: "/x"}},
 		{"an identity", transaction.Begin{Identity: bytes.Repeat([]byte{7}, 32), ReturnTo: "/x"}},
 		{"scopes", transaction.Begin{Purpose: transaction.Consent, Identity: bytes.Repeat([]byte{7}, 32), Scopes: []string{"a", "https://b"}, ReturnTo: "/x"}},
+		{"a step-up", transaction.Begin{Purpose: transaction.StepUp, Identity: bytes.Repeat([]byte{7}, 32), HasMaxAge: true, MaxAge: time.Minute, ACR: []string{"phr"}, ReturnTo: "/x"}},
+		{"a step-up with scopes", transaction.Begin{Purpose: transaction.StepUp, Identity: bytes.Repeat([]byte{7}, 32), HasMaxAge: true, Scopes: []string{"a"}, ReturnTo: "/x"}},
+		{"a link", transaction.Begin{Purpose: transaction.Link, Identity: bytes.Repeat([]byte{7}, 32), ReturnTo: "/x"}},
 		{"everything", transaction.Begin{Attempt: 1, HasMaxAge: true, MaxAge: 90 * time.Second, ACR: []string{"a", "b"}, Identity: []byte{0}, Provider: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, ReturnTo: "/a?b=c#d"}},
 		{"a return URL that still fits", transaction.Begin{ReturnTo: "/" + strings.Repeat("a", 131)}},
 		{"a return URL that just does not", transaction.Begin{ReturnTo: "/" + strings.Repeat("a", 132)}},
@@ -226,7 +229,10 @@ func TestStartRefuses(t *testing.T) {
 		want  error
 	}{
 		{"an unknown purpose", transaction.Begin{Purpose: 15}, nil},
-		{"consent to nothing", transaction.Begin{Purpose: transaction.Consent}, nil},
+		{"consent to nothing", transaction.Begin{Purpose: transaction.Consent, Identity: []byte{1}}, nil},
+		{"consent of nobody", transaction.Begin{Purpose: transaction.Consent, Scopes: []string{"a"}}, nil},
+		{"a step-up of nobody", transaction.Begin{Purpose: transaction.StepUp, HasMaxAge: true}, nil},
+		{"a link to nobody", transaction.Begin{Purpose: transaction.Link}, nil},
 		{"a purpose beyond the encoding", transaction.Begin{Purpose: 0x11}, nil},
 		{"an attempt beyond the encoding", transaction.Begin{Attempt: 8}, nil},
 		{"a negative attempt", transaction.Begin{Attempt: -1}, nil},
@@ -862,6 +868,9 @@ func FuzzDecodeState(f *testing.F) {
 	for _, begin := range []transaction.Begin{
 		{Purpose: transaction.Login, ReturnTo: "/reports"},
 		{Purpose: transaction.Consent, Scopes: []string{"a", "b"}, Identity: []byte{1}},
+		{Purpose: transaction.StepUp, HasMaxAge: true, Identity: []byte{1}},
+		{Purpose: transaction.StepUp, ACR: []string{"a"}, Scopes: []string{"b"}, Identity: []byte{1}},
+		{Purpose: transaction.Link, Identity: []byte{1}},
 		{Purpose: transaction.Silent, HasMaxAge: true, MaxAge: time.Hour, ACR: []string{"a", ""}, Identity: []byte{1}, Attempt: 3},
 		{Purpose: transaction.Login, ReturnTo: strings.Repeat("/", 500)},
 	} {
