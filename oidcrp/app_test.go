@@ -160,6 +160,8 @@ func (a *app) handler() http.Handler {
 		a.rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/"})
 	})))
 	a.tokenPages(mux)
+	a.guardedPages(mux)
+	a.linkPages(mux)
 	return mux
 }
 

@@ -32,7 +32,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	}
 	resp, err := provider.ParseResponse(r)
 	if err != nil {
-		return rp.because(p, "", invalidResponse(err))
+		return rp.unknown(p, invalidResponse(err))
 	}
 	tx, err := rp.desk.Open(r, resp.State, p.callback)
 	if err != nil {
@@ -72,16 +72,18 @@ func (rp *RelyingParty) spend(ctx context.Context, tx *transaction.Transaction, 
 func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response, mismatch error) error {
 	ctx := r.Context()
 	if mismatch != nil {
-		return rp.because(p, tx.ReturnTo, invalidResponse(mismatch))
+		return rp.stopped(p, tx.Begin, invalidResponse(mismatch))
 	}
 	if resp.Error != "" {
 		return rp.refusedByProvider(w, r, p, tx, resp)
 	}
-	verified, err := p.Complete(ctx, resp, provider.Expected{
-		Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes,
-	})
+	expected := provider.Expected{Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes, ACR: tx.ACR}
+	if tx.HasMaxAge {
+		expected.MaxAge = &tx.MaxAge
+	}
+	verified, err := p.Complete(ctx, resp, expected)
 	if err != nil {
-		return rp.because(p, tx.ReturnTo, invalidGrant(err))
+		return rp.stopped(p, tx.Begin, notStronger(tx, invalidGrant(err)))
 	}
 	if verified.Warning != nil {
 		rp.log.WarnContext(ctx, "claims not used", "provider", p.name, "err", verified.Warning)
@@ -135,8 +137,7 @@ func invalidGrant(err error) error {
 
 // heal does the right thing about a login that cannot be finished as it is:
 // signed in already, go where it led; lost, expired, spent, or begun as another
-// client, start again, but
-// not for ever. An answer that is an error, or another browser's, is no reason
+// client, start again, but not for ever. An answer that is an error, or another browser's, is no reason
 // to start anything.
 func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, resp *provider.Response, err error) error {
 	returnTo := ""
@@ -145,12 +146,21 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	}
 	lost := errors.Is(err, transaction.ErrNoBinding) || errors.Is(err, transaction.ErrExpired) || errors.Is(err, transaction.ErrSpent) ||
 		errors.Is(err, provider.ErrOtherClient)
-	if !lost && !errors.Is(err, transaction.ErrBinding) && !errors.Is(err, transaction.ErrState) {
-		return rp.because(p, returnTo, err) // the store, our randomness
+	// Anything else is the store, or our randomness.
+	if lost || errors.Is(err, transaction.ErrBinding) || errors.Is(err, transaction.ErrState) {
+		err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
 	}
-	err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
-	if !lost || tx == nil || resp.Error != "" || !startedAt(r.Context(), p, tx) {
-		return rp.because(p, returnTo, err)
+	if tx == nil {
+		return rp.unknown(p, err)
+	}
+	// Who is signed in is not sent on to a page that would ask again by itself.
+	// Once more after it was answered does no harm, but a link is shown to have
+	// failed.
+	if tx.Purpose.OverSession() && (tx.Purpose == transaction.Link || !errors.Is(err, transaction.ErrSpent)) {
+		lost = false
+	}
+	if !lost || resp.Error != "" || !startedAt(r.Context(), p, tx) {
+		return rp.stopped(p, tx.Begin, err)
 	}
 	if foreignForm(r) && !errors.Is(err, transaction.ErrNoBinding) {
 		// Whether somebody is signed in is seen by GET only.
@@ -165,18 +175,25 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 		return rp.redirect(w, r, returnTo)
 	}
 	if tx.Purpose != transaction.Login || tx.Attempt >= maxAttempts {
-		return rp.because(p, returnTo, err)
+		return rp.stopped(p, tx.Begin, err)
 	}
 	// Without binding the answer may be anybody's, sent here from elsewhere: a
 	// start that would have asked must not be had this way. To a form of another
 	// site the browser does not show a session; to our own, with a fragment, it
 	// does.
 	if errors.Is(err, transaction.ErrNoBinding) && (p.tenantSupplied || foreignForm(r)) {
-		return rp.because(p, returnTo, err)
+		return rp.stopped(p, tx.Begin, err)
 	}
-	rp.report(r.Context(), rp.describe("callback", r, rp.because(p, returnTo, err)))
-	again := transaction.Begin{Purpose: transaction.Login, ReturnTo: returnTo, Attempt: tx.Attempt + 1}
-	return rp.start(w, r, p, again, LoginOptions{})
+	rp.report(r.Context(), rp.describe("callback", r, rp.stopped(p, tx.Begin, err)))
+	again := transaction.Begin{Purpose: transaction.Login, ReturnTo: returnTo, Attempt: tx.Attempt + 1,
+		HasMaxAge: tx.HasMaxAge, MaxAge: tx.MaxAge, ACR: tx.ACR}
+	return rp.start(w, r, p, again, LoginOptions{}.withNeeds(demanded(again)))
+}
+
+// unknown is because for an attempt that is not known: it may have been no login
+// at this provider, so the visitor chooses.
+func (rp *RelyingParty) unknown(p *providerEntry, err error) error {
+	return &Error{Provider: p.name, RetryURL: rp.LoginURL(LoginOptions{}), Err: err}
 }
 
 // refusedByProvider answers an error response (RFC 6749 4.1.2.1, Core 3.1.2.6).
@@ -188,7 +205,7 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
 	if tx.Purpose == transaction.Consent && resp.Error == "access_denied" {
-		return rp.notConsented(p, tx.ReturnTo, cause)
+		return rp.notConsented(p, tx.Begin, cause)
 	}
 	kind := ErrInvalidResponse
 	switch resp.Error {
@@ -199,15 +216,25 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "request_not_supported", "registration_not_supported":
 		kind = ErrMisconfigured
 	}
-	e := &Error{Provider: p.name, Err: fmt.Errorf("%w: %w", kind, cause)}
-	e.RetryURL = rp.LoginURL(LoginOptions{ReturnTo: rp.target(tx.ReturnTo)}) // to choose anew
+	err := fmt.Errorf("%w: %w", kind, cause)
+	if tx.Purpose == transaction.StepUp && kind == ErrInvalidResponse {
+		err = fmt.Errorf("%w: %w: %w", errStepUpFailed, demanded(tx.Begin), err)
+	}
+	if tx.Purpose.OverSession() {
+		return rp.stopped(p, tx.Begin, err)
+	}
+	e := &Error{Provider: p.name, Err: err}
+	e.RetryURL = rp.LoginURL(LoginOptions{ReturnTo: rp.target(tx.ReturnTo)}.withNeeds(demanded(tx.Begin))) // to choose anew
 	return e
 }
 
 // admit makes a session of a verified login, if the application agrees.
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
-	if tx.Purpose == transaction.Consent {
-		return rp.consented(w, r, p, tx, v)
+	switch tx.Purpose {
+	case transaction.Consent, transaction.StepUp:
+		return rp.answeredAgain(w, r, p, tx, v)
+	case transaction.Link:
+		return rp.answeredLink(w, r, p, tx, v)
 	}
 	before, err := rp.sessionBefore(w, r)
 	if err != nil {
@@ -244,80 +271,6 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
 	}
 	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
-		return rp.because(p, returnTo, err)
-	}
-	return rp.redirect(w, r, returnTo)
-}
-
-// A login that came by form_post goes on at the callback address with these in
-// the query: where it is kept, and its state, which ties it to this browser.
-const (
-	handedOver = "go-on"
-	paramState = "state"
-)
-
-// foreignForm reports whether a form of another site was sent: the browser
-// shows it no SameSite=Lax cookie, so that there may be a session or not.
-func foreignForm(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Site") != "same-origin"
-}
-
-// handOver keeps a verified login for a request that shows the session it
-// replaces, which would live on otherwise. It rides in the address, so that
-// several tabs do not meet.
-func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, d session.Draft, returnTo string) error {
-	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedLogin, Value: string(tx.ID[:])})
-	h := headers{}
-	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, returnTo, p.callback); err != nil {
-		return err
-	}
-	c, err := http.ParseSetCookie(h.Header().Get("Set-Cookie"))
-	if err != nil {
-		return err
-	}
-	q := url.Values{handedOver: {c.Value}, paramState: {tx.State}}
-	return rp.redirect(w, r, p.callback+"?"+q.Encode())
-}
-
-// takeOver starts the session of a login that was handed over.
-func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
-	q := r.URL.Query()
-	tx, err := rp.desk.Open(r, q.Get(paramState), p.callback)
-	if err == nil {
-		err = p.Belongs(r.Context(), tx.Provider)
-	}
-	if err != nil {
-		return rp.heal(w, r, p, tx, &provider.Response{}, err)
-	}
-	kept := (&http.Request{Header: http.Header{"Cookie": {rp.pausedName + "=" + q.Get(handedOver)}}}).WithContext(r.Context())
-	rec, err := rp.paused.Load(r.Context(), headers{}, kept, false)
-	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Value(pausedLogin) != string(tx.ID[:])) {
-		err = session.ErrNone
-	}
-	if err == nil {
-		err = rp.paused.Claim(r.Context(), rec)
-	}
-	if errors.Is(err, session.ErrNone) { // finished before, or just now
-		return rp.heal(w, r, p, tx, &provider.Response{}, transaction.ErrSpent)
-	}
-	if err != nil {
-		return rp.because(p, tx.ReturnTo, err)
-	}
-	returnTo := rp.target(rec.Value(pausedReturnTo))
-	before, err := rp.sessionBefore(w, r)
-	if err != nil {
-		return rp.because(p, returnTo, err)
-	}
-	d := unpaused(rec)
-	if tx.Purpose == transaction.Consent {
-		return rp.finishConsent(w, r, p, tx, d, before)
-	}
-	if shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
-		rp.endTokens(r.Context(), d, false) // the other login has its own
-	} else {
-		err = rp.startSession(w, r, d, before, tx.Started)
-	}
-	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	return rp.redirect(w, r, returnTo)
@@ -363,10 +316,8 @@ func judged(hook string, call func() error) error {
 // startSession starts the session of d in place of the one there was.
 func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
 	ctx := r.Context()
-	if p := rp.byName[d.Provider]; p.frontchannel && d.SID != "" {
-		if err := rp.sessions.Know(ctx, session.User{Issuer: d.Issuer, Client: p.clientID}, d.SID); err != nil {
-			return err
-		}
+	if err := rp.know(ctx, rp.byName[d.Provider], d); err != nil {
+		return err
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)
 	if err != nil {
@@ -390,6 +341,14 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 	rp.emit(ctx, Event{Kind: LoginSucceeded, Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject,
 		Session: rec.Handle(), Duration: rp.now().Sub(started)})
 	return nil
+}
+
+// know notes the provider's session, for its front-channel logout.
+func (rp *RelyingParty) know(ctx context.Context, p *providerEntry, d session.Draft) error {
+	if !p.frontchannel || d.SID == "" {
+		return nil
+	}
+	return rp.sessions.Know(ctx, session.User{Issuer: d.Issuer, Client: p.clientID}, d.SID)
 }
 
 // earliest is the earlier of two times, of which zero is none.

@@ -239,6 +239,7 @@ type providerEntry struct {
 	byReference    bool // requests, so they are served
 	keepTokens     bool
 	keepOffline    bool
+	requiresACR    bool
 	apis           []api
 	asks           bool      // a fixed prompt, which beats a silent login's
 	backchannel    bool      // it tells of logouts
@@ -306,7 +307,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		issuer:   p.Issuer, clientKeys: len(p.ClientKeys) > 0 || p.ClientAuth == "self_signed_tls_client_auth",
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",
-		keepTokens:  p.KeepTokens, keepOffline: p.KeepOffline,
+		keepTokens:  p.KeepTokens, keepOffline: p.KeepOffline, requiresACR: p.RequireACR,
 		apis: c.apis(cfg, field, p),
 	}
 	if p.Registration != nil {

@@ -88,7 +88,7 @@
 // These are answered below [Config.Prefix], "/auth" unless changed. They are
 // part of the API.
 //
-//	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=
+//	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=, and needs=, sealed by LoginURL
 //	callback/{provider}    the redirect URI; see also Provider.RedirectPath
 //	logout                 POST signs out (return_to=); GET asks, and is where providers return to
 //	initiate               begins a login that another site asks for: ?iss=&login_hint=&target_link_uri= (Core 4)
@@ -144,8 +144,8 @@
 // it, so that a copy of the store gives nothing away.
 //
 // The session cookie is HttpOnly, SameSite=Lax, and on https Secure with the
-// __Host- prefix. A new session id is made at every login and by
-// [RelyingParty.Update]. Sign-out ends the session wherever its cookie was
+// __Host- prefix. A new session id is made at every login, step-up and
+// link, and by [RelyingParty.Update]. Sign-out ends the session wherever its cookie was
 // copied to: at once on this node, on all nodes with a Store; without one,
 // marks of ended sessions are kept in the process, so a restart forgets them.
 // While the Store cannot be asked, a sign-out holds for this browser and this
@@ -198,11 +198,8 @@
 // Store. It keeps its id; claims that did not come again stay. An Update at the
 // same moment leaves them for the next refresh.
 //
-// [HasScope] and [LoginOptions] ask for further scopes when they are needed: the
-// user must be the one who is signed in, the session stays, under another id,
-// and the new tokens take the place of the old. OnLogin is not called. A
-// provider that does not grant them ends this with a page, not with another
-// round.
+// [HasScope] and [LoginOptions] ask for further scopes when they are needed, as
+// below for a stronger sign-in. The new tokens take the place of the old.
 //
 // [Provider.KeepOffline] keeps tokens for jobs: [RelyingParty.ClientFor]. They
 // outlive sessions, and are kept for 400 days after their last refresh, until
@@ -216,6 +213,37 @@
 // With [Provider.DPoP] the key is drawn by the process that signs the user in and
 // goes where the tokens go: other nodes, and this one after a restart, prove
 // with it.
+//
+// # Signed in, and asked again
+//
+// [AuthenticatedWithin], [ACR], [HasScope] and policies of the application's that
+// return [LoginNeeded] send a visitor who is signed in to the provider of the
+// session, with max_age, acr_values and scope of all the guard's policies at
+// once, if the others pass. So does [RelyingParty.Login] with these options. The
+// visitor comes back to the same page; a form comes back as a GET of the page it
+// was on, and is not sent again.
+//
+// The answer is checked: auth_time must be there and recent, acr one of those
+// asked for, and the user the one who is signed in. The session then goes on
+// under another id, with what it says of the user, its values and its end, and
+// with auth_time, acr, amr and sid of the new ID token: a later sign-in by weaker
+// means counts as such. OnLogin is not called. A step-up that brings no refresh
+// token leaves the tokens as they are.
+//
+// A provider that does not do what was asked ends this with a page, and so does
+// a policy that asks again for a page it was just done for; the session stays as
+// it was, and to try again is the visitor's choice. In [AnyOf] the first that a
+// sign-in can satisfy is asked for. Anonymous visitors are asked for max_age and
+// acr_values when they sign in, if there is one provider; the guard judges what
+// comes of it. To fetch the answer is 401 with reason step_up_needed, and a
+// "login" that asks for it, or 403 with consent_needed if only scopes are missing.
+//
+// [LoginOptions.Link] adds an identity to the user who is signed in: OnLogin is
+// called with Linking, Session and the verified identity, and keeps it under
+// issuer and subject. The session stays that of the first provider, under another
+// id; the other's tokens are not kept. It takes a form of our own origin to start,
+// and at the end a session of the same user in the same browser; otherwise there
+// is a page, nothing is linked, and nobody signed in.
 //
 // # Leaving
 //
@@ -250,9 +278,10 @@
 // bad_request, binding, cancelled, consent_needed, cross_origin, ended, expired,
 // forbidden, hook, identifier, internal, invalid_response, invalid_token,
 // lifetime, login_required, loop, media_type, method, misconfigured, no_binding,
-// no_token, not_found, provider_unavailable, record, refused, state, store_unavailable,
-// too_long, unknown_issuer; or the check of a token or response that failed, such as
-// aud, exp, iss, nonce, signature or sub.
+// no_token, not_found, provider_unavailable, record, refused, state,
+// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer;
+// or the check of a token or response that failed, such as aud, exp, iss,
+// nonce, signature or sub.
 //
 // # What remains yours
 //

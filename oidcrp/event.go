@@ -17,7 +17,7 @@ type Event struct {
 	Subject  string        // where known
 	Session  string        // handle, where there is one
 	Reason   string        // stable code of a refusal, see the package documentation
-	Duration time.Duration // of a login that succeeded, of a session that ended, of a refresh; else 0
+	Duration time.Duration // of a login, step-up, link or consent that succeeded, of a session that ended, of a refresh; else 0
 	Err      error         // cause of a refusal or failure; nil otherwise
 }
 
@@ -57,6 +57,8 @@ const (
 	StoreFailed    EventKind = "store failed"    // the Store could not be asked or, with Reason "record", has something else than the session
 	ProviderFailed EventKind = "provider failed" // a provider could not be asked
 
+	SteppedUp       EventKind = "stepped up"       // a newer or stronger sign-in, by somebody signed in
+	IdentityLinked  EventKind = "identity linked"  // Issuer and Subject were added to the user of Session
 	ConsentGranted  EventKind = "consent granted"  // to further scopes, by somebody signed in
 	TokensRefreshed EventKind = "tokens refreshed" // once for all requests that waited
 	RefreshFailed   EventKind = "refresh failed"   // and not for want of provider or Store; Reason and Err say why

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -330,6 +331,59 @@ func ExampleRelyingParty_Client() {
 		defer res.Body.Close()
 		io.Copy(w, res.Body)
 	})))
+}
+
+// Some pages want more than a session: a recent sign-in by strong means. Others
+// are sent to the provider, and come back to the page.
+func ExampleAuthenticatedWithin() {
+	var rp *oidcrp.RelyingParty
+	var payout http.Handler
+	careful := func() http.Handler {
+		return rp.Require(oidcrp.AuthenticatedWithin(5*time.Minute), oidcrp.ACR("phr", "phrh"))(payout)
+	}
+	_ = careful
+}
+
+// A policy of the application's that a new sign-in can satisfy.
+func ExampleLoginNeeded() {
+	withKey := func(ctx context.Context, s *oidcrp.Session) error {
+		if slices.Contains(s.AMR(), "hwk") {
+			return nil
+		}
+		return &oidcrp.LoginNeeded{ACRValues: []string{"phrh"}}
+	}
+	var rp *oidcrp.RelyingParty
+	guard := func(vault http.Handler) http.Handler { return rp.Require(withKey)(vault) }
+	_ = guard
+}
+
+// Adding a second provider to an account.
+func ExampleLoginOptions_link() {
+	var table interface {
+		Add(ctx context.Context, user, issuer, subject string) error // *oidcrp.Refusal if it is somebody else's
+		Find(ctx context.Context, issuer, subject string) (user string, err error)
+	}
+	rp, err := oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000",
+		Providers: []oidcrp.Provider{
+			{Name: "work", Issuer: "https://login.example.com", ClientID: "a"},
+			{Name: "home", Issuer: "https://id.example.net", ClientID: "b"},
+		},
+		OnLogin: func(ctx context.Context, login *oidcrp.Login) error {
+			if login.Linking {
+				return table.Add(ctx, login.Session.Value("user"), login.Issuer, login.Subject)
+			}
+			user, err := table.Find(ctx, login.Issuer, login.Subject)
+			login.Set("user", user)
+			return err
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.HandleFunc("POST /link/home", func(w http.ResponseWriter, r *http.Request) {
+		rp.Login(w, r, oidcrp.LoginOptions{Provider: "home", Link: true, ReturnTo: "/account"})
+	})
 }
 
 // A job works for a user who is not here.

@@ -37,6 +37,9 @@ var failures = []failure{
 	{errTooLong, http.StatusRequestEntityTooLarge, "too_long", "error.bad_request"},
 	{errCrossOrigin, http.StatusForbidden, "cross_origin", "error.cross_origin"},
 	{errLoginRequired, http.StatusUnauthorized, "login_required", "error.login_required"},
+	{errStepUpFailed, http.StatusForbidden, "step_up_failed", "error.step_up"},
+	{errStepUpNeeded, http.StatusUnauthorized, "step_up_needed", "error.step_up"},
+	{errOtherUser, http.StatusBadRequest, "invalid_response", "error.other_user"}, // reason: the check
 	{ErrConsentNeeded, http.StatusForbidden, "consent_needed", "error.consent"},
 	{ErrForbidden, http.StatusForbidden, "forbidden", "denied.message"},
 	{ErrCancelled, http.StatusBadRequest, "cancelled", "error.cancelled"},
@@ -151,6 +154,9 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	if e.reason == "invalid_response" && errors.As(e.Err, new(*ProviderError)) {
 		e.message = "error.provider_refused" // and no check failed
 	}
+	if at != nil && at.message != "" && e.Status < http.StatusInternalServerError {
+		e.message = at.message
+	}
 	var down *provider.Unavailable
 	if errors.As(err, &down) {
 		e.retryAfter = down.RetryAfter()
@@ -171,7 +177,7 @@ func (e *Error) classify(err error) {
 			break
 		}
 	}
-	if invalid, ok := errors.AsType[*validate.Error](err); ok {
+	if invalid, ok := errors.AsType[*validate.Error](err); ok && e.reason != "step_up_failed" {
 		e.reason = invalid.Check
 	}
 	if errors.As(err, new(*Refusal)) {
@@ -195,7 +201,7 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	}
 	level := slog.LevelWarn
 	switch e.reason {
-	case "login_required", "not_found", "method":
+	case "login_required", "step_up_needed", "not_found", "method":
 		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
 	case "cancelled", "consent_needed":
@@ -274,7 +280,12 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error
 	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Detail: e.Message, Status: e.Status, Reason: e.reason, ID: e.ID}
 	if e.Status == http.StatusUnauthorized {
 		// A script's own address is no page to come back to.
-		doc.Login = rp.site.url(rp.LoginURL(LoginOptions{ReturnTo: rp.target(r.Referer())}))
+		opts := LoginOptions{ReturnTo: rp.target(r.Referer())}
+		if needed, ok := errors.AsType[*LoginNeeded](e.Err); ok {
+			opts = opts.withNeeds(needed)
+			opts.Provider = e.Provider
+		}
+		doc.Login = rp.site.url(rp.LoginURL(opts))
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
@@ -285,10 +296,14 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error
 
 // because puts a provider and a way to try again to an error.
 func (rp *RelyingParty) because(p *providerEntry, returnTo string, err error) error {
+	return rp.blame(p, LoginOptions{ReturnTo: returnTo}, err)
+}
+
+// blame is because for a login that is to have more than a target.
+func (rp *RelyingParty) blame(p *providerEntry, retry LoginOptions, err error) error {
 	if err == nil {
 		return nil
 	}
-	retry := LoginOptions{ReturnTo: returnTo}
 	e := &Error{Err: err}
 	if errors.As(err, new(*Refusal)) {
 		retry.Prompt = "select_account" // or the provider answers with the same one

@@ -49,7 +49,7 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 		rp.desk.Again(w, r)
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
-	return rp.beginLogin(w, r, opts)
+	return rp.beginLogin(w, r, opts, nil)
 }
 
 // optionsFrom reads what a login address may say. What nobody listed is left
@@ -62,14 +62,14 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 	}
 	for name, values := range q {
 		switch name {
-		case paramProvider, paramReturnTo, paramFresh, paramIdentifier, "prompt", "login_hint":
+		case paramProvider, paramReturnTo, paramFresh, paramIdentifier, paramNeeds, "prompt", "login_hint":
 		default:
 			if len(values) == 1 {
 				opts.Params[name] = values[0]
 			}
 		}
 	}
-	return opts
+	return opts.withNeeds(rp.openNeeds(q.Get(paramNeeds)))
 }
 
 // choose finds the provider a login is for, if that is decided.
@@ -109,7 +109,7 @@ func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts 
 	opts.Provider = ""
 	// Behind a guard the application's page would send the visitor to itself.
 	if rp.signIn != "" && !rp.isSignIn(r.URL.EscapedPath()) {
-		q := loginQuery(opts)
+		q := rp.loginQuery(opts)
 		return rp.redirect(w, r, rp.signIn+"?"+q.Encode())
 	}
 	page := pages.Page{Name: "signin", Providers: rp.links(opts)}
@@ -132,36 +132,43 @@ func (rp *RelyingParty) links(opts LoginOptions) []pages.Link {
 
 // Login starts a login from code. It answers the request: with a redirect to
 // the provider, or to the sign-in page where opts and Config leave the choice,
-// or with 401 and a problem document if the request does not navigate.
+// or with 401 and a problem document if the request does not navigate. Over a
+// session, Scopes, MaxAge, ACRValues and Link keep it.
 func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
 	if opts.ReturnTo == "" {
 		opts.ReturnTo = rp.here(r)
 	} else {
 		opts.ReturnTo = rp.chosen(r.Context(), opts.ReturnTo)
 	}
-	rp.challenge(w, r, opts)
+	if opts.Link {
+		rp.fail("login", w, r, rp.beginLink(w, r, opts))
+		return
+	}
+	rp.challenge(w, r, opts, nil)
 }
 
 // LoginURL returns the address that starts such a login, for links. It is a
-// path of this site.
+// path of this site. Scopes, MaxAge and ACRValues are sealed in it; whoever
+// follows another link is not asked for them, so a page that needs them has
+// to have a guard.
 func (rp *RelyingParty) LoginURL(opts LoginOptions) string {
 	if opts.ReturnTo == rp.site.home() {
 		opts.ReturnTo = ""
 	}
-	if q := loginQuery(opts).Encode(); q != "" {
+	if q := rp.loginQuery(opts).Encode(); q != "" {
 		return rp.path("/login") + "?" + q
 	}
 	return rp.path("/login")
 }
 
-func loginQuery(opts LoginOptions) url.Values {
+func (rp *RelyingParty) loginQuery(opts LoginOptions) url.Values {
 	q := url.Values{}
 	for name, value := range opts.Params {
 		q.Set(name, value)
 	}
 	for name, value := range map[string]string{
 		paramProvider: opts.Provider, paramReturnTo: opts.ReturnTo,
-		"prompt": opts.Prompt, "login_hint": opts.LoginHint,
+		"prompt": opts.Prompt, "login_hint": opts.LoginHint, paramNeeds: rp.sealNeeds(opts.needs()),
 	} {
 		if value != "" {
 			q.Set(name, value)
@@ -171,10 +178,15 @@ func loginQuery(opts LoginOptions) url.Values {
 }
 
 // beginLogin sends the visitor to the provider, or to choose one. ReturnTo has
-// been judged.
-func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
-	if s := rp.consentOf(w, r, opts); s != nil {
-		return rp.startConsent(w, r, s, opts)
+// been judged. A wish is asked for where that is no detour, and not checked: the
+// page it is for does that, to a visitor who is signed in then.
+func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts LoginOptions, wish *LoginNeeded) error {
+	s, err := rp.sessionFor(w, r, opts)
+	if err != nil {
+		return rp.because(nil, opts.ReturnTo, err)
+	}
+	if s != nil {
+		return rp.startAgain(w, r, s, opts)
 	}
 	p, chosen := rp.choose(opts.Provider)
 	if !chosen {
@@ -192,7 +204,12 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 	if p.tenantSupplied && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
-	return rp.start(w, r, p, transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}, opts)
+	begin := transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}
+	demand(&begin, opts.MaxAge, opts.ACRValues)
+	if wish != nil && !p.requiresACR {
+		opts = opts.withNeeds(&LoginNeeded{MaxAge: wish.MaxAge, ACRValues: wish.ACRValues})
+	}
+	return rp.start(w, r, p, begin, opts)
 }
 
 // startSilent asks the provider without asking the visitor.
@@ -206,23 +223,24 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 	ctx := r.Context()
 	tag, err := p.Tag(ctx)
 	if err != nil {
-		return rp.because(p, b.ReturnTo, err)
+		return rp.stopped(p, b, err)
 	}
 	b.Provider, b.CallbackPath = tag, p.callback
 	tx, err := rp.desk.Start(w, r, b)
-	if errors.Is(err, transaction.ErrLoop) {
-		again := LoginOptions{Provider: p.name, ReturnTo: b.ReturnTo, Params: map[string]string{paramFresh: "1"}}
+	if errors.Is(err, transaction.ErrLoop) && !b.Purpose.OverSession() {
+		again := LoginOptions{Provider: p.name, ReturnTo: b.ReturnTo, Params: map[string]string{paramFresh: "1"}}.withNeeds(demanded(b))
 		return &Error{Provider: p.name, RetryURL: rp.LoginURL(again), Err: err}
 	}
 	if err != nil {
-		return rp.because(p, b.ReturnTo, err)
+		return rp.stopped(p, b, err)
 	}
 	address, err := p.AuthorizationURL(ctx, provider.Request{
 		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(), Scopes: opts.Scopes,
 		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
+		MaxAge: opts.MaxAge, ACRValues: opts.ACRValues,
 	})
 	if err != nil {
-		return rp.because(p, b.ReturnTo, err)
+		return rp.stopped(p, b, err)
 	}
 	rp.log.DebugContext(ctx, "login started", "provider", p.name, "attempt", b.Attempt)
 	rp.emit(ctx, Event{Kind: LoginStarted, Provider: p.name, Issuer: p.issuer})

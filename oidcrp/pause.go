@@ -3,7 +3,6 @@ package oidcrp
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -238,14 +237,7 @@ func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values ma
 		return err
 	}
 	c := loadedIn(r.Context())
-	rec, err := rp.sessions.Renew(r.Context(), w, r, c.latest(), func(d *session.Draft) {
-		l := Login{verified: verified{values: map[string]string{}}}
-		for _, v := range d.Values {
-			l.values[v.Key] = v.Value
-		}
-		maps.Copy(l.values, values)
-		d.Values = rp.keep(&l).Values
-	})
+	rec, err := rp.sessions.Renew(r.Context(), w, r, c.latest(), func(d *session.Draft) { rp.setValues(d, values) })
 	if errors.Is(err, session.ErrNone) { // ended, or renewed by another request
 		return fmt.Errorf("%w: %w", ErrAnonymous, err)
 	}

@@ -2,10 +2,7 @@
 
 package oidcrp
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // What stands in this file is designed and not built. It compiles under the
 // build tag "planned" only, so that nothing is offered that does not work.
@@ -38,26 +35,6 @@ func SiteFromContext(ctx context.Context) (Site, bool) { panic("planned") }
 
 // Site returns the Name of the site the session was started on.
 func (s *Session) Site() string { panic("planned") }
-
-// LoginNeeded is the answer of a [Policy] that a new sign-in at the provider
-// can satisfy. The guard starts it, returns to the same page, checks the
-// answer and stops with a page when the provider ignored what was asked.
-type LoginNeeded struct {
-	MaxAge    *time.Duration // nil: not asked for; zero: sign in now
-	ACRValues []string
-	Scopes    []string
-}
-
-// Error says what is needed.
-func (e *LoginNeeded) Error() string { panic("planned") }
-
-// AuthenticatedWithin passes users who signed in at the provider no longer
-// than d ago, by auth_time, and sends others back to it.
-func AuthenticatedWithin(d time.Duration) Policy { panic("planned") }
-
-// ACR passes sessions whose acr is one of values, and sends others back to
-// the provider with acr_values.
-func ACR(values ...string) Policy { panic("planned") }
 
 // ErrNoProvider: a ProviderSource does not know the name.
 var ErrNoProvider error

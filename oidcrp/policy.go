@@ -3,6 +3,7 @@ package oidcrp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,7 +11,8 @@ import (
 )
 
 // Policy decides whether a signed-in visitor may pass: nil passes,
-// [ErrForbidden] is answered 403, *[Refusal] likewise with its message, and any
+// [ErrForbidden] is answered 403, *[Refusal] likewise with its message,
+// *[LoginNeeded] sends the visitor to the provider, and any
 // other error is logged and answered 500. The session stays as it is. It is
 // never called with a nil Session.
 type Policy func(ctx context.Context, s *Session) error
@@ -135,8 +137,10 @@ func (p providerPolicy) check(ctx context.Context, s *Session) error {
 	return fmt.Errorf("%w: provider %s", ErrForbidden, s.Provider())
 }
 
-// AnyOf passes when one of policies does. With none it never passes. An error
-// other than ErrForbidden is returned when none passes.
+// AnyOf passes when one of policies does. With none it never passes. When none
+// passes, it is the first [LoginNeeded] that is returned: put what you would
+// rather ask for first. Where no sign-in would help it is an error other than
+// ErrForbidden, if there is one.
 func AnyOf(policies ...Policy) Policy { return anyPolicy(policies).check }
 
 type anyPolicy []Policy
@@ -144,18 +148,30 @@ type anyPolicy []Policy
 func (p anyPolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.demand(len(p) > 0, "AnyOf has no policies, so that nobody passes: give it some")
-		n.of(ctx, p)
+		ask := n.ask
+		for _, policy := range p {
+			n.ask = nil // each may be the one that passes
+			n.of(ctx, []Policy{policy})
+		}
+		n.ask = ask
 		return nil
 	}
 	denied := fmt.Errorf("%w: none of %d policies passed", ErrForbidden, len(p))
+	var needed *LoginNeeded
 	for _, policy := range p {
 		err := policy(ctx, s)
 		if err == nil {
 			return nil
 		}
+		if needed != nil || errors.As(err, &needed) {
+			continue
+		}
 		if !isForbidden(err) {
 			denied = err
 		}
+	}
+	if needed != nil {
+		return needed
 	}
 	return denied
 }
@@ -167,7 +183,8 @@ type needs struct {
 	claims    []string
 	roles     bool
 	providers []string
-	mistake   string // the first; "": none
+	ask       *LoginNeeded // what all visitors must have; nil: nothing that can be asked for
+	mistake   string       // the first; "": none
 }
 
 // demand notes a mistake unless ok.
@@ -206,7 +223,8 @@ func (n *needs) of(ctx context.Context, policies []Policy) {
 // isOwn knows our policies that read something by the address of their code,
 // which all values of one method share.
 func isOwn(p Policy) bool {
-	own := [...]Policy{rolePolicy(nil).check, claimPolicy{}.check, domainPolicy(nil).check, providerPolicy(nil).check, anyPolicy(nil).check}
+	own := [...]Policy{rolePolicy(nil).check, claimPolicy{}.check, domainPolicy(nil).check, providerPolicy(nil).check, anyPolicy(nil).check,
+		scopePolicy(nil).check, agePolicy(0).check, acrPolicy(nil).check}
 	return slices.ContainsFunc(own[:], func(o Policy) bool {
 		return reflect.ValueOf(o).Pointer() == reflect.ValueOf(p).Pointer()
 	})

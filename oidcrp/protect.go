@@ -74,9 +74,16 @@ func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 // Require is RequireLogin for visitors who also pass all policies. It panics
 // where nobody could ever pass: when a policy reads a claim that
 // [Config.Claims] does not keep, or a role that no provider can give, names a
-// provider that is not there, names nothing at all, or is nil.
+// provider that is not there, names nothing at all, wants two acr at once or
+// none, or a sign-in of no age, or is nil.
+//
+// What a sign-in can satisfy is asked of the session's provider, for all
+// policies at once, if the others pass: see [LoginNeeded]. A fetch gets 401
+// with reason step_up_needed, or 403 with consent_needed where only scopes are
+// missing. Anonymous visitors are asked for it while they sign in, where there
+// is one provider.
 func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Handler {
-	rp.mustKeep(policies)
+	ask := rp.mustKeep(policies)
 	policies = slices.Clone(policies)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,7 +105,7 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 				return
 			}
 			if s == nil {
-				rp.challenge(w, r, LoginOptions{ReturnTo: rp.here(r)})
+				rp.challenge(w, r, LoginOptions{ReturnTo: rp.here(r)}, ask)
 				return
 			}
 			err := rp.sameOrigin(r)
@@ -106,7 +113,7 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 				err = passes(r.Context(), s, policies)
 			}
 			if err != nil {
-				rp.fail("guard", w, r, rp.askConsent(w, r, s, err))
+				rp.fail("guard", w, r, rp.askAgain(w, r, s, err, ask))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -115,8 +122,9 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 }
 
 // mustKeep panics where nobody could ever pass, as regexp.MustCompile does: it
-// is a mistake in the program, and found when the program starts.
-func (rp *RelyingParty) mustKeep(policies []Policy) {
+// is a mistake in the program, and found when the program starts. It returns
+// what a login can be asked for at once.
+func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 	n := needsOf(policies)
 	if n.mistake != "" {
 		panic("oidcrp: Require: " + n.mistake)
@@ -135,9 +143,11 @@ func (rp *RelyingParty) mustKeep(policies []Policy) {
 	if n.roles && rp.onLogin == nil && !slices.ContainsFunc(rp.providers, givesRoles) {
 		panic("oidcrp: Require: a policy reads roles, which no provider gives: set Provider.RolesClaim")
 	}
+	return n.ask
 }
 
-// passes asks all policies; a panic in one refuses.
+// passes asks all policies; a panic in one refuses. A sign-in is needed only
+// where it would help: what another policy refuses, it refuses before.
 func passes(ctx context.Context, s *Session, policies []Policy) (err error) {
 	if len(policies) == 0 {
 		return nil
@@ -147,10 +157,20 @@ func passes(ctx context.Context, s *Session, policies []Policy) (err error) {
 			err = fmt.Errorf("policy panicked: %v", v)
 		}
 	}()
+	var needed *LoginNeeded
 	for _, policy := range policies {
-		if err := policy(ctx, s); err != nil {
+		err := policy(ctx, s)
+		if err == nil {
+			continue
+		}
+		var one *LoginNeeded
+		if !errors.As(err, &one) {
 			return err
 		}
+		needed = one.and(needed)
+	}
+	if needed != nil {
+		return needed
 	}
 	return nil
 }
@@ -298,14 +318,18 @@ func (rp *RelyingParty) harmless(r *http.Request, hook string, call func()) bool
 	return err == nil
 }
 
-// challenge answers a request that needs a login first.
-func (rp *RelyingParty) challenge(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
+// challenge answers a request that needs a login first. See beginLogin.
+func (rp *RelyingParty) challenge(w http.ResponseWriter, r *http.Request, opts LoginOptions, wish *LoginNeeded) {
 	w.Header()["Cache-Control"] = noStore
 	if !navigates(r) && !formPosted(r) {
-		rp.fail("guard", w, r, errLoginRequired)
+		err := errLoginRequired
+		if needed := opts.needs(); needed != nil && needed.signIn() && FromContext(r.Context()) != nil {
+			err = needed
+		}
+		rp.fail("guard", w, r, err)
 		return
 	}
-	rp.fail("login", w, r, rp.beginLogin(w, r, opts))
+	rp.fail("login", w, r, rp.beginLogin(w, r, opts, wish))
 }
 
 var errLoginRequired = fmt.Errorf("%w: sign in first", ErrAnonymous)

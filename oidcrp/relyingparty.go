@@ -37,6 +37,7 @@ type RelyingParty struct {
 	watched    jsonCookie[watched]
 	tickets    *cookie.Box      // sealed steps of a sign-out
 	requests   *cookie.Box      // authorization requests by reference
+	needs      *cookie.Box      // what a login is to have
 	archive    *session.Archive // nil without a store
 	finder     *provider.Finder // nil: nobody is found by WebFinger
 	pages      *pages.Renderer
@@ -135,6 +136,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
 	rp.watched = newJSONCookie[watched](keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
 	rp.tickets = keys.Box("logout", at.ID())
 	rp.requests = keys.Box("request", at.ID())
+	rp.needs = keys.Box("needs", at.ID())
 	if cfg.Store != nil {
 		rp.archive = session.NewArchive(keys, at, cfg.Store, adder(cfg.Store), rp.now)
 	}

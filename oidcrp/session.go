@@ -194,7 +194,7 @@ func (s *Session) Value(key string) string {
 }
 
 // Handle names the session in logs and admin pages. It grants nothing, and is
-// another after [RelyingParty.Update].
+// another after [RelyingParty.Update], a step-up or a link.
 func (s *Session) Handle() string {
 	if s == nil {
 		return ""
@@ -202,7 +202,8 @@ func (s *Session) Handle() string {
 	return s.rec.Handle()
 }
 
-// ACR returns the acr claim of the ID token, or "".
+// ACR returns the acr claim of the ID token, or "". After a step-up it is that of
+// the later one, as are AMR and AuthTime.
 func (s *Session) ACR() string {
 	if s == nil {
 		return ""

@@ -454,13 +454,20 @@ type LoginOptions struct {
 	LoginHint string            // see Provider.LoginHint, which beats it
 	Params    map[string]string // those of Provider.DynamicParams
 
-	// Scopes asks for these too. With a session, it stays as it is and gets the
-	// tokens; the user must be the same. [RelyingParty.LoginURL] leaves them out.
-	Scopes []string
+	// Scopes asks for these too, MaxAge for a sign-in no older, in whole seconds
+	// (zero: now), and ACRValues for one of these, in place of
+	// [Provider.ACRValues]. A sign-in that is older, or by another acr, is
+	// refused. With a session of the same provider the user must be the same,
+	// and the session goes on: see [LoginNeeded].
+	Scopes    []string
+	MaxAge    *time.Duration
+	ACRValues []string
 
-	MaxAge    *time.Duration // ask for a sign-in no older, and check it
-	ACRValues []string       // ask for one of these, and check it
-	Link      bool           // keep the session's user and add an identity
+	// Link keeps the session, and has OnLogin add the identity that signs in at
+	// Provider to its user: see [Login.Linking]. It takes a form of our own
+	// origin: anything but a POST gets 405, and one from elsewhere 403, without a
+	// session 401. [RelyingParty.LoginURL] leaves it out.
+	Link bool
 }
 
 // LogoutOptions are choices for one sign-out.
@@ -484,7 +491,13 @@ type Login struct {
 	Roles    []string // may be changed by OnLogin
 	Language string   // tag of the language our pages would use
 	Session  *Session // the visitor's session until now; nil for none, and after form_post, which shows none
-	Linking  bool     // Session asked for this identity to be added to it
+
+	// Linking: the user of Session, which is there then, asked for this identity
+	// to be added ([LoginOptions.Link]), and stays signed in. OnLogin keeps it,
+	// or returns *[Refusal] when it is somebody else's; it cannot pause. Values
+	// that are Set are added to those of Session, Roles are not. After form_post
+	// Claims are the kept claims only.
+	Linking bool
 
 	verified
 }

@@ -45,7 +45,7 @@ func (rp *RelyingParty) identifierForm(p *pages.Page, opts LoginOptions) {
 		opts.ReturnTo = ""
 	}
 	p.Action = rp.path("/login")
-	q := loginQuery(opts)
+	q := rp.loginQuery(opts)
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		p.Fields = append(p.Fields, pages.Field{Name: name, Value: q.Get(name)})
 	}
