@@ -77,8 +77,8 @@
 //
 // # More identities
 //
-// A login that was started to add an identity adds it to the contact whose
-// session asked; an identity that is another contact's is refused.
+// A login that was started with [oidcrp.LoginOptions.Link] adds its identity to
+// the contact whose session asked; an identity that is another contact's is refused.
 // [Accounts.Unlink] takes one away, but not the last that works. To leave a
 // provider, mark it Retired: nobody new comes through it, those who have
 // nothing else are sent to Rules.MovePath to link another, and who did is
@@ -93,7 +93,8 @@
 // users type an address must clear it. Passwords are no business of this
 // package, and no contact has one.
 //
-// An OnLogin of the application's may pause the login too, for terms. The
+// An OnLogin of the application's may pause the login too, for terms, unless
+// it is Linking. The
 // registration page ends its own pause alone (Pause.Only); let such a page do
 // the same.
 package accounts

@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -214,19 +215,22 @@ func linkElsewhere(t *testing.T) {
 	b := oidcrptest.NewBrowser(t)
 	p.signInWith(b, "a", person("mine", "y@corp.example"), "/")
 	mine := p.of("a", "mine")
-	p.refused(p.signInWith(b, "b", person("theirs", "x@corp.example"), "/link"), "another account")
+	p.refused(p.link(b, "b", person("theirs", "x@corp.example")), "another account")
 	p.decided("refuse/linked_elsewhere")
 	p.is(b.Get(p.URL+"/"), mine.ID)
 	if len(p.get(mine.ID).Identities) != 1 || p.of("b", "theirs").ID != theirs.ID {
 		t.Error("the identity moved")
 	}
-	// Finished where nobody is signed in: by somebody else's browser.
-	p.refused(p.signInWith(oidcrptest.NewBrowser(t), "b", person("new", "z@corp.example"), "/link"), "sign in again")
-	p.decided("refuse/gone")
+	// Where nobody is signed in there is nobody to add it to.
+	stranger := oidcrptest.NewBrowser(t)
+	stranger.Get(p.URL + "/")
+	if page := p.link(stranger, "b", person("new", "z@corp.example")); page.Status != http.StatusUnauthorized {
+		t.Errorf("got %s", page)
+	}
 	if p.of("b", "new") != nil {
 		t.Error("registered")
 	}
 	// The contact was disabled, or lost the identity, meanwhile.
 	p.change(mine.ID, func(c *accounts.Contact) { c.Disabled = true })
-	p.refused(p.signInWith(b, "b", person("new", "z@corp.example"), "/link"), "sign in again")
+	p.refused(p.link(b, "b", person("new", "z@corp.example")), "sign in again")
 }

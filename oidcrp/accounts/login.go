@@ -21,7 +21,7 @@ var errBusy = errors.New("other logins kept changing the contact")
 // atLogin is Config.OnLogin.
 func (a *Accounts) atLogin(ctx context.Context, login *oidcrp.Login) error {
 	var err error
-	if linking(login) {
+	if login.Linking {
 		err = a.link(ctx, login)
 	} else {
 		err = a.admit(ctx, login, a.candidateOf(login), a.codeIn(login.ReturnTo), nil)

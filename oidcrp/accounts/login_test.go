@@ -116,12 +116,12 @@ func TestLinkAndUnlink(t *testing.T) {
 	b := oidcrptest.NewBrowser(t)
 	p.signInWith(b, "a", person("s", "s@corp.example"), "/")
 	c := p.of("a", "s")
-	p.is(p.signInWith(b, "b", person("t", "t@else.example"), "/link"), c.ID)
+	p.is(p.link(b, "b", person("t", "t@else.example")), c.ID)
 	p.decided("link/asked")
 	if got := p.get(c.ID); len(got.Identities) != 2 || got.Email != "s@corp.example" {
 		t.Errorf("%+v", got)
 	}
-	p.is(p.signInWith(b, "b", person("t", "t@else.example"), "/link"), c.ID) // again
+	p.is(p.link(b, "b", person("t", "t@else.example")), c.ID) // again
 	p.is(p.signIn("b", person("t", "t@else.example")), c.ID)
 	p.is(p.signInWith(b, "a", person("s", "s@corp.example"), "/"), c.ID)
 
@@ -187,7 +187,7 @@ func TestRetiredProvider(t *testing.T) {
 	if page.URL.Path != "/move" {
 		t.Errorf("sent to %s", page.URL)
 	}
-	q.is(q.signInWith(b, "new", person("t", "t@corp.example"), "/link"), c.ID)
+	q.is(q.link(b, "new", person("t", "t@corp.example")), c.ID)
 	q.refused(q.signIn("old", person("s", "s@corp.example")), "no longer in use")
 	q.is(q.signIn("new", person("t", "t@corp.example")), c.ID)
 	// The new way is the last that counts, and the old one cannot be linked.
@@ -196,7 +196,7 @@ func TestRetiredProvider(t *testing.T) {
 	if got := b.Get(q.URL + "/unlink?" + issuer.Encode()).Body; got != accounts.ErrLastIdentity.Error() {
 		t.Errorf("unlink: %s", got)
 	}
-	q.refused(q.signInWith(b, "old", person("other", "o@corp.example"), "/link"), "no longer in use")
+	q.refused(q.link(b, "old", person("other", "o@corp.example")), "no longer in use")
 	if len(q.get(c.ID).Identities) != 2 {
 		t.Error("linked")
 	}

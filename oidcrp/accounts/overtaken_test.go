@@ -50,7 +50,7 @@ func TestOvertaken(t *testing.T) {
 	p.signInWith(b, "a", person("l", "l@corp.example"), "/")
 	l := p.of("a", "l")
 	p.change(l.ID, func(c *accounts.Contact) { c.Identities = nil })
-	p.refused(p.signInWith(b, "b", person("m", "m@corp.example"), "/link"), "sign in again")
+	p.refused(p.link(b, "b", person("m", "m@corp.example")), "sign in again")
 	if len(p.get(l.ID).Identities) != 0 {
 		t.Error("linked")
 	}

@@ -105,7 +105,9 @@ func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*o
 	if p.Accounts, err = accounts.New(overtaken{p.store, p}, rules, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	p.hooked(&cfg)
+	onLogin := cfg.OnLogin
+	p.onLogin.Store(&onLogin)
+	cfg.OnLogin = func(ctx context.Context, login *oidcrp.Login) error { return (*p.onLogin.Load())(ctx, login) }
 	p.still = cfg.StillAllowed
 	if p.rp, err = oidcrp.New(cfg); err != nil {
 		t.Fatal(err)
@@ -116,19 +118,6 @@ func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*o
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return p
-}
-
-// hooked makes a login over a session add an identity to it when it leads to
-// /link, as oidcrp.LoginOptions.Link will.
-func (p *portal) hooked(cfg *oidcrp.Config) {
-	onLogin := cfg.OnLogin
-	p.onLogin.Store(&onLogin)
-	cfg.OnLogin = func(ctx context.Context, login *oidcrp.Login) error {
-		if login.ReturnTo == "/link" && !startedToLink(login) {
-			return p.LinkLogin(ctx, login)
-		}
-		return (*p.onLogin.Load())(ctx, login)
-	}
 }
 
 // overtaken is a store where somebody else is faster.
@@ -150,6 +139,9 @@ func (p *portal) overtake(f func()) { p.before.Store(&f) }
 func (p *portal) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/register", p.RegistrationPage(p.rp))
+	mux.HandleFunc("/link", func(w http.ResponseWriter, r *http.Request) {
+		p.rp.Login(w, r, oidcrp.LoginOptions{Provider: r.URL.Query().Get("provider"), Link: true, ReturnTo: "/"})
+	})
 	mux.HandleFunc("/unlink", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		fmt.Fprint(w, p.Unlink(r.Context(), oidcrp.Identity{Issuer: q.Get("iss"), Subject: q.Get("sub")}))
@@ -191,6 +183,15 @@ func (p *portal) signInWith(b *oidcrptest.Browser, provider string, u oidcrptest
 	op.AddUser(u)
 	op.SignInAs(u.Subject)
 	return b.Get(p.URL + "/auth/login?" + url.Values{"provider": {provider}, "return_to": {returnTo}}.Encode())
+}
+
+// link adds the identity of a user at a provider to who is signed in.
+func (p *portal) link(b *oidcrptest.Browser, provider string, u oidcrptest.User) *oidcrptest.Page {
+	p.t.Helper()
+	op := p.ops[provider]
+	op.AddUser(u)
+	op.SignInAs(u.Subject)
+	return b.PostForm(p.URL+"/link?"+url.Values{"provider": {provider}}.Encode(), nil)
 }
 
 // decided fails the test unless the latest decision was code.
