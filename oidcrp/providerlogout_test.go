@@ -634,3 +634,38 @@ func logoutIsMonotone(t *testing.T) {
 		})
 	}
 }
+
+// After a step-up it is the new ID token that a logout speaks of.
+func TestLogoutAfterStepUp(t *testing.T) {
+	for mode, keep := range logoutModes {
+		t.Run(mode, func(t *testing.T) {
+			a := newTold(t, keep)
+			a.op.SetNow(a.clock.now)
+			b := a.signIn()
+			a.clock.advance(2 * time.Second)
+			between := a.op.LogoutToken(a.client.ID, "alice", "")
+			a.op.EndSessions()
+			a.clock.advance(2 * time.Second)
+			a.shows(b.Get(a.URL+"/again?age=0s"), "GET /plain for alice")
+			c, sids := a.sessionCookie(b), a.sids()
+			if len(sids) != 2 || sids[0] == sids[1] {
+				t.Fatalf("sids %q", sids)
+			}
+			if sent := a.op.SendLogoutToken(a.client.ID, between); sent.Status != http.StatusOK || a.on(c) != "alice" {
+				t.Errorf("%+v: she has signed in again since", sent)
+			}
+			if a.logout("", sids[0]); a.on(c) != "alice" {
+				t.Error("ended by the session before")
+			}
+			q := url.Values{"iss": {a.op.Issuer()}, "sid": {sids[1]}}
+			res, err := http.Get(a.rp.RedirectURLs()[0].FrontchannelLogout + "?" + q.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if who := a.on(c); who != "nobody" {
+				t.Errorf("still %s's", who)
+			}
+		})
+	}
+}

@@ -34,6 +34,7 @@ func (a *app) guardedPages(mux *http.ServeMux) {
 		"/strong": {oidcrp.ACR(strong, "other")},
 		"/both":   {oidcrp.AuthenticatedWithin(5 * time.Minute), oidcrp.ACR(strong)},
 		"/any":    {oidcrp.AnyOf(oidcrp.HasRole("nobody"), oidcrp.ACR(strong), oidcrp.HasScope("calendar"))},
+		"/whole":  {oidcrp.ACR(strong), oidcrp.HasScope("calendar")},
 		"/barred": {oidcrp.ACR(strong), oidcrp.HasRole("nobody")},
 		"/never": {func(context.Context, *oidcrp.Session) error {
 			age := time.Duration(rounds.Add(1)) * time.Second // another one each time
@@ -175,11 +176,39 @@ func TestStepUpAsksOnce(t *testing.T) {
 	if acr, _ := a.wanted("acr_values"); age != "300" || acr != strong || n != 2 {
 		t.Errorf("max_age=%q acr_values=%q in %d requests", age, acr, n)
 	}
+	b = a.signIn()
+	before := len(a.requests())
+	a.shows(b.Get(a.URL+"/whole"), "acr="+strong)
+	if scope, n := a.wanted("scope"); !strings.Contains(scope, "calendar") || n != before+1 {
+		t.Errorf("scope=%q in %d requests", scope, n-before)
+	}
+	b = a.signIn()
+	a.shows(b.Get(a.URL+"/both"), "acr="+strong)
+	before = len(a.requests())
 	a.clock.advance(7 * time.Minute)
 	a.shows(b.Get(a.URL+"/both"), "acr="+strong)
-	if acr, n := a.wanted("acr_values"); acr != strong || n != 3 {
+	if acr, n := a.wanted("acr_values"); acr != strong || n != before+1 {
 		t.Errorf("acr_values=%q in %d requests: a weaker sign-in would take its place", acr, n)
 	}
+}
+
+// A long address comes back whole, and a provider may shorten a session.
+func TestStepUpOfALongAddress(t *testing.T) {
+	ways(t, func(t *testing.T, change func(*oidcrp.Config)) {
+		op := oidcrptest.NewProvider(t)
+		a := newStepApp(t, op, change)
+		b := a.signIn()
+		end := a.clock.now().Add(30 * time.Minute).Unix()
+		op.SetFaults(oidcrptest.IDTokenClaim("session_expiry", end))
+		page := b.Get(a.URL + "/strong?" + strings.Repeat("x", 900))
+		a.shows(page, "GET /strong")
+		if got := fieldOf(page, "expires"); got != fmt.Sprint(end) && got != fmt.Sprint(end-1) { // kept in seconds since the start
+			t.Errorf("expires=%s, want %d", got, end)
+		}
+		if len(page.URL.RawQuery) != 900 {
+			t.Errorf("arrived at %s", page.URL)
+		}
+	})
 }
 
 // A LoginNeeded that says nothing is "now".

@@ -94,7 +94,6 @@
 // package, and no contact has one.
 //
 // An OnLogin of the application's may pause the login too, for terms, unless
-// it is Linking. The
-// registration page ends its own pause alone (Pause.Only); let such a page do
-// the same.
+// it is Linking. The registration page ends its own pause alone (Pause.Only);
+// let such a page do the same.
 package accounts
