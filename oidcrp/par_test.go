@@ -1,6 +1,7 @@
 package oidcrp_test
 
 import (
+	"io"
 	"net/http"
 	"testing"
 
@@ -59,6 +60,17 @@ func TestLoginThatCannotBePushed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stranger's odd wish is no mistake of the operator's.
+func TestPushedWishThatIsNotTaken(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.Fault{Name: "no wishes", Endpoint: oidcrptest.PAREndpoint, Handler: func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"error":"invalid_request"}`)
+	}}), nil)
+	a.refused(a.browse().Get(a.URL+"/auth/login?login_hint=x"), http.StatusBadRequest, "invalid_request")
+	a.refused(a.browse().Get(a.URL+"/auth/login"), http.StatusInternalServerError, "misconfigured")
 }
 
 // Visitors of a public page do not wait for the provider again and again.

@@ -39,7 +39,8 @@ type Request struct {
 // AuthorizationURL returns where to send the browser (Core 3.1.2.1). Nonce and
 // state are in every request, and PKCE with S256 in every one for a code,
 // whatever the metadata says. It pushes the request where that is agreed (RFC
-// 9126), so it may take a call.
+// 9126), so it may take a call. One that is not taken is [ErrMisconfigured], or
+// [ErrInvalid] where that may be for what the visitor wished.
 func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
 	if r.State == "" || r.Nonce == "" || r.Challenge == "" {
 		return "", fmt.Errorf("%w: state, nonce and challenge are needed", ErrMisconfigured)
@@ -62,12 +63,15 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if p.flow.code {
 		b = appendParam(b, "code_challenge", r.Challenge)
 	}
+	own := len(b)
 	if p.s.Prompt == "" && isPrompt(r.Prompt) {
 		b = appendParam(b, "prompt", r.Prompt)
 	}
 	if p.s.LoginHint == "" && usable(r.LoginHint) {
 		b = appendParam(b, "login_hint", r.LoginHint)
 	}
+	b = p.appendDynamic(b, r)
+	visitors := len(b) > own
 	if p.s.AuthParams["ui_locales"] == "" && usable(r.UILocales) {
 		b = appendParam(b, "ui_locales", r.UILocales)
 	}
@@ -81,7 +85,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if len(acr) > 0 {
 		b = appendParam(b, "acr_values", strings.Join(acr, " "))
 	}
-	return p.deliver(ctx, m, string(p.appendDynamic(b, r)))
+	return p.deliver(ctx, m, string(b), visitors)
 }
 
 // appendDynamic passes listed parameters on. Those with a field of their own

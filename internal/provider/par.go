@@ -42,9 +42,9 @@ func (m *metadata) readPAR(doc validate.Claims, s *Settings) error {
 }
 
 // push hands the authorization request to the provider directly and returns
-// the request_uri that stands for it (RFC 9126 2). What is private in it no
-// error may repeat.
-func (p *Provider) push(ctx context.Context, m *metadata, request url.Values, private ...string) (string, error) {
+// the request_uri that stands for it (RFC 9126 2). visitors says
+// whether they had a word in it; what is private in it no error may repeat.
+func (p *Provider) push(ctx context.Context, m *metadata, request url.Values, visitors bool, private ...string) (string, error) {
 	select {
 	case p.pushes <- struct{}{}:
 		defer func() { <-p.pushes }()
@@ -61,6 +61,9 @@ func (p *Provider) push(ctx context.Context, m *metadata, request url.Values, pr
 		err := a.oauthError(append(secrets, private...))
 		if errors.Is(err, ErrUnavailable) {
 			return "", err
+		}
+		if e, ok := errors.AsType[*Error](err); ok && e.Code == "invalid_request" && visitors {
+			return "", fmt.Errorf("%w: %w", refused(parResponse, e.Code, "may be about what the visitor asked for"), err)
 		}
 		// The request is ours: only the operator can change it.
 		return "", fmt.Errorf("%w: %w", ErrMisconfigured, err)
@@ -91,7 +94,7 @@ func requestURI(a *answer) (string, error) {
 // deliver returns the address that brings the browser, and the request, to
 // the provider. With a pushed request the browser carries nothing but its
 // name: whatever is beside it would be a second word on the same matter.
-func (p *Provider) deliver(ctx context.Context, m *metadata, address string) (string, error) {
+func (p *Provider) deliver(ctx context.Context, m *metadata, address string, visitors bool) (string, error) {
 	if m.par == "" && p.s.RequestObject == "" {
 		return address, nil
 	}
@@ -104,7 +107,7 @@ func (p *Provider) deliver(ctx context.Context, m *metadata, address string) (st
 		return "", err
 	}
 	if m.par != "" {
-		uri, err := p.push(ctx, m, request, params.Get("state"), params.Get("nonce"), request.Get("request"))
+		uri, err := p.push(ctx, m, request, visitors, params.Get("state"), params.Get("nonce"), request.Get("request"))
 		if err != nil {
 			return "", err
 		}

@@ -133,7 +133,8 @@ func TestPushFailures(t *testing.T) {
 		check string
 	}{
 		{"invalid_client", respond(401, "application/json", `{"error":"invalid_client"}`), provider.ErrMisconfigured, ""},
-		{"invalid_request", respond(400, "application/json", `{"error":"invalid_request","error_description":"canary-state `+theNonce+`"}`), provider.ErrMisconfigured, ""},
+		{"invalid_scope", respond(400, "application/json", `{"error":"invalid_scope","error_description":"canary-state `+theNonce+`"}`), provider.ErrMisconfigured, ""},
+		{"invalid_request", respond(400, "application/json", `{"error":"invalid_request","error_description":"canary-state `+theNonce+`"}`), provider.ErrInvalid, "invalid_request"},
 		{"server_error", respond(500, "application/json", `{"error":"server_error"}`), provider.ErrUnavailable, ""},
 		{"429", respond(429, "text/plain", "canary"), provider.ErrUnavailable, ""},
 		{"404", respond(404, "text/html", "canary"), provider.ErrUnavailable, ""},
@@ -159,6 +160,43 @@ func TestPushFailures(t *testing.T) {
 				t.Errorf("%d pushes, %d elsewhere", f.count("/par"), f.count("/elsewhere"))
 			}
 			noSecrets(t, err.Error())
+		})
+	}
+}
+
+// What the operator can change is told from what any visitor can ask for.
+func TestPushedWishes(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*provider.Settings)
+		wish   provider.Request
+		want   error
+	}{
+		{"nothing", nil, provider.Request{UILocales: "de"}, provider.ErrMisconfigured},
+		{"an age and a class of the application's", nil, provider.Request{MaxAge: ptr(time.Minute), ACRValues: []string{"gold"}}, provider.ErrMisconfigured},
+		{"a prompt", nil, provider.Request{Prompt: "create"}, provider.ErrInvalid},
+		{"a hint", nil, provider.Request{LoginHint: "alice"}, provider.ErrInvalid},
+		{"a listed parameter", func(s *provider.Settings) { s.DynamicParams = []string{"kc_idp_hint"} },
+			provider.Request{Params: map[string]string{"kc_idp_hint": "x"}}, provider.ErrInvalid},
+		{"an unlisted parameter", nil, provider.Request{Params: map[string]string{"kc_idp_hint": "x"}}, provider.ErrMisconfigured},
+		{"a prompt that is the setting's", func(s *provider.Settings) { s.Prompt = "login" }, provider.Request{Prompt: "create"}, provider.ErrMisconfigured},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t).pushing()
+			f.handle("/par", respond(400, "application/json", `{"error":"invalid_request","error_description":"prompt"}`))
+			change := tt.change
+			if change == nil {
+				change = func(*provider.Settings) {}
+			}
+			tt.wish.State, tt.wish.Nonce, tt.wish.Challenge = "canary-state", theNonce, "c"
+			_, err := f.new(t, change).AuthorizationURL(context.Background(), tt.wish)
+			if !errors.Is(err, tt.want) || errors.Is(err, provider.ErrMisconfigured) && errors.Is(err, provider.ErrInvalid) {
+				t.Errorf("got %v; want %v", err, tt.want)
+			}
+			var answer *provider.Error
+			if !errors.As(err, &answer) || answer.Code != "invalid_request" {
+				t.Errorf("the answer is not in %v", err)
+			}
 		})
 	}
 }
