@@ -171,16 +171,23 @@ func (p *Provider) secretAssertion(ctx context.Context, m *metadata, claims asse
 	if err != nil {
 		return "", err
 	}
-	for i, alg := range symmetric {
+	for _, alg := range symmetric {
 		if m.authAlgorithms != nil && !slices.Contains(m.authAlgorithms, alg) {
 			continue
 		}
-		// RFC 7518 3.2: at least as long as the hash, or the secret could be
-		// found from one assertion.
-		if size := []int{32, 48, 64}[i]; len(secret) < size {
-			return "", fmt.Errorf("%w: the client secret is too short for %s with %s: it needs %d bytes", ErrMisconfigured, authSecretJWT, alg, size)
+		if err := checkMACSecret(secret, alg); err != nil {
+			return "", fmt.Errorf("%s: %w", authSecretJWT, err)
 		}
 		return signJWT(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: []byte(secret)}, "JWT", claims)
 	}
 	return "", fmt.Errorf("%w: the provider lists none of HS256, HS384 and HS512 in token_endpoint_auth_signing_alg_values_supported", ErrMisconfigured)
+}
+
+// checkMACSecret: at least as long as the hash (RFC 7518 3.2), or the secret
+// could be found from one token.
+func checkMACSecret(secret, alg string) error {
+	if size := map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}[alg]; len(secret) < size {
+		return fmt.Errorf("%w: the client secret is too short for %s: it needs %d bytes", ErrMisconfigured, alg, size)
+	}
+	return nil
 }

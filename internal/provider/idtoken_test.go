@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"hash"
 	"net/http"
 	"strings"
 	"testing"
@@ -252,6 +255,28 @@ func TestClientSecretAsKeyByChoice(t *testing.T) {
 	f = newFake(t)
 	if _, err := complete(f, f.new(t, func(s *provider.Settings) { s.Algorithms = []string{"HS256"} })); checked(err) != "alg" {
 		t.Errorf("ES256 where HS256 is pinned: %v", err)
+	}
+}
+
+// RFC 7518 3.2. What such a secret signs is not verified, nor taken for forged:
+// go-jose would sign with none, so this does it.
+func TestClientSecretTooShortToBeAKey(t *testing.T) {
+	for alg, size := range map[string]int{"HS256": 32, "HS384": 48, "HS512": 64} {
+		f := newFake(t)
+		secret := strings.Repeat("s", size-1)
+		b, _ := json.Marshal(f.idToken())
+		encode := base64.RawURLEncoding.EncodeToString
+		input := encode([]byte(`{"alg":"`+alg+`"}`)) + "." + encode(b)
+		mac := hmac.New(map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New}[alg], []byte(secret))
+		mac.Write([]byte(input))
+		f.answer = map[string]any{"id_token": input + "." + encode(mac.Sum(nil))}
+		_, err := complete(f, f.new(t, func(s *provider.Settings) {
+			s.Algorithms = []string{alg}
+			s.Secret = func(context.Context) (string, error) { return secret, nil }
+		}))
+		if !errors.Is(err, provider.ErrMisconfigured) || errors.Is(err, provider.ErrInvalid) || !strings.Contains(err.Error(), "too short") {
+			t.Errorf("%s: %v", alg, err)
+		}
 	}
 }
 
