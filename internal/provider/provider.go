@@ -177,7 +177,8 @@ func (p *Provider) Belongs(ctx context.Context, tag [8]byte) error {
 		return refused(authorizationResponse, "provider", "is for a login at another provider")
 	}
 	own, err := p.Tag(ctx)
-	if err == nil && tag != own && p.adopt(ctx) {
+	if err == nil && tag != own {
+		p.adopt(ctx)
 		own, err = p.Tag(ctx)
 	}
 	if err == nil && tag != own {

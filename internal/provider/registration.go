@@ -196,23 +196,23 @@ func (p *Provider) useless(c *client, m *metadata) bool {
 	return c.expired(p.now()) || forgotten != nil && *forgotten == c.id || p.checkAuth(c.auth, c.secret != nil, m) != nil
 }
 
-// adopt takes over what another node has registered since, and reports whether
-// there was something.
-func (p *Provider) adopt(ctx context.Context) bool {
+// adopt takes over what another node has registered since, if anything, unless
+// that happens in the background just now.
+func (p *Provider) adopt(ctx context.Context) {
 	name, err := p.recordName(ctx)
 	if err != nil {
-		return false
+		return
 	}
 	m, err := p.document(ctx)
 	if err != nil {
-		return false
+		return
 	}
-	_, c, err := p.recall(ctx, name, m)
 	before := p.registration.client.Load()
+	_, c, err := p.recall(ctx, name, m)
 	if err != nil || c == nil || before != nil && c.id == before.id {
-		return false
+		return
 	}
-	return p.registration.client.CompareAndSwap(before, c)
+	p.registration.client.CompareAndSwap(before, c)
 }
 
 // forget gives up a client that the provider does not know any more, so that
@@ -235,7 +235,8 @@ func (p *Provider) recognized(ctx context.Context) (*metadata, error) {
 		return m, err
 	}
 	c := p.registration.client.Load()
-	if c == nil && p.adopt(ctx) {
+	if c == nil {
+		p.adopt(ctx)
 		c = p.registration.client.Load()
 	}
 	if c == nil {

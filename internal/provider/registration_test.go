@@ -569,6 +569,43 @@ func TestNodesAreOneClient(t *testing.T) {
 	}
 }
 
+// A login that began as the client another node has registered is ours, too,
+// when a renewal learns of that client first.
+func TestBelongsWhileARenewalEnds(t *testing.T) {
+	f := newFake(t)
+	f.registersNumbered(time.Hour)
+	shared := &memory{}
+	slow := &afterwards{memory: shared}
+	a := f.new(t, registering, func(s *provider.Settings) { s.Registration.Records = shared })
+	b := f.new(t, registering, func(s *provider.Settings) { s.Registration.Records = slow })
+	currentClient(t, a)
+	currentClient(t, b)
+	f.clock.Add(58 * time.Minute)
+	currentClient(t, a)
+	a.Wait(context.Background())
+	began := tag(t, a)
+	slow.wait = b.Wait
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := b.Belongs(ctx, began); err != nil {
+		t.Error(err)
+	}
+}
+
+// afterwards reads for a visitor only after what is done in the background,
+// which has no end to its context.
+type afterwards struct {
+	*memory
+	wait func(context.Context) error
+}
+
+func (m *afterwards) Read(ctx context.Context, name string) ([]byte, error) {
+	if ctx.Done() != nil && m.wait != nil {
+		m.wait(context.Background())
+	}
+	return m.memory.Read(ctx, name)
+}
+
 func TestOtherSettingsAreAnotherClient(t *testing.T) {
 	f := newFake(t)
 	f.registersNumbered(time.Hour)
