@@ -18,6 +18,24 @@ func (a *app) askedScopes() []string {
 	return strings.Fields(all[len(all)-1].Get("scope"))
 }
 
+// The scopes that are asked for are those in the request object, which the
+// provider fetches from us.
+func TestConsentByRequestObject(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		p := &cfg.Providers[0]
+		p.RequestObject, p.PAR = oidcrp.UnsignedRequestByReference, oidcrp.Refused
+		p.APIs[0].Scopes = []string{"calendar"}
+	})
+	c := op.Clients()[0]
+	c.RequireRequestObject, c.RequestObjectAlgorithm = true, "none"
+	op.AddClient(c)
+	b := a.signIn()
+	a.fails(b, oidcrp.ErrConsentNeeded)
+	a.shows(b.Get(a.URL+"/scoped"), "calendar of alice")
+	a.shows(a.call(b), "calendar")
+}
+
 func TestConsentToFurtherScopes(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		t.Run(mode, func(t *testing.T) {
