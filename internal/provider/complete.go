@@ -131,11 +131,18 @@ func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expec
 	// Either may have claims the other lacks (Core 3.3.3.6).
 	id.Claims = merge(id.Claims, front.Claims)
 	id.SID = cmp.Or(id.SID, front.SID)
+	if !said(id.AuthTime) {
+		id.AuthTime = front.AuthTime
+	}
 	if id.SessionExpiry.IsZero() {
 		id.SessionExpiry = front.SessionExpiry
 	}
 	return t, id, nil
 }
+
+// said reports whether a token states an auth_time. Glewlwyd has 0 where it does
+// not know it.
+func said(authTime time.Time) bool { return !authTime.IsZero() && authTime.Unix() != 0 }
 
 // checkPair refuses two ID tokens of one login that are about different users or
 // sessions (Core 3.3.3.6). What only one of them says is no contradiction.
@@ -147,7 +154,7 @@ func checkPair(front, back *validate.IDToken) error {
 		return refused("id token", "sid", "is another session than the authorization response's")
 	case front.ACR != "" && back.ACR != "" && front.ACR != back.ACR:
 		return refused("id token", "acr", "is not the authorization response's")
-	case !front.AuthTime.IsZero() && !back.AuthTime.IsZero() && !front.AuthTime.Equal(back.AuthTime):
+	case said(front.AuthTime) && said(back.AuthTime) && !front.AuthTime.Equal(back.AuthTime):
 		return refused("id token", "auth_time", "is not the authorization response's")
 	}
 	return nil

@@ -282,6 +282,8 @@ func TestHybridTokensOfDifferentSessions(t *testing.T) {
 			{"in the first alone", claim.first, nil, ""},
 			{"in the second alone", nil, claim.first, ""},
 			{"different", claim.first, claim.another, claim.name},
+			{"nothing in the second", claim.first, map[string]any{"auth_time": 0}[claim.name], ""},
+			{"nothing in the first", map[string]any{"auth_time": 0}[claim.name], claim.first, ""},
 		} {
 			t.Run(claim.name+" "+tt.name, func(t *testing.T) {
 				f := newFake(t)
@@ -294,6 +296,9 @@ func TestHybridTokensOfDifferentSessions(t *testing.T) {
 				}
 				if err == nil && claim.name == "sid" && login.SID != "s1" {
 					t.Errorf("sid is %q", login.SID)
+				}
+				if err == nil && claim.name == "auth_time" && login.AuthTime.Unix() != 1_700_000_000 {
+					t.Errorf("auth_time is %v", login.AuthTime)
 				}
 			})
 		}
