@@ -263,8 +263,8 @@
 // so that who has signed in again stays; a token with both ends the sid, and
 // the subject's sessions that have none. To send the token again changes
 // nothing, and a login under way when it comes is refused at the callback. With
-// either setting a request asks the Store for the session and three markers,
-// the markers at once.
+// either setting a request asks the Store for the session and four marks,
+// these at once.
 //
 // # Errors
 //

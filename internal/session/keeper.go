@@ -75,8 +75,9 @@ type Keeper struct {
 	warn     func(ctx context.Context, err error)
 	cleared  func(ctx context.Context, rec Record, told bool)
 
-	// ended are the sessions that ended here.
-	ended *shelf[handle, struct{}]
+	// ended are the sessions that ended here, and whether for good: not because
+	// they are being renewed.
+	ended *shelf[handle, bool]
 
 	marking sync.Mutex
 	markers *shelf[[32]byte, marker] // without a store
@@ -105,7 +106,7 @@ func New(c Config) *Keeper {
 		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
 		now: c.Now, client: c.Client, warn: c.Warn, cleared: c.Cleared,
-		ended:         newShelf[handle, struct{}](maxEnded),
+		ended:         newShelf[handle, bool](maxEnded),
 		markers:       newShelf[[32]byte, marker](maxEnded),
 		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
 	}
@@ -383,13 +384,13 @@ func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
 // end ends a session here, and in the store.
 func (k *Keeper) end(ctx context.Context, e *ending) error {
 	now := k.now()
-	k.ended.put(e.handle, struct{}{}, k.remember(e, now), now.UnixMilli())
+	k.ended.put(e.handle, true, k.remember(e, now), now.UnixMilli())
 	if k.marks == nil {
 		return nil
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	return k.bury(ctx, e, now)
+	return k.bury(ctx, e, endedMark, now)
 }
 
 // ending is a session that is to end.

@@ -126,7 +126,10 @@ type question struct {
 
 // questions are what has to be asked before a session may be believed.
 func (k *Keeper) questions(rec Record) (all [4]question, n int) {
-	if k.store == nil && k.marks != nil { // in a store the record is gone with it
+	// A record that could not be deleted, or was written once more by a request
+	// that could not look for the mark, must not bring the session back. What
+	// lies in memory cannot fail in between.
+	if k.marks != nil && (k.store == nil || !k.marks.prompt) {
 		h := rec.handle()
 		all[n].key = k.hash(k.endedPurpose, h[:])
 		n++
@@ -161,7 +164,7 @@ func (endedWithOthers) Unwrap() error { return ErrEnded }
 func (k *Keeper) clear(ctx context.Context, rec Record, why error, now time.Time) {
 	by, ok := errors.AsType[endedWithOthers](why)
 	until := k.remember(&ending{until: rec.ends()}, now)
-	if !ok || !k.ended.add(rec.handle(), struct{}{}, until, now.UnixMilli()) {
+	if !ok || !k.ended.add(rec.handle(), true, until, now.UnixMilli()) {
 		return
 	}
 	if k.store != nil {
@@ -221,6 +224,8 @@ func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time)
 	}
 	m, ok := decodeMarker(b)
 	switch {
+	case q.what == itself && bytes.Equal(b, takenBack):
+		return nil
 	case q.what == itself, !ok:
 		return ErrEnded
 	case m.ends(q.what, rec):

@@ -313,9 +313,119 @@ func TestMarkersOfTwoNodes(t *testing.T) {
 	}
 }
 
+// Whatever fails while a session ends, or is written by a request that was
+// under way: with the mark in the store it does not come back, on any node (R14,
+// T117).
+func TestEndedSessionStaysEnded(t *testing.T) {
+	for name, fails := range map[string]string{"the look for the mark": "find", "the second deletion": "delete"} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, true, func(c *session.Config) { c.Idle = time.Hour })
+			there, elsewhere := h.other(nil), h.other(nil)
+			var b browser
+			rec := h.start(&b, typical())
+			kept := b.copy()
+			h.clock.add(20 * time.Minute)
+			ended, failing := false, false
+			h.store.before = func(op, _ string) error {
+				if op == "commit" && !ended { // the idle time is being extended
+					ended = true
+					if err := there.EndByHandle(context.Background(), rec.Handle()); err != nil {
+						t.Error(err)
+					}
+					failing = true
+				} else if failing && op == fails {
+					failing = false
+					return errors.New("gone for a moment")
+				}
+				return nil
+			}
+			h.load(&b, true)
+			h.store.before = nil
+			if !ended || failing {
+				t.Fatal("nothing was tried")
+			}
+			for _, node := range []*house{h, there, elsewhere} {
+				node.lives(kept.copy(), false)
+			}
+		})
+	}
+	t.Run("the deletion at a sign-out", func(t *testing.T) {
+		h := newHouse(t, true, nil)
+		elsewhere := h.other(nil)
+		var b browser
+		rec := h.start(&b, typical())
+		kept := b.copy()
+		h.store.before = func(op, _ string) error {
+			if op == "delete" {
+				return errors.New("gone for a moment")
+			}
+			return nil
+		}
+		if err := h.end(&b, rec); !errors.Is(err, session.ErrStore) {
+			t.Errorf("end: %v", err)
+		}
+		h.store.before = nil
+		elsewhere.lives(kept.copy(), false)
+	})
+}
+
+// A renewal that fails takes back what it wrote itself, and not the end that
+// somebody else meant meanwhile, on this node or another.
+func TestFailedRenewalTakesBackNoEnd(t *testing.T) {
+	for name, same := range map[string]bool{"on this node": true, "on another node": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, true, nil)
+			there := h
+			if !same {
+				there = h.other(nil)
+			}
+			var b browser
+			rec := h.start(&b, typical())
+			commits := 0
+			h.store.before = func(op, _ string) error {
+				if op != "commit" {
+					return nil
+				}
+				commits++
+				switch commits {
+				case 2: // the renewal's mark
+					if err := there.EndByHandle(context.Background(), rec.Handle()); err != nil {
+						t.Error(err)
+					}
+					return errors.New("gone for a moment")
+				}
+				return nil
+			}
+			if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), rec, nil); !errors.Is(err, session.ErrStore) {
+				t.Errorf("renew: %v", err)
+			}
+			h.store.before = nil
+			h.lives(b.copy(), false)
+			h.other(nil).lives(b.copy(), false)
+		})
+	}
+	t.Run("nobody meant it", func(t *testing.T) {
+		h := newHouse(t, true, nil)
+		var b browser
+		rec := h.start(&b, typical())
+		h.store.before = func(op, _ string) error {
+			if op == "delete" {
+				return errors.New("gone")
+			}
+			return nil
+		}
+		if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), rec, nil); !errors.Is(err, session.ErrStore) {
+			t.Errorf("renew: %v", err)
+		}
+		h.store.before = nil
+		h.lives(b.copy(), true)
+		h.other(nil).lives(b.copy(), true)
+	})
+}
+
 // Providers that tell of no logouts cost no questions about them.
 func TestQuestionsPerRequest(t *testing.T) {
-	for provider, want := range map[string]int{"acme": 4, "silent": 2} {
+	for provider, want := range map[string]int{"acme": 5, "silent": 3} {
 		h := newHouse(t, true, func(c *session.Config) { c.Client = clientOf })
 		var b browser
 		d := h.at("bob", "s1")

@@ -60,10 +60,13 @@ func (s *shelf[K, V]) add(key K, value V, expires, now int64) bool {
 	return true
 }
 
-func (s *shelf[K, V]) drop(key K) {
+func (s *shelf[K, V]) drop(key K) { s.dropIf(key, func(V) bool { return true }) }
+
+// dropIf removes what lies under key if that is what may.
+func (s *shelf[K, V]) dropIf(key K, may func(V) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[key]; e != nil {
+	if e := s.entries[key]; e != nil && may(e.value) {
 		s.remove(e)
 	}
 }

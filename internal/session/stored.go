@@ -1,11 +1,13 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -177,8 +179,26 @@ func (k *Keeper) isEnded(ctx context.Context, h handle, now time.Time) (bool, er
 	if _, ended := k.ended.find(h, now.UnixMilli()); ended {
 		return true, nil
 	}
-	_, found, err := k.marks.Find(ctx, k.endedKey(h))
-	return found, err
+	return k.isMarked(ctx, h)
+}
+
+// isMarked is isEnded as the store has it.
+func (k *Keeper) isMarked(ctx context.Context, h handle) (bool, error) {
+	b, found, err := k.marks.Find(ctx, k.endedKey(h))
+	return found && !bytes.Equal(b, takenBack), err
+}
+
+// What an ended mark says. A renewal's is of its own, so that it takes back no
+// end but the one it wrote.
+var (
+	endedMark = []byte{1}
+	takenBack = []byte{0}
+)
+
+func renewalMark() ([]byte, error) {
+	mark := make([]byte, 1+12)
+	mark[0] = 2
+	return mark, cookie.Random(mark[1:])
 }
 
 // replaceStored commits the new record, ends the old one, and then sets the
@@ -213,41 +233,60 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, clai
 	if old == nil {
 		return nil
 	}
-	first := k.ended.add(old.handle, struct{}{}, k.remember(old, now), now.UnixMilli())
+	first := k.ended.add(old.handle, false, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
 	}
 	if k.marks == nil {
 		return nil
 	}
-	err := k.supersedeStored(ctx, old, now, claim)
+	mark, err := renewalMark()
+	if err == nil {
+		err = k.supersedeStored(ctx, old, mark, now, claim)
+	}
 	if errors.Is(err, ErrStore) && first {
-		// The visitor goes on with it: take back what was written of its end.
-		k.ended.drop(old.handle)
-		if err := k.marks.Delete(ctx, k.endedKey(old.handle)); err != nil {
-			k.warn(ctx, err)
-		}
+		k.takeBack(ctx, old, mark, now)
 	}
 	return err
 }
 
-func (k *Keeper) supersedeStored(ctx context.Context, old *ending, now time.Time, claim bool) error {
+func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, now time.Time, claim bool) error {
 	if claim {
-		_, found, err := k.marks.Find(ctx, k.endedKey(old.handle))
+		ended, err := k.isMarked(ctx, old.handle)
 		if err != nil {
 			return err
 		}
-		if found {
+		if ended {
 			return ErrEnded
 		}
 	}
-	return k.bury(ctx, old, now)
+	return k.bury(ctx, old, mark, now)
+}
+
+// takeBack undoes what was written of a session's end, with which the visitor
+// goes on after all; but not the end that somebody else meant.
+func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
+	k.ended.dropIf(old.handle, func(final bool) bool { return !final })
+	key := k.endedKey(old.handle)
+	b, found, err := k.marks.Find(ctx, key)
+	if err == nil && (!found || !bytes.Equal(b, mark)) {
+		return
+	}
+	if err == nil {
+		err = k.marks.Delete(ctx, key)
+	}
+	if err != nil {
+		err = k.marks.Commit(ctx, key, takenBack, time.UnixMilli(k.remember(old, now)))
+	}
+	if err != nil {
+		k.warn(ctx, err)
+	}
 }
 
 // bury marks a session as ended in the store, and then deletes its record. It
 // tries both whatever happens.
-func (k *Keeper) bury(ctx context.Context, e *ending, now time.Time) error {
-	err := k.marks.Commit(ctx, k.endedKey(e.handle), []byte{1}, time.UnixMilli(k.remember(e, now)))
+func (k *Keeper) bury(ctx context.Context, e *ending, mark []byte, now time.Time) error {
+	err := k.marks.Commit(ctx, k.endedKey(e.handle), slices.Clip(bytes.Clone(mark)), time.UnixMilli(k.remember(e, now)))
 	if k.store != nil {
 		err = errors.Join(err, k.store.Delete(ctx, k.recordKey(e.handle)))
 	}
