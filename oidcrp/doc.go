@@ -243,15 +243,17 @@
 // issuer and subject. The session stays that of the first provider, under another
 // id; the other's tokens are not kept. It takes a form of our own origin to start,
 // and at the end a session of the same user in the same browser; otherwise there
-// is a page, nothing is linked, and nobody signed in.
+// is a page, OnLogin is not asked, and nobody signed in. A sign-out while OnLogin
+// runs ends the session, and what OnLogin has written stays.
 //
 // # Leaving
 //
 // A sign-out here ends the session first and then visits the provider's
 // end-session endpoint (RP-Initiated Logout), unless [Provider.LocalLogoutOnly].
-// With everywhere=1 in the form, or [LogoutOptions], all sessions of the user
-// end. [RelyingParty.EndSession] and [RelyingParty.EndSessions] are for
-// administrators.
+// With everywhere=1 in the form, or [LogoutOptions], all sessions of this identity
+// end; of identities that are linked to it the application knows, and calls
+// [RelyingParty.EndSessions] for each. That and [RelyingParty.EndSession] are for
+// administrators too.
 //
 // A provider that signs a user out by itself tells us with
 // [Provider.BackchannelLogout], server to server, or, less reliably, with

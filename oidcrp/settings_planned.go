@@ -474,7 +474,7 @@ type LoginOptions struct {
 type LogoutOptions struct {
 	ReturnTo   string // whole path as browsers see it, "/app/bye", of a page open to all; "": the signed-out page
 	LocalOnly  bool   // leave the provider's session alone
-	Everywhere bool   // end all sessions of this user
+	Everywhere bool   // end all sessions of this identity; see RelyingParty.EndSessions
 }
 
 // Login is a verified login before it becomes a session. It is valid only

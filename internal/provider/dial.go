@@ -63,16 +63,16 @@ func refuseInside(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// newTransport returns a transport of our own. The one for tenant-supplied
-// providers dials itself, without a proxy: a proxy would resolve the name
-// again, out of our sight.
+// newTransport returns a transport of our own. It sets no time for an answer:
+// each call of ours has a deadline, and an API may take as long as the
+// application lets it. The one for tenant-supplied providers dials itself,
+// without a proxy: a proxy would resolve the name again, out of our sight.
 func newTransport(tenant bool) *http.Transport {
 	dialer := &net.Dialer{Timeout: callTimeout}
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    callTimeout,
-		ResponseHeaderTimeout:  callTimeout,
 		IdleConnTimeout:        30 * time.Second,
 		MaxIdleConnsPerHost:    4,
 		MaxResponseHeaderBytes: 64 << 10,

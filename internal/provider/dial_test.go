@@ -92,6 +92,9 @@ func TestTenantsUseNeitherTheCallersClientNorAProxy(t *testing.T) {
 	if err := p.Ready(context.Background()); !errors.Is(err, provider.ErrUnavailable) || used {
 		t.Errorf("got %v, used %v", err, used)
 	}
+	if provider.NewTransport(false).ResponseHeaderTimeout != 0 {
+		t.Error("an API has to answer within the time of our own calls")
+	}
 	if provider.NewTransport(true).Proxy != nil {
 		t.Error("a tenant's transport may use a proxy")
 	}
