@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -28,8 +29,13 @@ const leastLife = 2 * time.Second
 const maxSealed = 48 << 10
 
 // maxAsked bounds the calls under way: those to a store that hangs, and heeds
-// no context, would pile up.
-const maxAsked = 1024
+// no context, would pile up. Further callers wait for a place. After
+// abandonedTime a call that nobody waits for counts no more: some never return,
+// and the store may be well again.
+const (
+	maxAsked      = 1024
+	abandonedTime = time.Minute
+)
 
 // backend is a Store with its traps removed: the best variant of each method
 // is called, for a bounded time, a panic is an error, every error is ErrStore.
@@ -132,18 +138,20 @@ func (b *backend) call(ctx context.Context, what string, ask func(context.Contex
 	defer cancel()
 	select {
 	case b.asked <- struct{}{}:
-	default:
-		return answer{err: fmt.Errorf("%w: %s: %d calls are under way already", ErrStore, what, maxAsked)}
+	case <-ctx.Done():
+		return answer{err: fmt.Errorf("%w: %s: %d calls are under way already: %w", ErrStore, what, maxAsked, context.Cause(ctx))}
 	}
+	free := sync.OnceFunc(func() { <-b.asked })
 	came := make(chan answer, 1)
 	go func() {
-		defer func() { <-b.asked }()
+		defer free()
 		came <- asked(ctx, what, ask)
 	}()
 	select {
 	case a := <-came:
 		return a
 	case <-ctx.Done():
+		time.AfterFunc(abandonedTime, free)
 		return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, context.Cause(ctx))}
 	}
 }
