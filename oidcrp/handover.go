@@ -26,9 +26,16 @@ func foreignForm(r *http.Request) bool {
 
 // handOver keeps a verified login for a request that shows the session it
 // replaces, which would live on otherwise. It rides in the address, so that
-// several tabs do not meet.
+// several tabs do not meet. The return URL stays where it is, unless the
+// application chose another: both would be too much for one cookie.
 func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, d session.Draft, returnTo string) error {
 	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedLogin, Value: string(tx.ID[:])})
+	if returnTo == rp.target(tx.ReturnTo) {
+		returnTo = ""
+		if err := rp.desk.Keep(w, tx); err != nil {
+			return err
+		}
+	}
 	h := headers{}
 	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, returnTo, p.callback); err != nil {
 		return err
@@ -65,8 +72,9 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	if err != nil {
 		return rp.stopped(p, tx.Begin, err)
 	}
-	returnTo := rp.target(rec.Value(pausedReturnTo))
-	tx.ReturnTo = returnTo // its cookie is gone
+	rp.desk.Clear(w, tx)
+	tx.ReturnTo = rp.target(orDefault(rec.Value(pausedReturnTo), tx.ReturnTo))
+	returnTo := tx.ReturnTo
 	before, err := rp.sessionBefore(w, r)
 	if err != nil {
 		return rp.stopped(p, tx.Begin, err)
@@ -76,7 +84,9 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	case transaction.Consent, transaction.StepUp:
 		return rp.goOn(w, r, p, tx, d, before)
 	case transaction.Link:
-		return rp.finishLink(w, r, p, tx, rp.loginOf(r, rec, before))
+		login := rp.loginOf(r, rec, before)
+		login.ReturnTo = returnTo
+		return rp.finishLink(w, r, p, tx, login)
 	}
 	if shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
 		rp.endTokens(r.Context(), d, false) // the other login has its own

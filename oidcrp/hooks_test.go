@@ -635,6 +635,59 @@ func TestPauseKeepsLongLists(t *testing.T) {
 	}
 }
 
+// The return URL and the login are too much for one cookie. Where it can wait
+// elsewhere it leads there, and else the login counts for more.
+func TestLoginWithALongReturnURL(t *testing.T) {
+	long := "/reports?q=" + strings.Repeat("a", 1985)
+	for _, tt := range []struct {
+		name, mode string
+		pause      bool
+		leads      string
+	}{
+		{"query", "query", false, long},
+		{"form_post", "form_post", false, long},
+		{"paused", "query", true, "/"},
+		{"paused by form_post", "form_post", true, "/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			op := oidcrptest.NewProvider(t)
+			op.AddUser(oidcrptest.User{Subject: "erin", Claims: map[string]any{"groups": strings.Repeat("g", 1000)}})
+			p := newPausing(t, op, "", func(c *oidcrp.Config) {
+				c.Claims, c.Providers[0].ResponseMode = []string{"groups", "email"}, tt.mode
+			})
+			if !tt.pause {
+				p.onLogin.set(func(*oidcrp.Login) error { return nil })
+			}
+			op.SignInAs("erin")
+			b := p.browse()
+			page := b.Get(p.URL + long)
+			if tt.pause {
+				p.shows(page, "terms for erin")
+				page = p.accept(b)
+			}
+			p.shows(page, "page of erin at "+tt.leads)
+			if !tt.pause && page.URL.RequestURI() != tt.leads {
+				t.Errorf("arrived at %s", page.URL)
+			}
+			for _, c := range b.Cookies(p.URL + "/auth/callback/test") {
+				if strings.Contains(c.Name, "_return") {
+					t.Errorf("%s is left", c.Name)
+				}
+			}
+			if n := strings.Count(p.log.String(), "return URL replaced"); (n > 0) != tt.pause {
+				t.Errorf("%d warnings", n)
+			}
+		})
+	}
+}
+
+// Nor does what the application chose instead get lost on the way.
+func TestReturnURLOfOnLoginByFormPost(t *testing.T) {
+	p := newPausing(t, oidcrptest.NewProvider(t), "", func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "form_post" })
+	p.onLogin.set(func(l *oidcrp.Login) error { l.ReturnTo = "/welcome"; return nil })
+	p.shows(p.browse().Get(p.URL+"/reports?q="+strings.Repeat("a", 1985)), "page of alice at /welcome")
+}
+
 func TestPauseKeepsTheProvidersCeiling(t *testing.T) {
 	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)
 	p.op.SetFaults(oidcrptest.IDTokenClaim("session_expiry", p.clock.now().Add(30*time.Minute).Unix()))

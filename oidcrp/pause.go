@@ -47,15 +47,28 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	return path, rp.keepPaused(w, r, d, returnTo, path)
 }
 
-// keepPaused keeps a verified login until the browser comes back to path.
+// keepPaused keeps a verified login until the browser comes back to path. Where
+// it does not fit its cookie beside a long return URL, it leads to the home page.
 func (rp *RelyingParty) keepPaused(w http.ResponseWriter, r *http.Request, d session.Draft, returnTo, path string) error {
-	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedReturnTo, Value: returnTo}, session.Value{Key: pausedPath, Value: path})
+	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedPath, Value: path})
 	if !d.Ceiling.IsZero() {
 		d.Values = append(d.Values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
 		d.Ceiling = time.Time{}
 	}
-	_, err := rp.paused.Start(r.Context(), w, r, d)
-	return tooLarge(err)
+	keep := func(returnTo string) error {
+		d := d
+		if returnTo != "" {
+			d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedReturnTo, Value: returnTo})
+		}
+		_, err := rp.paused.Start(r.Context(), w, r, d)
+		return tooLarge(err)
+	}
+	err := keep(returnTo)
+	if home := rp.site.home(); len(returnTo) > len(home) && errors.As(err, new(*misfit)) {
+		rp.log.WarnContext(r.Context(), "return URL replaced by the home page", "err", err)
+		err = keep(home)
+	}
+	return err
 }
 
 // unpaused is what was kept, as it was.

@@ -60,7 +60,11 @@ func largest(d *Draft) []Part {
 		list = append(list, Part{"claim " + c.Name, len(c.Name) + len(c.Value)})
 	}
 	for _, v := range d.Values {
-		list = append(list, Part{"value " + v.Key, len(v.Key) + len(v.Value)})
+		name := "value " + v.Key
+		if strings.HasPrefix(v.Key, "\x00") { // not the application's
+			name = "our own " + strings.TrimPrefix(v.Key, "\x00")
+		}
+		list = append(list, Part{name, len(v.Key) + len(v.Value)})
 	}
 	slices.SortStableFunc(list, func(a, b Part) int { return b.Bytes - a.Bytes })
 	return slices.Clone(list[:most])

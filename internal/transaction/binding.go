@@ -233,3 +233,12 @@ func (d *Desk) Clear(w http.ResponseWriter, t *Transaction) {
 		d.returnCookie(t.CallbackPath, t.slot).Clear(w)
 	}
 }
+
+// Keep takes Clear back: the transaction is spent, and its return URL is still
+// needed.
+func (d *Desk) Keep(w http.ResponseWriter, t *Transaction) error {
+	if !t.returned {
+		return nil
+	}
+	return d.setReturn(w, t)
+}
