@@ -120,7 +120,9 @@
 // # Providers
 //
 // Metadata is fetched at first use, again in the background every 12 hours or as
-// its Cache-Control says, and kept through failures. Keys are trusted for 15
+// its Cache-Control says, and kept through failures. While there is none it is
+// asked for with visitors, after a rest that grows to 10 seconds, whatever
+// Retry-After the provider answers. Keys are trusted for 15
 // minutes after they were fetched, and through an outage of the provider for
 // 24 hours; an unknown kid fetches them anew within the request, but tokens
 // strangers can send no more than twice at once and then every 30 seconds.

@@ -14,7 +14,8 @@ import (
 const (
 	firstBackoff = time.Second
 	lastBackoff  = time.Minute
-	// Nobody can sign in while nothing was ever got.
+	// Nobody can sign in while nothing was ever got. A provider that is starting
+	// says any Retry-After, and so does what stands before it.
 	lastBackoffUnknown = 10 * time.Second
 )
 
@@ -25,6 +26,7 @@ type attempts struct {
 	complaint string // in the log
 	try       func(context.Context) error
 	have      func() bool // an earlier one succeeded
+	harmless  bool        // to repeat, so that without an earlier one no Retry-After is heeded for longer
 
 	mu       sync.Mutex
 	flight   *flight // nil: none under way
@@ -93,7 +95,11 @@ func (p *Provider) attempt(ctx context.Context, a *attempts, f *flight) {
 	}
 	wait := backoff(a.failures, a.have())
 	if u, ok := errors.AsType[*Unavailable](err); ok {
-		wait = max(wait, u.Retry)
+		asked := u.Retry
+		if a.harmless && !a.have() {
+			asked = min(asked, lastBackoffUnknown)
+		}
+		wait = max(wait, asked)
 		u.Retry = wait
 	}
 	a.failures++

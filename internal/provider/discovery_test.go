@@ -189,36 +189,64 @@ func TestProviderThatComesUpWorksWithoutARestart(t *testing.T) {
 	}
 }
 
-func TestTooManyRequestsHonoursRetryAfter(t *testing.T) {
-	f := newFake(t)
-	f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "120")
-		w.WriteHeader(http.StatusTooManyRequests)
-	})
-	p := f.new(t)
-	_, err := start(p)
-	if u, ok := errors.AsType[*provider.Unavailable](err); !ok || u.RetryAfter() != 2*time.Minute {
-		t.Fatalf("got %v", err)
-	}
-	f.clock.Add(119 * time.Second)
-	start(p)
-	if n := f.count(discoveryPath); n != 1 {
-		t.Errorf("asked %d times within two minutes", n)
+// Without metadata nobody can sign in, so that no Retry-After holds that up for
+// long.
+func TestRetryAfterWithoutMetadata(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"86400": 10 * time.Second, "120": 10 * time.Second, "7": 7 * time.Second,
+		"-5": time.Second, "Fri, 20 Nov 2026 13:00:00 GMT": time.Second, "": time.Second,
+	} {
+		for _, status := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+			f := newFake(t)
+			f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Retry-After", header)
+				w.WriteHeader(status)
+			})
+			p := f.new(t)
+			_, err := start(p)
+			if u, ok := errors.AsType[*provider.Unavailable](err); !ok || u.RetryAfter() != want {
+				t.Errorf("%q: %v; want %v", header, err, want)
+			}
+			start(p)
+			if n := f.count(discoveryPath); n != 1 {
+				t.Errorf("%q: asked %d times without a rest", header, n)
+			}
+			f.handle(discoveryPath, nil)
+			f.clock.Add(want)
+			if _, err := start(p); err != nil {
+				t.Errorf("%q: after %v: %v", header, want, err)
+			}
+		}
 	}
 }
 
-func TestRetryAfterIsBelievedWithinReason(t *testing.T) {
-	for header, want := range map[string]time.Duration{
-		"99999999": 5 * time.Minute, "-5": time.Second, "Fri, 20 Nov 2026 13:00:00 GMT": time.Second, "": time.Second,
-	} {
+// With metadata to go on with it is believed, within reason.
+func TestRetryAfterWithMetadata(t *testing.T) {
+	for header, want := range map[string]time.Duration{"120": 2 * time.Minute, "99999999": 5 * time.Minute} {
 		f := newFake(t)
+		p := f.new(t)
+		if _, err := start(p); err != nil {
+			t.Fatal(err)
+		}
 		f.handle(discoveryPath, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", header)
-			w.WriteHeader(http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusTooManyRequests)
 		})
-		_, err := start(f.new(t))
-		if u, ok := errors.AsType[*provider.Unavailable](err); !ok || u.RetryAfter() != want {
-			t.Errorf("%q: %v; want %v", header, err, want)
+		f.clock.Add(13 * time.Hour)
+		start(p)
+		if err := p.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		before := f.count(discoveryPath)
+		if next := p.Status().NextTry.Sub(f.clock.Now()); next != want {
+			t.Errorf("%q: next try in %v", header, next)
+		}
+		start(p)
+		if err := p.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.count(discoveryPath) - before; n != 0 {
+			t.Errorf("%q: asked %d times within that", header, n)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func New(s Settings) (*Provider, error) {
 	p.keys = newKeySet(p.fetchKeys, p.now)
 	p.discovery.attempts = attempts{
 		what: metadataEndpoint, complaint: "provider metadata not loaded", try: p.discover,
-		have: func() bool { return p.current.Load() != nil },
+		have: func() bool { return p.current.Load() != nil }, harmless: true,
 	}
 	p.registration.attempts = attempts{
 		what: registerEndpoint, complaint: "client not registered", try: p.register,
