@@ -23,9 +23,11 @@ type Config struct {
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
 	// newest first. To rotate, append the new key on every node, then move it
 	// to the front, then drop the old one once SessionLifetime and a day have
-	// passed. They print as they are: do not log a Config. On a loopback BaseURL
-	// they may be left out: random ones are made, with a warning, and sessions
-	// end with the process.
+	// passed. With KeepOffline or Registration keep it until those records were
+	// written again, at most 400 days: what lies under a dropped key is lost.
+	// They print as they are: do not log a Config. On a loopback BaseURL they
+	// may be left out: random ones are made, with a warning, and sessions end
+	// with the process.
 	CookieKeys [][]byte
 
 	// Providers are the OpenID Providers visitors may sign in with.
