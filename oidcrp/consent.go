@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
@@ -19,6 +20,9 @@ type scopePolicy []string
 func (p scopePolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.demand(len(p) > 0, "HasScope names no scope, so that everybody passes: name one")
+		for _, scope := range p {
+			n.demand(scope != "" && !strings.ContainsAny(scope, " \t\r\n"), fmt.Sprintf("HasScope(%q) is no scope: give scopes without blanks, each as a string of its own", scope))
+		}
 		return nil
 	}
 	for _, scope := range p {

@@ -26,6 +26,7 @@ func (p rolePolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.roles = true
 		n.demand(len(p) > 0, "HasRole names no role, so that nobody passes: name one")
+		n.demand(!slices.Contains(p, ""), `HasRole("") names no role: give its name`)
 		return nil
 	}
 	if slices.ContainsFunc(p, s.HasRole) {
