@@ -190,10 +190,7 @@ func (rp *RelyingParty) warnOfNoRoles(ctx context.Context, p *providerEntry, cla
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, "login at "+l.Provider) }
 
 // LogValue is the provider alone.
-func (l *Login) LogValue() slog.Value {
-	if l == nil {
-		return slog.StringValue("none")
-	}
+func (l Login) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("provider", l.Provider))
 }
 

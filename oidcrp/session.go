@@ -40,6 +40,13 @@ func (c *loaded) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// Format prints what it is, whatever the verb: a context that is printed would
+// show the session.
+func (c *loaded) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// String is what other contexts print of the one they come from.
+func (c *loaded) String() string { return "oidcrp.Load" }
+
 // loadedIn finds the innermost load of a request.
 func loadedIn(ctx context.Context) *loaded {
 	c, _ := ctx.Value(loadedKey{}).(*loaded)
@@ -78,14 +85,10 @@ func sessionOf(ctx context.Context) (*Session, error) {
 	return &c.session, nil
 }
 
-// Format prints handle and provider, or "anonymous", whatever the verb: claims
-// are not for logs.
-func (s *Session) Format(f fmt.State, _ rune) {
-	text := "anonymous"
-	if s != nil {
-		text = "session " + s.Handle() + " at " + s.Provider()
-	}
-	io.WriteString(f, text)
+// Format prints handle and provider, whatever the verb: claims are not for logs.
+// It is fmt that prints "<nil>" for an anonymous visitor.
+func (s Session) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "session "+s.Handle()+" at "+s.Provider())
 }
 
 // LogValue is handle and provider, or "anonymous".

@@ -106,8 +106,8 @@ func TestPrintedSessionsTellNoClaims(t *testing.T) {
 		c.OnLogin = func(_ context.Context, l *oidcrp.Login) error {
 			l.Set("plan", "canary")
 			login = fmt.Sprintf("%v %+v %#v %s %q %v", l, l, l, l, *l, struct{ L *oidcrp.Login }{l})
-			text.Info("login", "by", l)
-			structured.Info("login", "by", l)
+			text.Info("login", "by", l, "again", *l)
+			structured.Info("login", "by", l, "again", *l)
 			return nil
 		}
 	})
@@ -126,6 +126,13 @@ func TestPrintedSessionsTellNoClaims(t *testing.T) {
 	a.rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s := oidcrp.FromContext(r.Context())
 		printed := fmt.Sprintf("%v %+v %#v %s", s, s, s, s)
+		for _, v := range []any{*s, []oidcrp.Session{*s}, struct{ S oidcrp.Session }{*s}, a.rp.View(r), r.Context(),
+			context.WithValue(r.Context(), http.NoBody, 1), struct{ context.Context }{r.Context()}} {
+			printed += fmt.Sprintf(" %v %+v %#v %s %q", v, v, v, v, v)
+			text.Info("session", "of", v)
+			structured.Info("session", "of", v)
+		}
+		printed += fmt.Sprintf(" %v %+v %#v", r, r, r)
 		text.Info("session", "of", s)
 		structured.Info("session", "of", s)
 		want := "session " + s.Handle() + " at test"
@@ -138,7 +145,7 @@ func TestPrintedSessionsTellNoClaims(t *testing.T) {
 			}
 		}
 		text.Info("nobody", "of", (*oidcrp.Session)(nil))
-		if nobody := fmt.Sprint((*oidcrp.Session)(nil)); nobody != "anonymous" {
+		if nobody := fmt.Sprint((*oidcrp.Session)(nil)); nobody != "<nil>" {
 			t.Error(nobody)
 		}
 		if !strings.Contains(logs.String(), "of=anonymous") {
@@ -153,7 +160,7 @@ func TestNilSession(t *testing.T) {
 	for i := range v.NumMethod() {
 		m := v.Type().Method(i)
 		if m.Name == "Format" || m.Name == "LogValue" {
-			continue // they say "anonymous"
+			continue // they print something
 		}
 		args := []reflect.Value{}
 		for j := 1; j < m.Type.NumIn(); j++ {

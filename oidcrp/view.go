@@ -1,6 +1,7 @@
 package oidcrp
 
 import (
+	"fmt"
 	"html"
 	"html/template"
 	"net/http"
@@ -26,6 +27,9 @@ type View struct {
 func (rp *RelyingParty) View(r *http.Request) View {
 	return View{rp: rp, r: r, user: FromContext(r.Context())}
 }
+
+// Format prints whose view it is as a [Session] is printed, whatever the verb.
+func (v View) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "view of %v", v.user) }
 
 // SignedIn reports whether there is a session.
 func (v View) SignedIn() bool { return v.user != nil }
