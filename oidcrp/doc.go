@@ -81,7 +81,8 @@
 //	{"type": "about:blank", "title": "Unauthorized", "status": 401,
 //	 "reason": "login_required", "login": "https://app.example.com/auth/login", "id": "…"}
 //
-// After a *[Refusal] it also has "detail", the message for the visitor.
+// The address may have return_to already, the page that asked: set it, do not
+// append. After a *[Refusal] there is also "detail", the message for the visitor.
 //
 // # Addresses
 //

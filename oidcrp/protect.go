@@ -54,10 +54,11 @@ func (rp *RelyingParty) isSignIn(path string) bool {
 // RequireLogin calls next for signed-in visitors only. Others are sent to
 // sign in and come back to the same address if they are navigating; anything
 // else, such as fetch, gets 401 and a problem document (RFC 9457) whose
-// "login" member is where to sign in: add the query parameter return_to, a whole
-// path, to say where that leads. A form is not sent again: after signing in the
-// visitor is back on the page it was on. A form of another site leads to the
-// login address, which asks first if somebody is signed in.
+// "login" member is where to sign in. It may have the query parameter return_to
+// already, the page that asked: to say where signing in leads set it to a whole
+// path, do not append it. A form is not sent again: after signing in the visitor
+// is back on the page it was on. A form of another site leads to the login
+// address, which asks first if somebody is signed in.
 //
 // Unsafe methods and WebSocket upgrades that come with a session get 403 if
 // they come from a foreign origin, or with neither Origin nor Sec-Fetch-Site,

@@ -126,7 +126,7 @@ type Config struct {
 	Language func(*http.Request) string
 
 	// Messages adds languages, or replaces single texts, by language tag and
-	// message key; English ("en") and Thai ("th") are built in. What to
+	// message key, such as "signin.with"; English ("en") and Thai ("th") are built in. What to
 	// translate is DefaultMessages()["en"]; keep {provider}, {site} and {user}.
 	// Texts left out are English.
 	Messages map[string]map[string]string

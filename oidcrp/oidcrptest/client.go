@@ -111,7 +111,8 @@ type Client struct {
 
 // AddClient registers a client, or replaces the one with its ID. It returns
 // the client with a random ID and Secret where these were empty; a public
-// client says AuthMethod "none".
+// client says AuthMethod "none". With an ID and Secret of your own it may be
+// called after [oidcrp.New], with the addresses of RelyingParty.RedirectURLs.
 func (p *Provider) AddClient(c Client) Client {
 	if c.ID == "" {
 		c.ID = "client-" + random()[:8]

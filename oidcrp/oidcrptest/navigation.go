@@ -51,7 +51,7 @@ func (b *Browser) PostForm(rawURL string, values url.Values) *Page {
 	return b.visit(n)
 }
 
-// Follow follows the link on the current page that says this, or has this
+// Follow follows the link on the current page whose whole text this is, or its
 // address or path.
 func (b *Browser) Follow(link string) *Page {
 	b.t.Helper()
