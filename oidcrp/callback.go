@@ -258,11 +258,17 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 			return rp.because(p, returnTo, failed)
 		}
 	}
-	path, err := rp.pause(w, r, err, d, returnTo)
+	later := "" // a pause that is given up must not cost who is signed in their own
+	if before != nil || foreignForm(r) {
+		later = v.RawIDToken
+	}
+	path, err := rp.pause(w, r, err, d, returnTo, later)
 	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
-	rp.hint.set(w, d, v.RawIDToken)
+	if path == "" || later == "" {
+		rp.hint.set(w, d, v.RawIDToken)
+	}
 	rp.watch(w, p, v.SessionState)
 	if path != "" {
 		return rp.redirect(w, r, path)

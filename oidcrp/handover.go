@@ -37,7 +37,7 @@ func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *prov
 		}
 	}
 	h := headers{}
-	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, returnTo, p.callback); err != nil {
+	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, p.callback, returnTo, ""); err != nil {
 		return err
 	}
 	c, err := http.ParseSetCookie(h.Header().Get("Set-Cookie"))

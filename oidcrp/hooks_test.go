@@ -2,6 +2,8 @@ package oidcrp_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -603,6 +605,48 @@ func TestSignOutAfterAPauseNamesTheUser(t *testing.T) {
 	if p.asked().Get("id_token_hint") == "" {
 		t.Error("the provider was not told whose session it is")
 	}
+}
+
+// Who gives a pause up leaves the ID token of who is signed in where it is.
+func TestSignOutOverAPauseNamesWhoIsSignedIn(t *testing.T) {
+	for mode, store := range stores {
+		for _, answer := range []string{"query", "form_post"} {
+			for _, resumed := range []bool{false, true} {
+				t.Run(fmt.Sprint(mode, " ", answer, " ", resumed), func(t *testing.T) {
+					p := newPausing(t, oidcrptest.NewProvider(t), "", func(c *oidcrp.Config) {
+						c.Providers[0].ResponseMode = answer
+						store(c)
+					})
+					p.onLogin.set(func(*oidcrp.Login) error { return nil })
+					b := p.browse()
+					p.op.SignInAs("bob")
+					p.shows(b.Get(p.URL+"/reports"), "page of bob")
+					p.op.SignInAs("alice")
+					p.onLogin.set(func(*oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} })
+					p.shows(b.Get(p.URL+"/auth/login?return_to=/reports"), "terms for alice")
+					want := "bob"
+					if resumed {
+						want = "alice"
+						p.shows(p.accept(b), "page of alice")
+					}
+					p.logout(b, "")
+					if got := subjectOf(p.asked().Get("id_token_hint")); got != want {
+						t.Errorf("the provider was told that it is %q, want %q", got, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// subjectOf reads an ID token without checking it.
+func subjectOf(idToken string) string {
+	var c struct{ Sub string }
+	if parts := strings.Split(idToken, "."); len(parts) == 3 {
+		b, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(b, &c)
+	}
+	return c.Sub
 }
 
 func TestPauseKeepsLongLists(t *testing.T) {

@@ -21,7 +21,8 @@ const (
 	pausedCeiling  = internal + "ceiling"
 	pausedPath     = internal + "path"
 	pausedOnly     = internal + "only"
-	pausedLogin    = internal + "login" // the transaction's id
+	pausedLogin    = internal + "login"    // the transaction's id
+	pausedIDToken  = internal + "id_token" // for the sign-out
 )
 
 // internal begins the keys of such values: none of the application's is kept
@@ -32,7 +33,7 @@ func isInternal(key string) bool { return strings.HasPrefix(key, internal) }
 
 // pause keeps a verified login back if that is what OnLogin's answer says: path
 // is then the page to send the visitor to. Any other answer is returned.
-func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer error, d session.Draft, returnTo string) (path string, err error) {
+func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer error, d session.Draft, returnTo, idToken string) (path string, err error) {
 	var to *Pause
 	if !errors.As(answer, &to) {
 		return "", answer
@@ -44,29 +45,37 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	if to.Only {
 		d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedOnly, Value: "1"})
 	}
-	return path, rp.keepPaused(w, r, d, returnTo, path)
+	return path, rp.keepPaused(w, r, d, path, returnTo, idToken)
 }
 
-// keepPaused keeps a verified login until the browser comes back to path. Where
-// it does not fit its cookie beside a long return URL, it leads to the home page.
-func (rp *RelyingParty) keepPaused(w http.ResponseWriter, r *http.Request, d session.Draft, returnTo, path string) error {
-	d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedPath, Value: path})
+// keepPaused keeps a verified login until the browser comes back to path. What
+// does not fit its cookie is left out: first the ID token, as a sign-out does
+// without, then a long return URL, so that it leads to the home page.
+func (rp *RelyingParty) keepPaused(w http.ResponseWriter, r *http.Request, d session.Draft, path, returnTo, idToken string) error {
+	values := append(slices.Clone(d.Values), session.Value{Key: pausedPath, Value: path})
 	if !d.Ceiling.IsZero() {
-		d.Values = append(d.Values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
+		values = append(values, session.Value{Key: pausedCeiling, Value: d.Ceiling.UTC().Format(time.RFC3339)})
 		d.Ceiling = time.Time{}
 	}
-	keep := func(returnTo string) error {
-		d := d
-		if returnTo != "" {
-			d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedReturnTo, Value: returnTo})
+	keep := func() error {
+		d.Values = slices.Clone(values)
+		for _, v := range []session.Value{{Key: pausedReturnTo, Value: returnTo}, {Key: pausedIDToken, Value: idToken}} {
+			if v.Value != "" {
+				d.Values = append(d.Values, v)
+			}
 		}
 		_, err := rp.paused.Start(r.Context(), w, r, d)
 		return tooLarge(err)
 	}
-	err := keep(returnTo)
+	err := keep()
+	if idToken != "" && errors.As(err, new(*misfit)) {
+		idToken = ""
+		err = keep()
+	}
 	if home := rp.site.home(); len(returnTo) > len(home) && errors.As(err, new(*misfit)) {
 		rp.log.WarnContext(r.Context(), "return URL replaced by the home page", "err", err)
-		err = keep(home)
+		returnTo = home
+		err = keep()
 	}
 	return err
 }
@@ -200,7 +209,8 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 	d := unpaused(rec)
 	kept := rp.keep(login)
 	d.Values, d.Roles = kept.Values, kept.Roles
-	path, err := rp.pause(w, r, answer, d, returnTo)
+	idToken := rec.Value(pausedIDToken)
+	path, err := rp.pause(w, r, answer, d, returnTo, idToken)
 	if err != nil {
 		return rp.because(p, returnTo, err)
 	}
@@ -216,6 +226,9 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 	}
 	if err != nil {
 		return rp.because(p, returnTo, err)
+	}
+	if idToken != "" {
+		rp.hint.set(w, d, idToken)
 	}
 	rp.endPaused(w, r, rec)
 	return rp.redirect(w, r, returnTo)

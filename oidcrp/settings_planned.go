@@ -126,9 +126,9 @@ type Config struct {
 	Language func(*http.Request) string
 
 	// Messages adds languages, or replaces single texts, by language tag and
-	// message key, such as "signin.with"; English ("en") and Thai ("th") are built in. What to
-	// translate is DefaultMessages()["en"]; keep {provider}, {site} and {user}.
-	// Texts left out are English.
+	// message key, such as "signin.with"; English ("en") and Thai ("th") are
+	// built in. What to translate is DefaultMessages()["en"]; keep {provider},
+	// {site} and {user}. Texts left out are English.
 	Messages map[string]map[string]string
 
 	// Pages replaces built-in pages by template name: "signin", "signedout",
