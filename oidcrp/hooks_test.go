@@ -480,6 +480,20 @@ func TestReturnToOfOnLoginIsJudged(t *testing.T) {
 	}
 }
 
+// A line of the log stays a line.
+func TestLoggedReturnURLIsCut(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+		c.OnLogin = func(_ context.Context, l *oidcrp.Login) error {
+			l.ReturnTo = "https://evil.example/" + strings.Repeat("a", 100_000)
+			return nil
+		}
+	})
+	a.shows(a.browse().Get(a.URL+"/auth/login"), "home of alice")
+	if log := a.log.String(); !strings.Contains(log, "return_to=https://evil.example/aaa") || strings.Contains(log, strings.Repeat("a", 201)) {
+		t.Errorf("%.1000s", log)
+	}
+}
+
 // The address under which form_post logins go on is no way around the page.
 func TestPauseCannotBeSkipped(t *testing.T) {
 	p := newPausing(t, oidcrptest.NewProvider(t), "", nil)

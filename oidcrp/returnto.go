@@ -122,7 +122,7 @@ func (rp *RelyingParty) chosen(ctx context.Context, raw string) string {
 		return rp.site.home()
 	}
 	shown, _, _ := strings.Cut(raw, "?")
-	rp.log.WarnContext(ctx, "return URL replaced by the home page", "return_to", shown, "want", "a page of the application below "+rp.site.url(rp.site.home()))
+	rp.log.WarnContext(ctx, "return URL replaced by the home page", "return_to", shown[:min(len(shown), 200)], "want", "a page of the application below "+rp.site.url(rp.site.home()))
 	return rp.site.home()
 }
 
