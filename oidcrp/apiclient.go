@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 )
 
 // API is an API that gets a provider's access tokens.
@@ -53,7 +55,7 @@ func (c *complaints) apis(cfg *Config, field string, p Provider) []api {
 			c.add(`%s.APIs[%d].URL: %q: give scheme, host and path, such as "https://api.example.com/v1"`, field, i, a.URL)
 			continue
 		}
-		if u.Scheme == "http" && !loopback(u.Hostname()) && !p.InsecureAllowHTTP {
+		if u.Scheme == "http" && !provider.Loopback(u.Hostname()) && !p.InsecureAllowHTTP {
 			c.add("%s.APIs[%d].URL: %q: use https: whoever sees a token can use it", field, i, a.URL)
 		}
 		for _, scope := range a.Scopes {

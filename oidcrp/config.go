@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -124,7 +123,7 @@ func (c *complaints) parseBaseURL(raw string) *url.URL {
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", hasDotSegment(u.EscapedPath()), strings.Contains(u.Path, "//"):
 		c.add("BaseURL: %q: remove query, fragment, and dots or double slashes in the path", raw)
 		return nil
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
 		c.add("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
 		return nil
 	}
@@ -134,15 +133,6 @@ func (c *complaints) parseBaseURL(raw string) *url.URL {
 	return u
 }
 
-// loopback reports names that browsers trust without https.
-func loopback(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback()
-	}
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
-
 // keys makes random ones where the configuration may do without.
 func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.Keys {
 	raw := cfg.CookieKeys
@@ -150,7 +140,7 @@ func (c *complaints) keys(cfg *Config, base *url.URL, log *slog.Logger) *cookie.
 		if base == nil && strings.Contains(cfg.BaseURL, "localhost") {
 			return nil // what is wrong with it has been said
 		}
-		if base == nil || !loopback(base.Hostname()) {
+		if base == nil || !provider.Loopback(base.Hostname()) {
 			c.add("CookieKeys: missing: give at least one key of 32 random bytes, the same on every node; only a BaseURL on localhost does without")
 			return nil
 		}

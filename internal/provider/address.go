@@ -20,7 +20,7 @@ type urlRule struct {
 func (s *Settings) urlRule(issuer *url.URL) urlRule {
 	return urlRule{
 		http:     s.InsecureAllowHTTP && !s.TenantSupplied,
-		loopback: !s.TenantSupplied && (issuer == nil || isLoopback(issuer.Hostname())),
+		loopback: !s.TenantSupplied && (issuer == nil || Loopback(issuer.Hostname())),
 		public:   s.TenantSupplied,
 		tls:      s.fapi(),
 	}
@@ -46,11 +46,11 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 		return nil, errors.New("the address must not have a user name or password")
 	case strings.Contains(raw, "#"):
 		return nil, errors.New("the address must not have a fragment")
-	case isLoopback(host) && !rule.loopback:
+	case thisMachine(host) && !rule.loopback:
 		return nil, errors.New("the address is on this machine, the issuer's is not")
 	case u.Scheme == "http" && rule.tls:
 		return nil, errors.New("the address must begin with https://")
-	case u.Scheme == "http" && !rule.http && !isLoopback(host):
+	case u.Scheme == "http" && !rule.http && !Loopback(host):
 		return nil, errors.New("the address must begin with https:// (InsecureAllowHTTP admits http)")
 	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
@@ -76,13 +76,23 @@ func checkHost(host string, rule urlRule) error {
 	return nil
 }
 
-// isLoopback reports whether host names this machine (RFC 6761 6.3).
-func isLoopback(host string) bool {
+// Loopback reports names of this machine (RFC 6761 6.3) that browsers trust
+// without https: neither with a dot at the end nor as IPv4 in IPv6.
+func Loopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback() && !addr.Is4In6()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// thisMachine reports all that leads to this machine, however it is written:
+// what must not be called is not only what may be called.
+func thisMachine(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().IsLoopback()
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return Loopback(strings.TrimSuffix(host, "."))
 }
 
 // origin is scheme://host[:port] of an address that was checked.
