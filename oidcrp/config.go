@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -127,10 +129,40 @@ func (c *complaints) parseBaseURL(raw string) *url.URL {
 		c.add("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
 		return nil
 	}
-	// As browsers write an origin.
-	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":"+map[string]string{"https": "443", "http": "80"}[u.Scheme])
-	u.Host = strings.TrimSuffix(u.Host, ":")
+	host, ok := browserHost(u)
+	if !ok {
+		c.add("BaseURL: %q: give a port from 1 to 65535, and an address without zone", raw)
+		return nil
+	}
+	u.Host = host
 	return u
+}
+
+// browserHost is host and port as browsers write them in an origin: without the
+// scheme's own port, a number in one way, IPv6 in its shortest.
+func browserHost(u *url.URL) (host string, ok bool) {
+	host = strings.ToLower(u.Hostname())
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		host = "[" + addr.String() + "]"
+		if addr.Is4In6() {
+			b := addr.As16()
+			host = fmt.Sprintf("[::ffff:%x:%x]", uint(b[12])<<8|uint(b[13]), uint(b[14])<<8|uint(b[15]))
+		}
+		if addr.Zone() != "" {
+			return "", false
+		}
+	}
+	if u.Port() == "" {
+		return host, true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil || port == 0 {
+		return "", false
+	}
+	if port == map[string]uint64{"https": 443, "http": 80}[u.Scheme] {
+		return host, true
+	}
+	return host + ":" + strconv.FormatUint(port, 10), true
 }
 
 // keys makes random ones where the configuration may do without.

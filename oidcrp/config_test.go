@@ -42,6 +42,9 @@ func TestNewReportsEachMistake(t *testing.T) {
 		{"no base URL", func(c *oidcrp.Config) { c.BaseURL = "" }, "BaseURL: missing: give the address"},
 		{"base URL without scheme", func(c *oidcrp.Config) { c.BaseURL = "app.example" }, "BaseURL: \"app.example\" is not an address"},
 		{"base URL with a query", func(c *oidcrp.Config) { c.BaseURL = "https://app.example/?a=b" }, "remove query"},
+		{"base URL with a port that is none", func(c *oidcrp.Config) { c.BaseURL = "https://app.example:70000" }, "give a port from 1 to 65535"},
+		{"base URL with port zero", func(c *oidcrp.Config) { c.BaseURL = "https://app.example:0" }, "give a port from 1 to 65535"},
+		{"base URL with a zone", func(c *oidcrp.Config) { c.BaseURL = "https://[fe80::1%25eth0]" }, "without zone"},
 		{"http on a public name", func(c *oidcrp.Config) { c.BaseURL = "http://app.example" }, "use https"},
 		{"http on a private address", func(c *oidcrp.Config) { c.BaseURL = "http://10.0.0.1" }, "use https"},
 		{"a name that only looks like localhost", func(c *oidcrp.Config) { c.BaseURL = "http://localhost.example" }, "use https"},
@@ -176,6 +179,11 @@ func TestBaseURLAsBrowsersWriteIt(t *testing.T) {
 		"https://app.example:8443":      "https://app.example:8443",
 		"https://[2001:db8::1]:443":     "https://[2001:db8::1]",
 		"http://[::1]:80":               "http://[::1]",
+		"https://[2001:0DB8:0:0::1]/":   "https://[2001:db8::1]",
+		"https://[::ffff:192.0.2.1]":    "https://[::ffff:c000:201]",
+		"https://app.example:0443":      "https://app.example",
+		"https://app.example:08443":     "https://app.example:8443",
+		"http://[0:0:0:0:0:0:0:1]:0080": "http://[::1]",
 		"https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
 	} {
 		cfg := goodConfig()
