@@ -148,7 +148,7 @@ func TestTwoLanguages(t *testing.T) {
 	b.Get(p.baseURL + "/signin?return_to=%2Fprofile")
 	page := b.Follow("ไทย")
 	at(t, page, http.StatusOK, "/signin")
-	contains(t, page, "ลงชื่อเข้าใช้ริมน้ำ", "ดำเนินการต่อด้วย Aster")
+	contains(t, page, "ลงชื่อเข้าใช้ Riverside", "ดำเนินการต่อด้วย Aster")
 	if got := page.Header.Get("Content-Language"); got != "th" {
 		t.Errorf("Content-Language is %q", got)
 	}

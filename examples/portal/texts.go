@@ -76,7 +76,7 @@ var texts = map[string]map[string]string{
 		"language.name": "ไทย",
 		"language":      "ภาษา",
 		"skip":          "ข้ามไปยังเนื้อหา",
-		"site":          "ริมน้ำ",
+		"site":          "Riverside",
 		"nav":           "เมนูหลัก",
 		"nav.home":      "หน้าแรก",
 		"nav.profile":   "โปรไฟล์",
@@ -87,7 +87,7 @@ var texts = map[string]map[string]string{
 		"no":            "ไม่ใช่",
 		"footer":        "แอปพลิเคชันตัวอย่างของ oidcrp",
 
-		"home.title":       "พอร์ทัลสมาชิกของชุมชนริมน้ำ",
+		"home.title":       "พอร์ทัลสมาชิกของชุมชน Riverside",
 		"home.lead":        "ข่าวสาร การจอง และข้อมูลสมาชิกในที่เดียว ด้วยบัญชีที่คุณมีอยู่แล้ว",
 		"home.hello":       "ยินดีต้อนรับกลับมา คุณ %s",
 		"home.hello.lead":  "คุณลงชื่อเข้าใช้ด้วย %s",
@@ -100,7 +100,7 @@ var texts = map[string]map[string]string{
 		"home.card3.title": "ออกจากระบบจริง",
 		"home.card3.text":  "เมื่อออกจากระบบ เซสชันของคุณจะสิ้นสุดทั้งที่นี่และที่ผู้ให้บริการ ปุ่มย้อนกลับจะไม่แสดงสิ่งใดอีก",
 
-		"signin.title":  "ลงชื่อเข้าใช้ริมน้ำ",
+		"signin.title":  "ลงชื่อเข้าใช้ Riverside",
 		"signin.lead":   "เลือกผู้ให้บริการที่คุณมีบัญชีอยู่",
 		"signin.button": "ดำเนินการต่อด้วย %s",
 		"signin.note":   "คุณจะไปยังผู้ให้บริการแล้วกลับมาที่นี่ เราไม่เห็นรหัสผ่านของคุณ",
