@@ -287,6 +287,10 @@ func (k *Keeper) Renew(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if old.IsZero() {
 		return Record{}, ErrNone
 	}
+	old, err := k.latest(ctx, old)
+	if err != nil {
+		return Record{}, err
+	}
 	now := k.now()
 	d := old.Draft()
 	if change != nil {
@@ -312,11 +316,35 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
 		return Record{}, ErrEnded
 	}
+	rec, err := k.latest(ctx, rec)
+	if err != nil {
+		return Record{}, err
+	}
 	rec = k.stampNow(rec, atChecked, now)
 	if err := k.write(ctx, w, rec, now); err != nil {
 		return Record{}, err
 	}
 	return rec, nil
+}
+
+// latest is a record as the store has it by now: between a request's load and
+// what it writes, a refresh may have taken a role away. ErrEnded if it is gone.
+func (k *Keeper) latest(ctx context.Context, rec Record) (Record, error) {
+	if rec.token == nil {
+		return rec, nil
+	}
+	now, err := k.read(ctx, rec.token)
+	if errors.Is(err, ErrNone) && k.expires(rec) <= k.now().UnixMilli() {
+		return Record{}, ErrExpired
+	}
+	if errors.Is(err, ErrNone) {
+		return Record{}, ErrEnded
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	now.expires = k.expires(now)
+	return now, nil
 }
 
 // Amend changes what a session says of its user, and neither its id nor any of

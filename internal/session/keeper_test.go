@@ -1111,6 +1111,43 @@ func TestVariantsWithContextArePreferred(t *testing.T) {
 	}
 }
 
+// A request that was loaded before a refresh took a role away does not bring it
+// back, whatever it writes afterwards.
+func TestNothingWrittenLaterUndoesAnAmendment(t *testing.T) {
+	ctx := context.Background()
+	for name, write := range map[string]func(*house, *browser, session.Record) error{
+		"renewed": func(h *house, b *browser, rec session.Record) error {
+			w := httptest.NewRecorder()
+			_, err := h.Renew(ctx, w, b.request(), rec, func(d *session.Draft) { d.Values = append(d.Values, session.Value{Key: "k", Value: "v"}) })
+			b.take(w)
+			return err
+		},
+		"checked": func(h *house, b *browser, rec session.Record) error {
+			h.clock.add(time.Minute)
+			_, err := h.Checked(ctx, httptest.NewRecorder(), b.request(), rec)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, true, nil)
+			var b browser
+			loaded := h.start(&b, typical())
+			if !loaded.HasRole("admin") {
+				t.Fatal("no role to lose")
+			}
+			if _, err := h.Amend(ctx, loaded, func(d *session.Draft) { d.Roles = []string{"reports.read"} }); err != nil {
+				t.Fatal(err)
+			}
+			if err := write(h, &b, loaded); err != nil {
+				t.Fatal(err)
+			}
+			if rec := h.mustLoad(&b, true); rec.HasRole("admin") || !rec.HasRole("reports.read") {
+				t.Errorf("roles %v", rec.Draft().Roles)
+			}
+		})
+	}
+}
+
 // A second login while the first one's session is being used, from many tabs,
 // under the race detector.
 func TestConcurrentUse(t *testing.T) {
