@@ -357,7 +357,7 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 		if !errors.Is(err, session.ErrNone) { // or it was renewed: at the next refresh
 			rp.log.WarnContext(ctx, "claims not refreshed", "provider", h.p.name, "err", tooLarge(err))
 		}
-		return nil
+		rec = h.rec // in a cookie it stays as it is, and is asked about all the same
 	}
 	if rp.stillAllowed == nil {
 		return nil
@@ -369,12 +369,14 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	return nil // asked again soon, at a request
 }
 
-// refusedAtRefresh ends what the application does not want to go on.
+// refusedAtRefresh ends what the application does not want to go on: the
+// session, and the tokens, be they kept for jobs or not.
 func (rp *RelyingParty) refusedAtRefresh(ctx context.Context, h holder, refusal error) error {
+	if err := rp.removeTokens(ctx, h, true); err != nil {
+		rp.storeFailed(ctx, "refresh", err)
+	}
 	if !h.rec.IsZero() {
 		rp.dropSession(ctx, h.rec, "refused")
-	} else if err := rp.removeTokens(ctx, h, true); err != nil {
-		rp.storeFailed(ctx, "refresh", err)
 	}
 	return fmt.Errorf("%w: %w: %w", ErrNoToken, ErrForbidden, refusal)
 }

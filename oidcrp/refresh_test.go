@@ -342,6 +342,44 @@ func TestClientIsRefusedAtRefresh(t *testing.T) {
 	a.shows(a.call(b), `"sub":"alice"`)
 }
 
+// Who is refused at a refresh is refused in the background too, and asked about
+// wherever the session is kept.
+func TestRefusedAtRefresh(t *testing.T) {
+	refuse := &oidcrp.Refusal{Message: "no"}
+	for name, hook := range map[string]func(*oidcrp.Config){
+		"by OnRefresh": func(cfg *oidcrp.Config) {
+			cfg.OnRefresh = func(context.Context, *oidcrp.Login) error { return refuse }
+		},
+		"by StillAllowed": func(cfg *oidcrp.Config) {
+			cfg.StillAllowedEvery = 100 * time.Hour
+			cfg.StillAllowed = func(context.Context, *oidcrp.Session) error { return refuse }
+		},
+	} {
+		for _, cookies := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, cookie sessions %v", name, cookies), func(t *testing.T) {
+				op := oidcrptest.NewProvider(t)
+				a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+					cfg.CookieSessions, cfg.Providers[0].KeepOffline = cookies, true
+					hook(cfg)
+				})
+				b := a.signIn()
+				c := a.sessionCookie(b)
+				a.expire()
+				if page := a.call(b); page.Status != http.StatusBadGateway {
+					t.Errorf("the call: %v", page)
+				}
+				if who := a.whoHas(c); who != "nobody" {
+					t.Errorf("the session is %s's", who)
+				}
+				u := oidcrp.Identity{Provider: "test", Issuer: op.Issuer(), Subject: "alice"}
+				if res, err := a.rp.ClientFor(t.Context(), u).Get(op.URL(oidcrptest.ResourceEndpoint)); !errors.Is(err, oidcrp.ErrNoToken) {
+					t.Errorf("a job: %v, %v", res, err)
+				}
+			})
+		}
+	}
+}
+
 // T058
 func TestRefreshedTokenOfAnother(t *testing.T) {
 	for name, tt := range map[string]struct {
