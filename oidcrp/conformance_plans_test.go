@@ -121,6 +121,12 @@ var (
 	}
 )
 
+// certified are the modules of a response type in a certification plan.
+func certified(flows []planFlow, responseType string) []string {
+	i := slices.IndexFunc(flows, func(f planFlow) bool { return f.responseType == responseType })
+	return flows[i].modules
+}
+
 // logoutFlows has the same modules in each response type of other flows.
 func logoutFlows(of []planFlow, modules []string) []planFlow {
 	var flows []planFlow
@@ -132,7 +138,7 @@ func logoutFlows(of []planFlow, modules []string) []planFlow {
 
 var (
 	// onlyComprehensive are what the comprehensive plan has beside the modules
-	// of the others.
+	// of the others, and some of the dynamic plan's with a client known before.
 	onlyComprehensive = []string{
 		"oidcc-client-test-missing-aud",
 		"oidcc-client-test-form-post-error",
@@ -148,20 +154,21 @@ var (
 		"oidcc-client-test-distributed-claims",
 		"oidcc-client-test-userinfo-signed",
 	}
-	withUserInfo       = slices.Concat(onlyComprehensive, userInfoComprehensive)
-	withCode           = slices.Concat(withUserInfo, []string{"oidcc-client-test-mtls-endpoint-aliases"})
+	withUserInfo = slices.Concat(onlyComprehensive, userInfoComprehensive)
+	withCode     = slices.Concat(withUserInfo, []string{"oidcc-client-test-mtls-endpoint-aliases"})
+	// comprehensiveFlows have what the certification plans of the response type
+	// have, too; the modules of clients that register are in the dynamic plan.
 	comprehensiveFlows = []planFlow{
-		{responseCode, 12, withCode},
-		{responseIDToken, 6, onlyComprehensive},
-		{responseIDTokenToken, 11, withUserInfo},
-		{responseCodeIDToken, 12, withCode},
-		{responseCodeToken, 12, withCode},
-		{responseCodeIDTokenToken, 12, withCode},
+		{responseCode, 31, slices.Concat(certified(basicFlows, responseCode), configFlows[0].modules[:3], configFlows[0].modules[4:], withCode)},
+		{responseIDToken, 18, slices.Concat(certified(implicitFlows, responseIDToken), onlyComprehensive)},
+		{responseIDTokenToken, 26, slices.Concat(certified(implicitFlows, responseIDTokenToken), withUserInfo)},
+		{responseCodeIDToken, 28, slices.Concat(certified(hybridFlows, responseCodeIDToken), withCode)},
+		{responseCodeToken, 26, slices.Concat(certified(hybridFlows, responseCodeToken), withCode)},
+		{responseCodeIDTokenToken, 30, slices.Concat(certified(hybridFlows, responseCodeIDTokenToken), withCode)},
 	}
 )
 
-// plans are those of the certification programme, and what the comprehensive
-// one adds.
+// plans are those of the certification programme, and the comprehensive one.
 var plans = []plan{
 	{name: "oidcc-client-basic-certification-test-plan", flows: basicFlows},
 	{name: "oidcc-client-implicit-certification-test-plan", flows: implicitFlows},
@@ -190,5 +197,6 @@ var plans = []plan{
 	{name: "oidcc-client-back-channel-logout-rp-basic", flows: logoutFlows(basicFlows, backchannelModules)},
 	{name: "oidcc-client-back-channel-logout-rp-hybrid", flows: logoutFlows(hybridFlows, backchannelModules)},
 	{name: "oidcc-client-back-channel-logout-rp-implicit", flows: logoutFlows(implicitFlows, backchannelModules)},
-	{name: "oidcc-client-logout-test-plan", flows: everyFlow("oidcc-client-test-rp-frontchannel-opinitlogout")},
+	{name: "oidcc-client-logout-test-plan", flows: everyFlow(slices.Concat(rpInitiatedModules, sessionModules, frontchannelModules,
+		[]string{"oidcc-client-test-rp-frontchannel-opinitlogout"}, backchannelModules)...)},
 }
