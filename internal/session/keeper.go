@@ -330,7 +330,7 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 // latest is a record as the store has it by now: between a request's load and
 // what it writes, a refresh may have taken a role away. ErrEnded if it is gone.
 func (k *Keeper) latest(ctx context.Context, rec Record) (Record, error) {
-	if rec.token == nil {
+	if rec.token == nil || rec.token.of != k {
 		return rec, nil
 	}
 	now, err := k.read(ctx, rec.token)

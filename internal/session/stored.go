@@ -23,6 +23,7 @@ var idEncoding = base64.RawURLEncoding.Strict()
 
 // token is a session id and what follows from it.
 type token struct {
+	of     *Keeper // whose store has it: that of a test session is another's
 	id     [idSize]byte
 	handle handle
 	key    string // of the record in the store
@@ -30,7 +31,7 @@ type token struct {
 
 // newToken draws an id.
 func (k *Keeper) newToken() (*token, error) {
-	t := new(token)
+	t := &token{of: k}
 	if err := cookie.Random(t.id[:]); err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func (k *Keeper) token(value string) (*token, bool) {
 		return nil, false
 	}
 	copy(text[:], value)
-	t := new(token)
+	t := &token{of: k}
 	if n, err := idEncoding.Decode(t.id[:], text[:]); err != nil || n != idSize {
 		return nil, false
 	}
