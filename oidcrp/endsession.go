@@ -19,11 +19,12 @@ func (s *Session) Identity() Identity {
 // Identity returns whose login it is.
 func (l *Login) Identity() Identity { return Identity{l.Provider, l.Issuer, l.Subject} }
 
-// EndSession ends one session by its handle, [Session.Handle]: at once on this
-// node and, with a [Store], at the next request on every other. A handle of no
-// session is no error; [ErrStoreUnavailable] says that other nodes could not be
-// told. The provider's session is left alone. The handle does not open the
-// session's tokens: they stay in the Store, unused, until they expire there.
+// EndSession ends one session by its handle, [Session.Handle], be it one from
+// before an Update: at once on this node and, with a [Store], at the next request
+// on every other. A handle of no session is no error; [ErrStoreUnavailable] says
+// that other nodes could not be told. The provider's session is left alone. The
+// handle does not open the session's tokens: they stay in the Store, unused, until
+// they expire there.
 func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 	if err := rp.sessions.EndByHandle(ctx, handle); err != nil {
 		return err

@@ -196,13 +196,27 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, every
 			}
 		}
 		rp.endSession(w, r, s, reason)
-	case !errors.Is(err, session.ErrNone):
+	case errors.Is(err, session.ErrNone):
+		rp.endRenewed(r)
+	default:
 		rp.storeFailed(r.Context(), "logout", err)
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
 	}
 	rp.desk.Replace(w, r)
 	rp.dropPaused(w, r)
 	return step
+}
+
+// endRenewed ends the session of a cookie that another request has replaced, as
+// Update does, while the visitor signed out.
+func (rp *RelyingParty) endRenewed(r *http.Request) {
+	handle, err := rp.sessions.EndRenewed(r.Context(), r)
+	if err != nil {
+		rp.storeFailed(r.Context(), "logout", err)
+	}
+	if handle != "" {
+		rp.ended(r.Context(), Event{Session: handle, Reason: "logout"})
+	}
 }
 
 // endSession ends a session and says so.

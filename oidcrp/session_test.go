@@ -632,6 +632,44 @@ func updating(t *testing.T, change func(*oidcrp.Config)) *app {
 	})
 }
 
+// A sign-out whose cookie an Update replaces at the same moment ends the session
+// all the same, and so does an administrator who knows its earlier handle.
+func TestSignOutMeetsUpdate(t *testing.T) {
+	for mode, store := range stores {
+		for name, end := range map[string]func(a *app, old *http.Cookie, handle string){
+			"by form": func(a *app, old *http.Cookie, _ string) {
+				res := a.with(nil, "POST", "/auth/logout", "Cookie", cookieHeader(old), "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate")
+				if res.StatusCode != http.StatusSeeOther {
+					a.t.Errorf("signing out: %d", res.StatusCode)
+				}
+			},
+			"by handle": func(a *app, _ *http.Cookie, handle string) {
+				if err := a.rp.EndSession(a.t.Context(), handle); err != nil {
+					a.t.Error(err)
+				}
+			},
+		} {
+			t.Run(mode+" "+name, func(t *testing.T) {
+				a := updating(t, store)
+				b := a.signIn()
+				old, handle := a.sessionCookie(b), a.events.of(oidcrp.LoginSucceeded)[0].Session
+				a.shows(b.Get(a.URL+"/update?value=1"), "until now: ")
+				renewed := a.sessionCookie(b)
+				if who := a.whoHas2(renewed); who != "alice" {
+					t.Fatalf("the session is %s's", who)
+				}
+				end(a, old, handle)
+				if who := a.whoHas2(renewed); who != "nobody" {
+					t.Errorf("the session is still %s's", who)
+				}
+				if ended := a.events.of(oidcrp.SessionEnded); len(ended) != 1 {
+					t.Errorf("events %+v", ended)
+				}
+			})
+		}
+	}
+}
+
 func TestUpdate(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {

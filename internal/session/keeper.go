@@ -75,9 +75,8 @@ type Keeper struct {
 	warn     func(ctx context.Context, err error)
 	cleared  func(ctx context.Context, rec Record, told bool)
 
-	// ended are the sessions that ended here, and whether for good: not because
-	// they are being renewed.
-	ended *shelf[handle, bool]
+	// ended are the sessions that ended here.
+	ended *shelf[handle, fate]
 
 	marking sync.Mutex
 	markers *shelf[[32]byte, marker] // without a store
@@ -95,6 +94,8 @@ type Keeper struct {
 // handle names a session in logs and among the ended. It grants nothing.
 type handle [handleSize]byte
 
+func (h handle) isZero() bool { return h == handle{} }
+
 // New returns a Keeper.
 func New(c Config) *Keeper {
 	kind, name := c.Kind, c.Kind
@@ -106,7 +107,7 @@ func New(c Config) *Keeper {
 		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
 		now: c.Now, client: c.Client, warn: c.Warn, cleared: c.Cleared,
-		ended:         newShelf[handle, bool](maxEnded),
+		ended:         newShelf[handle, fate](maxEnded),
 		markers:       newShelf[[32]byte, marker](maxEnded),
 		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
 	}
@@ -396,7 +397,7 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 func (k *Keeper) Claim(ctx context.Context, rec Record) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	return k.supersede(ctx, &ending{handle: rec.handle(), until: rec.ends()}, k.now(), true)
+	return k.supersede(ctx, &ending{handle: rec.handle(), until: rec.ends()}, handle{}, k.now(), true)
 }
 
 // EndByHandle ends the session that has this [Record.Handle]. One that does not
@@ -409,16 +410,82 @@ func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
 	return k.end(ctx, e)
 }
 
-// end ends a session here, and in the store.
+// EndRenewed ends the session that the request's cookie stood for before it was
+// renewed, and returns the handle it has by now; "" if there is none. A cookie
+// nobody knows leaves no trace.
+func (k *Keeper) EndRenewed(ctx context.Context, r *http.Request) (handle string, err error) {
+	e, err := k.presented(r)
+	if err != nil {
+		return "", nil
+	}
+	next := k.next(ctx, e.handle)
+	if next.isZero() {
+		return "", nil
+	}
+	return idEncoding.EncodeToString(next[:]), k.end(ctx, &ending{handle: next})
+}
+
+// maxRenewals bounds how far a session is followed that goes on under other
+// handles.
+const maxRenewals = 100
+
+// end ends a session here, and in the store, and what it goes on as.
 func (k *Keeper) end(ctx context.Context, e *ending) error {
+	var errs []error
+	for range maxRenewals {
+		next, err := k.endOne(ctx, e)
+		errs = append(errs, err)
+		if next.isZero() {
+			break
+		}
+		e = &ending{handle: next}
+	}
+	return errors.Join(errs...)
+}
+
+// endOne ends what has one handle, and returns the one it was given meanwhile.
+func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error) {
 	now := k.now()
-	k.ended.put(e.handle, true, k.remember(e, now), now.UnixMilli())
+	next = k.next(ctx, e.handle)
+	end := fate{final: true, next: next}
+	k.ended.put(e.handle, end, k.remember(e, now), now.UnixMilli())
 	if k.marks == nil {
-		return nil
+		return next, nil
+	}
+	bounded, cancel := detached(ctx)
+	defer cancel()
+	mark, err := end.mark()
+	if err == nil {
+		err = k.bury(bounded, e, mark, now)
+	}
+	if err != nil || !next.isZero() {
+		return next, err
+	}
+	// Another node may have renewed it in between, and not have seen this.
+	return k.next(ctx, e.handle), nil
+}
+
+// next is the handle under which a session goes on that was renewed.
+func (k *Keeper) next(ctx context.Context, h handle) handle {
+	if f, ok := k.ended.find(h, k.now().UnixMilli()); ok && !f.next.isZero() || k.marks == nil {
+		return f.next
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	return k.bury(ctx, e, endedMark, now)
+	mark, _, err := k.marks.Find(ctx, k.endedKey(h))
+	if err != nil {
+		k.warn(ctx, err)
+	}
+	return successor(mark)
+}
+
+// nextIf is the handle under which a session goes on where it does: a new login
+// is another session.
+func nextIf(renewed bool, rec Record) handle {
+	if renewed {
+		return rec.handle()
+	}
+	return handle{}
 }
 
 // ending is a session that is to end.
@@ -514,7 +581,7 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := k.supersede(ctx, old, now, claim); err != nil {
+	if err := k.supersede(ctx, old, nextIf(claim, rec), now, claim); err != nil {
 		return Record{}, err
 	}
 	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {

@@ -164,7 +164,7 @@ func (endedWithOthers) Unwrap() error { return ErrEnded }
 func (k *Keeper) clear(ctx context.Context, rec Record, why error, now time.Time) {
 	by, ok := errors.AsType[endedWithOthers](why)
 	until := k.remember(&ending{until: rec.ends()}, now)
-	if !ok || !k.ended.add(rec.handle(), true, until, now.UnixMilli()) {
+	if !ok || !k.ended.add(rec.handle(), fate{final: true}, until, now.UnixMilli()) {
 		return
 	}
 	if k.store != nil {

@@ -369,6 +369,90 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 	})
 }
 
+// Who ends a session by what it was before a renewal ends what it has become.
+func TestEndFollowsRenewals(t *testing.T) {
+	ctx := context.Background()
+	everyMode(t, func(t *testing.T, h *house) {
+		for name, end := range map[string]func(*house, *browser, session.Record) error{
+			"by handle": func(h *house, _ *browser, rec session.Record) error { return h.EndByHandle(ctx, rec.Handle()) },
+			"by cookie": func(h *house, b *browser, _ session.Record) error {
+				handle, err := h.EndRenewed(ctx, b.request())
+				if handle == "" {
+					t.Error("nothing was followed")
+				}
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				var b browser
+				first := h.start(&b, h.at("bob", ""))
+				old, rec := b.copy(), first
+				for range 3 {
+					w := httptest.NewRecorder()
+					next, err := h.Renew(ctx, w, b.request(), rec, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					b.take(w)
+					rec = next
+				}
+				h.lives(b.copy(), true)
+				node := h
+				if h.store != nil {
+					node = h.other(nil)
+				}
+				if err := end(node, old, first); err != nil {
+					t.Fatal(err)
+				}
+				h.lives(b.copy(), false)
+			})
+		}
+		t.Run("nothing known", func(t *testing.T) {
+			var b browser
+			h.start(&b, h.at("bob", ""))
+			if handle, err := h.EndRenewed(ctx, b.request()); handle != "" || err != nil {
+				t.Errorf("a session that was not renewed: %q, %v", handle, err)
+			}
+			h.lives(b.copy(), true)
+			if handle, err := h.EndRenewed(ctx, (&browser{}).request()); handle != "" || err != nil {
+				t.Errorf("no cookie: %q, %v", handle, err)
+			}
+			// A new login is another session.
+			old := b.copy()
+			h.start(&b, h.at("carol", ""))
+			if handle, err := h.EndRenewed(ctx, old.request()); handle != "" || err != nil {
+				t.Errorf("a session that was replaced: %q, %v", handle, err)
+			}
+			h.lives(b.copy(), true)
+		})
+	})
+}
+
+// The administrator's end between a renewal's look and its mark is not lost.
+func TestEndWithinARenewal(t *testing.T) {
+	h := newHouse(t, true, nil)
+	var b browser
+	rec := h.start(&b, typical())
+	done := false
+	h.store.before = func(op, _ string) error {
+		if op == "delete" && !done { // the renewal has written its mark
+			done = true
+			return h.other(nil).EndByHandle(context.Background(), rec.Handle())
+		}
+		return nil
+	}
+	w := httptest.NewRecorder()
+	_, err := h.Renew(context.Background(), w, b.request(), rec, nil)
+	h.store.before = nil
+	b.take(w)
+	if !done {
+		t.Fatal("nothing was tried")
+	}
+	if err == nil {
+		h.lives(b.copy(), false)
+	}
+}
+
 // A renewal that fails takes back what it wrote itself, and not the end that
 // somebody else meant meanwhile, on this node or another.
 func TestFailedRenewalTakesBackNoEnd(t *testing.T) {

@@ -189,17 +189,47 @@ func (k *Keeper) isMarked(ctx context.Context, h handle) (bool, error) {
 	return found && !bytes.Equal(b, takenBack), err
 }
 
-// What an ended mark says. A renewal's is of its own, so that it takes back no
-// end but the one it wrote.
-var (
-	endedMark = []byte{1}
-	takenBack = []byte{0}
+// What an ended mark says: that the session was ended for good, or goes on under
+// another handle, which stands behind it, or made room for another, or that its
+// end was taken back. The marks that may be taken back are each of its own, so
+// that no other is.
+const (
+	takenBackMark = iota
+	endedMark
+	renewedMark
+	replacedMark // random bytes behind it
 )
 
-func renewalMark() ([]byte, error) {
-	mark := make([]byte, 1+12)
-	mark[0] = 2
-	return mark, cookie.Random(mark[1:])
+var takenBack = []byte{takenBackMark}
+
+// fate is an ended mark in this process.
+type fate struct {
+	final bool   // not because the session goes on
+	next  handle // under which it does; zero: it does not
+}
+
+func (f fate) mark() ([]byte, error) {
+	what, behind := byte(renewedMark), f.next
+	switch {
+	case f.final && f.next.isZero():
+		return []byte{endedMark}, nil
+	case f.final:
+		what = endedMark
+	case f.next.isZero():
+		what = replacedMark
+		if err := cookie.Random(behind[:]); err != nil {
+			return nil, err
+		}
+	}
+	return append([]byte{what}, behind[:]...), nil
+}
+
+// successor is the handle a mark names; zero if it names none.
+func successor(mark []byte) (next handle) {
+	if len(mark) == 1+handleSize && mark[0] != replacedMark {
+		copy(next[:], mark[1:])
+	}
+	return next
 }
 
 // replaceStored commits the new record, ends the old one, and then sets the
@@ -214,7 +244,7 @@ func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *
 	// request; until now, here.
 	err := k.alive(ctx, rec, now)
 	if err == nil {
-		err = k.supersede(ctx, old, now, claim)
+		err = k.supersede(ctx, old, nextIf(claim, rec), now, claim)
 	}
 	if err == nil {
 		err = k.cookie.Set(w, idEncoding.EncodeToString(rec.token.id[:]), k.left(rec, now))
@@ -229,19 +259,21 @@ func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *
 	return rec, nil
 }
 
-// supersede ends old, unless it must be alive for that and is not.
-func (k *Keeper) supersede(ctx context.Context, old *ending, now time.Time, claim bool) error {
+// supersede ends old, unless it must be alive for that and is not. It goes on
+// under next, unless that is zero.
+func (k *Keeper) supersede(ctx context.Context, old *ending, next handle, now time.Time, claim bool) error {
 	if old == nil {
 		return nil
 	}
-	first := k.ended.add(old.handle, false, k.remember(old, now), now.UnixMilli())
+	end := fate{next: next}
+	first := k.ended.add(old.handle, end, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
 	}
 	if k.marks == nil {
 		return nil
 	}
-	mark, err := renewalMark()
+	mark, err := end.mark()
 	if err == nil {
 		err = k.supersedeStored(ctx, old, mark, now, claim)
 	}
@@ -267,7 +299,7 @@ func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, 
 // takeBack undoes what was written of a session's end, with which the visitor
 // goes on after all; but not the end that somebody else meant.
 func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
-	k.ended.dropIf(old.handle, func(final bool) bool { return !final })
+	k.ended.dropIf(old.handle, func(f fate) bool { return !f.final })
 	key := k.endedKey(old.handle)
 	b, found, err := k.marks.Find(ctx, key)
 	if err == nil && (!found || !bytes.Equal(b, mark)) {
