@@ -55,6 +55,40 @@ func TestPushedRequest(t *testing.T) {
 	}
 }
 
+// A connection that the provider closed while it was idle is no outage: to push
+// a request again does no harm (R15). A code is not sent again.
+func TestPushedRequestOverAClosedConnection(t *testing.T) {
+	f := newFake(t).pushing()
+	good, n := f.handlers["/par"], 0
+	f.handle("/par", func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 2 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn.Close()
+			return
+		}
+		good(w, r)
+	})
+	p := f.new(t)
+	for range 2 {
+		if _, err := begin(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := f.requests("/par")
+	if len(got) != 3 {
+		t.Errorf("pushed %d times", len(got))
+	}
+	for _, r := range got {
+		if r.Header["Idempotency-Key"] != nil {
+			t.Errorf("sent %v", r.Header)
+		}
+	}
+}
+
 // The client authenticates as at the token endpoint, with an assertion of its
 // own each time.
 func TestPushedRequestIsAuthenticated(t *testing.T) {

@@ -87,6 +87,11 @@ func (p *Provider) post(ctx context.Context, m *metadata, what, address string, 
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
+	if what == parEndpoint {
+		// To push a request again does no harm, so that net/http may, where the
+		// provider has closed an idle connection. Empty, it is not sent.
+		req.Header["Idempotency-Key"] = []string{}
+	}
 	sign(req)
 	if err := prove(req); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", what, err)
