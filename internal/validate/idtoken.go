@@ -191,6 +191,20 @@ func checkSubject(t *IDToken, _ Expect) (err error) {
 	return nil
 }
 
+// issuedAt is the iat of a token that must have one.
+func issuedAt(c Claims, e Expect) (time.Time, error) {
+	iat, present, err := c.Time("iat")
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case !present:
+		return time.Time{}, failed("iat", "missing")
+	case iat.After(e.Now.Add(e.Skew)):
+		return time.Time{}, failed("iat", "in the future")
+	}
+	return iat, nil
+}
+
 func checkTimes(t *IDToken, e Expect) error {
 	exp, present, err := t.Claims.Time("exp")
 	switch {
@@ -203,14 +217,10 @@ func checkTimes(t *IDToken, e Expect) error {
 	case exp.After(e.Now.Add(farFuture)):
 		return failed("exp", "more than ten years away")
 	}
-	iat, present, err := t.Claims.Time("iat")
+	iat, err := issuedAt(t.Claims, e)
 	switch {
 	case err != nil:
 		return err
-	case !present:
-		return failed("iat", "missing")
-	case iat.After(e.Now.Add(e.Skew)):
-		return failed("iat", "in the future")
 	// iat has whole seconds, our clock has not.
 	case !e.Started.IsZero() && iat.Before(e.Started.Truncate(time.Second).Add(-e.Skew)):
 		return failed("iat", "older than this login")

@@ -114,14 +114,10 @@ func (t *LogoutToken) readTimes(c Claims, e Expect, expRequired bool) error {
 	if !hasExp {
 		oldest = maxLogoutAgeNoExp
 	}
-	iat, present, err := c.Time("iat")
+	iat, err := issuedAt(c, e)
 	switch {
 	case err != nil:
 		return err
-	case !present:
-		return failed("iat", "missing")
-	case iat.After(e.Now.Add(e.Skew)):
-		return failed("iat", "in the future")
 	case iat.Before(e.Now.Add(-oldest - e.Skew)):
 		return failed("iat", "too long ago")
 	}
