@@ -26,6 +26,7 @@ type attempts struct {
 	complaint string // in the log
 	try       func(context.Context) error
 	have      func() bool // an earlier one succeeded
+	fresh     func() bool // and what it got need not be asked for again; called under mu
 	harmless  bool        // to repeat, so that without an earlier one no Retry-After is heeded for longer
 
 	mu       sync.Mutex
@@ -50,13 +51,24 @@ func (f *flight) await(ctx context.Context, what string) error {
 	}
 }
 
+// landed is the flight of those who need none.
+var landed = func() *flight {
+	f := &flight{done: make(chan struct{})}
+	close(f.done)
+	return f
+}()
+
 // fly joins the attempt under way or starts one, unless the last failure is
-// too recent. It outlives the request that happens to start it.
+// too recent or an attempt has landed that nothing is due after. It outlives
+// the request that happens to start it.
 func (p *Provider) fly(ctx context.Context, a *attempts, now bool) (*flight, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.flight != nil {
 		return a.flight, nil
+	}
+	if a.fresh() {
+		return landed, nil
 	}
 	if wait := a.nextTry.Sub(p.now()); wait > 0 && !now {
 		return nil, a.resting(wait)

@@ -43,11 +43,10 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 // good copy is served at once, whatever its age, and refreshed in the
 // background. While fetching fails and rests, the error comes at once.
 func (p *Provider) document(ctx context.Context) (*metadata, error) {
+	f, err := p.fly(ctx, &p.discovery.attempts, false)
 	if m := p.current.Load(); m != nil {
-		p.refresh(ctx)
 		return m, nil
 	}
-	f, err := p.fly(ctx, &p.discovery.attempts, false)
 	if err != nil {
 		return nil, err
 	}
@@ -57,15 +56,10 @@ func (p *Provider) document(ctx context.Context) (*metadata, error) {
 	return p.current.Load(), nil
 }
 
-// refresh starts a fetch if the copy is due and nothing rests.
-func (p *Provider) refresh(ctx context.Context) {
-	p.discovery.mu.Lock()
-	due := !p.discovery.refreshAt.IsZero() && p.now().After(p.discovery.refreshAt)
-	p.discovery.mu.Unlock()
-	if due {
-		// While it rests there is an error, and a good copy all the same.
-		_, _ = p.fly(ctx, &p.discovery.attempts, false)
-	}
+// freshMetadata reports whether there is a copy and no other is due.
+func (p *Provider) freshMetadata() bool {
+	at := p.discovery.refreshAt
+	return p.current.Load() != nil && (at.IsZero() || !p.now().After(at))
 }
 
 func (p *Provider) discover(ctx context.Context) error {

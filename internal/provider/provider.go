@@ -83,11 +83,11 @@ func New(s Settings) (*Provider, error) {
 	p.keys = newKeySet(p.fetchKeys, p.now)
 	p.discovery.attempts = attempts{
 		what: metadataEndpoint, complaint: "provider metadata not loaded", try: p.discover,
-		have: func() bool { return p.current.Load() != nil }, harmless: true,
+		have: func() bool { return p.current.Load() != nil }, fresh: p.freshMetadata, harmless: true,
 	}
 	p.registration.attempts = attempts{
 		what: registerEndpoint, complaint: "client not registered", try: p.register,
-		have: func() bool { return p.registration.client.Load() != nil },
+		have: func() bool { return p.registration.client.Load() != nil }, fresh: p.freshClient,
 	}
 	p.claimSources = p.newClaimSources(s.ClaimSources)
 	if err := p.preset(); err != nil {

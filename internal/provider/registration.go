@@ -90,15 +90,10 @@ type registration struct {
 // a registration it is renewed in the background.
 func (p *Provider) registered(ctx context.Context) (*client, error) {
 	r := &p.registration
-	now := p.now()
-	if c := r.client.Load(); c != nil && !c.expired(now) {
-		if c.due(now) {
-			// While it rests there is an error, and a good client all the same.
-			_, _ = p.fly(ctx, &r.attempts, false)
-		}
-		return c, nil
-	}
 	f, err := p.fly(ctx, &r.attempts, false)
+	if c := r.client.Load(); c != nil && !c.expired(p.now()) {
+		return c, nil // while a renewal is under way, or rests
+	}
 	if err == nil {
 		err = f.await(ctx, registerEndpoint)
 	}
@@ -110,6 +105,11 @@ func (p *Provider) registered(ctx context.Context) (*client, error) {
 		return nil, &Unavailable{What: registerEndpoint, Err: errors.New("the provider does not know the client it registered")}
 	}
 	return c, nil
+}
+
+func (p *Provider) freshClient() bool {
+	c := p.registration.client.Load()
+	return c != nil && !c.due(p.now())
 }
 
 // register makes us known, unless a record says that we are.
