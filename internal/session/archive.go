@@ -17,6 +17,7 @@ import (
 type Archive struct {
 	store *backend
 	add   func(ctx context.Context, key string, b []byte, expiry time.Time) (bool, error)
+	keys  *cookie.Keys
 	box   *cookie.Box
 	site  string
 	now   func() time.Time
@@ -25,7 +26,15 @@ type Archive struct {
 // NewArchive returns the archive of a site in a store. add is the store's Add
 // (SET NX); with nil the last of two nodes that write at once wins.
 func NewArchive(keys *cookie.Keys, site cookie.Site, store Store, add func(context.Context, string, []byte, time.Time) (bool, error), now func() time.Time) *Archive {
-	return &Archive{store: newBackend(store), add: add, box: keys.Box("archive", site.ID()), site: site.ID(), now: now}
+	a := &Archive{store: newBackend(store), add: add, keys: keys, now: now}
+	return a.At(site)
+}
+
+// At returns the archive of another site in the same store.
+func (a *Archive) At(site cookie.Site) *Archive {
+	at := *a
+	at.box, at.site = a.keys.Box("archive", site.ID()), site.ID()
+	return &at
 }
 
 // Read returns the record of a name, nil if there is none that can be read.

@@ -65,6 +65,7 @@ type Config struct {
 
 // Keeper keeps visitors signed in. It is safe for concurrent use.
 type Keeper struct {
+	kind     string // as the names of its keys have it
 	keys     *cookie.Keys
 	site     string
 	cookie   cookie.Cookie
@@ -78,7 +79,7 @@ type Keeper struct {
 	// ended are the sessions that ended here.
 	ended *shelf[handle, fate]
 
-	marking sync.Mutex
+	marking *sync.Mutex
 	markers *shelf[[32]byte, marker] // without a store
 
 	box *cookie.Box // cookie mode
@@ -98,16 +99,16 @@ func (h handle) isZero() bool { return h == handle{} }
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
-	kind, name := c.Kind, c.Kind
+	kind := c.Kind
 	if kind == "" {
-		kind, name = "session", "s" // short, because it is sent with every request
+		kind = "session"
 	}
 	k := &Keeper{
-		keys: c.Keys, site: c.Site.ID(),
-		cookie:   c.Site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode}),
+		kind: kind, keys: c.Keys,
 		lifetime: c.Lifetime, idle: max(c.Idle, 0).Milliseconds(),
-		now: c.Now, client: c.Client, warn: c.Warn, cleared: c.Cleared,
+		now: c.Now, client: c.Client, warn: c.Warn,
 		ended:         newShelf[handle, fate](maxEnded),
+		marking:       new(sync.Mutex),
 		markers:       newShelf[[32]byte, marker](maxEnded),
 		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
 	}
@@ -120,10 +121,6 @@ func New(c Config) *Keeper {
 	if k.warn == nil {
 		k.warn = func(context.Context, error) {}
 	}
-	if k.cleared == nil {
-		k.cleared = func(context.Context, Record, bool) {}
-	}
-	k.aad = []byte(k.cookie.Name())
 	switch {
 	case c.Store != nil:
 		k.store = newBackend(c.Store)
@@ -131,10 +128,26 @@ func New(c Config) *Keeper {
 	case c.Marks != nil:
 		k.marks = newBackend(c.Marks)
 	}
-	if k.store == nil {
-		k.box = c.Keys.Box(kind+" cookie", k.site)
+	return k.At(c.Site, c.Cleared)
+}
+
+// At returns the Keeper of another site, and what Config.Cleared is there. They
+// share the store, its bounds, and those of what the process remembers.
+func (k *Keeper) At(site cookie.Site, cleared func(ctx context.Context, rec Record, told bool)) *Keeper {
+	at := *k
+	name := k.kind
+	if name == "session" {
+		name = "s" // short, because it is sent with every request
 	}
-	return k
+	at.site, at.cookie = site.ID(), site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode})
+	at.aad = []byte(at.cookie.Name())
+	if at.store == nil {
+		at.box = k.keys.Box(k.kind+" cookie", at.site)
+	}
+	if at.cleared = cleared; cleared == nil {
+		at.cleared = func(context.Context, Record, bool) {}
+	}
+	return &at
 }
 
 // Load returns the session of the request. With active the request counts as

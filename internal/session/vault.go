@@ -37,6 +37,13 @@ func NewVault(c Config) *Vault {
 	return &Vault{keys: c.Keys, site: c.Site.ID(), store: newBackend(c.Store), now: c.Now}
 }
 
+// At returns the vault of another site in the same store.
+func (v *Vault) At(site cookie.Site) *Vault {
+	at := *v
+	at.site = site.ID()
+	return &at
+}
+
 // NewID draws the id of a record that belongs to one session, and that nobody
 // finds without it.
 func (v *Vault) NewID() ([]byte, error) {

@@ -20,7 +20,7 @@ const skew = time.Minute
 // Config is what a Desk needs.
 type Config struct {
 	Keys    *cookie.Keys
-	Site    cookie.Site
+	Site    cookie.Site   // see also [Desk.At]
 	Timeout time.Duration // 0 is DefaultTimeout
 
 	// CrossSite says that some provider may answer by a form POST from its own
@@ -37,6 +37,7 @@ type Config struct {
 
 // Desk starts transactions and takes them back. It is safe for concurrent use.
 type Desk struct {
+	keys     *cookie.Keys
 	box      *cookie.Box
 	codec    *cookie.Codec
 	site     cookie.Site
@@ -57,9 +58,7 @@ func New(c Config) *Desk {
 		c.Now = time.Now
 	}
 	d := &Desk{
-		box:      c.Keys.Box("state", c.Site.ID()),
-		codec:    c.Keys.Codec("return", c.Site.ID(), c.Timeout),
-		site:     c.Site,
+		keys:     c.Keys,
 		sameSite: http.SameSiteLaxMode,
 		timeout:  c.Timeout,
 		add:      c.Add,
@@ -69,8 +68,18 @@ func New(c Config) *Desk {
 	if c.CrossSite {
 		d.sameSite = http.SameSiteNoneMode
 	}
-	d.binding = c.Site.Cookie("login", cookie.Options{SameSite: d.sameSite})
-	return d
+	return d.At(c.Site)
+}
+
+// At returns the desk of another site. What one of them has spent counts
+// against the bound for all.
+func (d *Desk) At(site cookie.Site) *Desk {
+	at := *d
+	at.site = site
+	at.box = d.keys.Box("state", site.ID())
+	at.codec = d.keys.Codec("return", site.ID(), d.timeout)
+	at.binding = site.Cookie("login", cookie.Options{SameSite: d.sameSite})
+	return &at
 }
 
 // Spend marks the transaction as used; only the first call for it returns nil.
