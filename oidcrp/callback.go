@@ -34,7 +34,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	if err != nil {
 		return rp.unknown(p, invalidResponse(err))
 	}
-	tx, err := rp.desk.Open(r, resp.State, p.callback)
+	tx, err := rp.desk.Open(r, resp.State, rp.callbackPath(p))
 	if err != nil {
 		return rp.heal(w, r, p, tx, resp, err)
 	}
@@ -96,7 +96,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 // form leads to the provider.
 func (rp *RelyingParty) fragmentPage(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
 	return rp.page(w, r, pages.Page{
-		Name: "fragment", Action: p.callback, Fields: []pages.Field{{Name: provider.FragmentField}},
+		Name: "fragment", Action: rp.callbackPath(p), Fields: []pages.Field{{Name: provider.FragmentField}},
 		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}}, FormAction: leadingOn(p.formAction()),
 	})
 }
@@ -165,7 +165,7 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 	if foreignForm(r) && !errors.Is(err, transaction.ErrNoBinding) {
 		// Whether somebody is signed in is seen by GET only.
 		q := url.Values{handedOver: {""}, paramState: {tx.State}}
-		return rp.redirect(w, r, p.callback+"?"+q.Encode())
+		return rp.redirect(w, r, rp.callbackPath(p)+"?"+q.Encode())
 	}
 	if rp.signedIn(w, r) {
 		return rp.redirect(w, r, returnTo)

@@ -43,7 +43,7 @@ type ClientKey struct {
 // Each has an address of its own: out of a set for all it would choose a key
 // that decrypts another's tokens, and one key that fails would take the set
 // away from all.
-func (rp *RelyingParty) jwksPath(name string) string { return rp.path("/jwks/" + name) }
+func jwksPath(name string) string { return "/jwks/" + name }
 
 // serveJWKS answers a provider that wants a jwks_uri (RFC 7517).
 func (rp *RelyingParty) serveJWKS(w http.ResponseWriter, r *http.Request, p *providerEntry) error {

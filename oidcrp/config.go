@@ -232,12 +232,13 @@ func (c *complaints) claimNames(names []string) {
 }
 
 // origins checks Config.CrossOrigin.
-func (c *complaints) origins(p *http.CrossOriginProtection, origins []string) {
+func (c *complaints) origins(origins []string) []string {
 	for i, origin := range origins {
-		if err := p.AddTrustedOrigin(origin); err != nil {
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
 			c.add(`CrossOrigin[%d]: %q: give scheme and host only, such as "https://admin.example.com"`, i, origin)
 		}
 	}
+	return slices.Clone(origins)
 }
 
 var providerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
@@ -249,12 +250,12 @@ type providerEntry struct {
 	clientID       string // by which ended sessions are found
 	hidden         bool
 	tenantSupplied bool
-	callback       string // path, escaped, with the base URL's
+	redirectPath   string // of the callback, escaped, below the base URL's
 	rolesClaim     string
 	roles          map[string]string
 	tokenLifetime  bool
 	localLogout    bool
-	postLogout     string
+	postLogout     string // "": our logout address
 	formPost       bool
 	issuer         string
 	clientKeys     bool
@@ -301,12 +302,12 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 	}
 	for _, a := range rp.providers {
 		for _, b := range rp.providers {
-			if a != b && a.callback == b.callback {
-				c.add("Providers (%s).RedirectPath: %q is that of %s too: give each its own, so that no answer can be taken for another's", b.name, b.callback, a.name)
+			if a != b && a.redirectPath == b.redirectPath {
+				c.add("Providers (%s).RedirectPath: %q is that of %s too: give each its own, so that no answer can be taken for another's", b.name, b.redirectPath, a.name)
 			}
 		}
-		if slices.Contains(rp.fixedPaths(), a.callback) {
-			c.add("Providers (%s).RedirectPath: %q is an address of ours: choose another", a.name, a.callback)
+		if slices.Contains(rp.fixedPaths(), a.redirectPath) {
+			c.add("Providers (%s).RedirectPath: %q is an address of ours: choose another", a.name, a.redirectPath)
 		}
 	}
 }
@@ -322,7 +323,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		clientID:       p.ClientID,
 		tenantSupplied: p.TenantSupplied,
 		backchannel:    p.BackchannelLogout, frontchannel: p.FrontchannelLogout, manages: p.SessionManagement,
-		callback:   rp.site.path + path,
+		redirectPath: path, postLogout: p.PostLogoutRedirectURL,
 		rolesClaim: p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,
 		formPost: p.ResponseMode == "form_post" || p.ResponseMode == "form_post.jwt",
@@ -335,8 +336,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.Registration != nil {
 		e.clientID = "registered " + p.Name // whoever we were
 	}
-	e.postLogout = orDefault(p.PostLogoutRedirectURL, rp.site.url(rp.path("/logout")))
-	if u, err := url.Parse(e.postLogout); err != nil || !u.IsAbs() || u.Fragment != "" {
+	if u, err := url.Parse(e.postLogout); e.postLogout != "" && (err != nil || !u.IsAbs() || u.Fragment != "") {
 		c.add("%s.PostLogoutRedirectURL: %q: give an absolute address without fragment", field, p.PostLogoutRedirectURL)
 	}
 	if p.ClientSecret != "" && p.ClientSecretFunc != nil {
@@ -357,7 +357,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)
 	}
 	var err error
-	settings := rp.providerSettings(cfg, p, rp.site.url(e.callback), requireIss)
+	settings := rp.providerSettings(cfg, p, rp.site.url(rp.callbackPath(e)), requireIss)
 	settings.Registration = rp.registrationOf(cfg, p, e)
 	if settings.Anonymous() {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
@@ -415,11 +415,10 @@ func (rp *RelyingParty) check(cfg *Config) error {
 	if base == nil {
 		base = &url.URL{Scheme: "https", Host: "unknown.invalid"} // to find the other mistakes
 	}
-	rp.site = newSite(base)
+	rp.place = &place{site: newSite(base)} // furnished when all is right
 	c.path("Prefix", rp.prefix)
-	if cfg.SignInPath != "" {
-		c.path("SignInPath", cfg.SignInPath)
-		rp.signIn = rp.site.path + cfg.SignInPath
+	if rp.signInPath != "" {
+		c.path("SignInPath", rp.signInPath)
 	}
 	c.span("SessionLifetime", rp.lifetime, time.Minute, 400*24*time.Hour)
 	c.span("LoginTimeout", rp.loginTimeout, time.Minute, maxLoginTimeout)
@@ -431,24 +430,22 @@ func (rp *RelyingParty) check(cfg *Config) error {
 		c.add("CookieSessions: needs Store, for what has ended; without one sessions are in cookies anyway: remove it")
 	}
 	c.claimNames(rp.claims)
-	if err := rp.crossOrigin.AddTrustedOrigin(rp.site.origin); err != nil {
-		c.add("BaseURL: %w", err)
-	}
-	c.origins(rp.crossOrigin, cfg.CrossOrigin)
+	rp.crossOrigins = c.origins(cfg.CrossOrigin)
 	c.providers(rp, cfg)
 	if cfg.WebFinger != nil {
 		var err error
 		rp.finder, err = provider.NewFinder(cfg.WebFinger, cfg.HTTPClient)
 		c.addAll("WebFinger: ", err)
 	}
-	if rp.routes = rp.makeRoutes(); rp.signIn != "" {
-		if _, ours := rp.route(rp.signIn); ours {
+	if rp.routes = rp.makeRoutes(); rp.signInPath != "" {
+		if _, ours := rp.route(rp.site.path + rp.signInPath); ours {
 			c.add("SignInPath: %q is an address of ours: choose another", cfg.SignInPath)
 		}
 	}
 	c.pages(rp, cfg)
 	if len(c) == 0 {
-		rp.build(cfg, keys, cookie.NewSite(base))
+		rp.rooms = rp.build(cfg, keys)
+		rp.furnish(base)
 	}
 	return errors.Join(c...)
 }

@@ -37,7 +37,7 @@ func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *prov
 		}
 	}
 	h := headers{}
-	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, p.callback, returnTo, ""); err != nil {
+	if err := rp.keepPaused(h, (&http.Request{}).WithContext(r.Context()), d, rp.callbackPath(p), returnTo, ""); err != nil {
 		return err
 	}
 	c, err := http.ParseSetCookie(h.Header().Get("Set-Cookie"))
@@ -45,13 +45,13 @@ func (rp *RelyingParty) handOver(w http.ResponseWriter, r *http.Request, p *prov
 		return err
 	}
 	q := url.Values{handedOver: {c.Value}, paramState: {tx.State}}
-	return rp.redirect(w, r, p.callback+"?"+q.Encode())
+	return rp.redirect(w, r, rp.callbackPath(p)+"?"+q.Encode())
 }
 
 // takeOver starts the session of a login that was handed over.
 func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
 	q := r.URL.Query()
-	tx, err := rp.desk.Open(r, q.Get(paramState), p.callback)
+	tx, err := rp.desk.Open(r, q.Get(paramState), rp.callbackPath(p))
 	if err == nil {
 		err = p.Belongs(r.Context(), tx.Provider)
 	}
@@ -60,7 +60,7 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	}
 	kept := (&http.Request{Header: http.Header{"Cookie": {rp.pausedName + "=" + q.Get(handedOver)}}}).WithContext(r.Context())
 	rec, err := rp.paused.Load(r.Context(), headers{}, kept, false)
-	if err == nil && (rec.Value(pausedPath) != p.callback || rec.Value(pausedLogin) != string(tx.ID[:])) {
+	if err == nil && (rec.Value(pausedPath) != rp.callbackPath(p) || rec.Value(pausedLogin) != string(tx.ID[:])) {
 		err = session.ErrNone
 	}
 	if err == nil {

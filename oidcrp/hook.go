@@ -40,7 +40,7 @@ func withTestSession(ctx context.Context, u testhook.User) (context.Context, err
 	if err != nil {
 		return nil, err
 	}
-	rp := &RelyingParty{claims: slices.Sorted(maps.Keys(login.claims))}
+	rp := &RelyingParty{common: &common{claims: slices.Sorted(maps.Keys(login.claims))}}
 	for _, name := range rp.claims {
 		rp.claims = appendPointers(rp.claims, "", name, login.claims[name])
 	}

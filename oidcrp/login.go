@@ -225,7 +225,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 	if err != nil {
 		return rp.stopped(p, b, err)
 	}
-	b.Provider, b.CallbackPath = tag, p.callback
+	b.Provider, b.CallbackPath = tag, rp.callbackPath(p)
 	tx, err := rp.desk.Start(w, r, b)
 	if errors.Is(err, transaction.ErrLoop) && !b.Purpose.OverSession() {
 		again := LoginOptions{Provider: p.name, ReturnTo: b.ReturnTo, Params: map[string]string{paramFresh: "1"}}.withNeeds(demanded(b))

@@ -251,7 +251,7 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
 	defer cancel()
 	endpoint, params, err := p.EndSession(ctx, provider.EndSession{
-		IDTokenHint: hint.IDToken, PostLogoutRedirectURL: p.postLogout, State: state, UILocales: rp.lang(r),
+		IDTokenHint: hint.IDToken, PostLogoutRedirectURL: rp.postLogoutURL(p), State: state, UILocales: rp.lang(r),
 	})
 	if err != nil {
 		if !errors.Is(err, provider.ErrNoEndSession) {

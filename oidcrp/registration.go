@@ -45,20 +45,20 @@ func (rp *RelyingParty) registrationOf(cfg *Config, p Provider, e *providerEntry
 		InitialAccessToken: string(p.Registration.InitialAccessToken),
 		ClientName:         cfg.SiteName,
 		InitiateLoginURL:   rp.site.url(rp.path("/initiate")),
-		RequestURL:         rp.site.url(rp.requestPath(p.Name)),
+		RequestURL:         rp.site.url(rp.path(requestPath(p.Name))),
 		Metadata:           p.Registration.Metadata,
 	}
 	if !p.LocalLogoutOnly {
-		r.PostLogoutRedirectURL = e.postLogout
+		r.PostLogoutRedirectURL = rp.postLogoutURL(e)
 	}
 	if p.BackchannelLogout {
-		r.BackchannelLogoutURL = rp.site.url(rp.path("/backchannel-logout/" + p.Name))
+		r.BackchannelLogoutURL = rp.site.url(rp.path(backchannelPath(p.Name)))
 	}
 	if p.FrontchannelLogout {
-		r.FrontchannelLogoutURL = rp.site.url(rp.path("/frontchannel-logout/" + p.Name))
+		r.FrontchannelLogoutURL = rp.site.url(rp.path(frontchannelPath(p.Name)))
 	}
 	if e.clientKeys {
-		r.JWKSURL = rp.site.url(rp.jwksPath(p.Name))
+		r.JWKSURL = rp.site.url(rp.path(jwksPath(p.Name)))
 	}
 	if cfg.Store != nil {
 		r.Records = archived{rp}

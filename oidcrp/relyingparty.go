@@ -10,39 +10,31 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
-	"github.com/seed-78edd7da/go-oidcrp/internal/session"
-	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
 
 // RelyingParty signs visitors in and out. It is an [http.Handler] for its own
 // addresses and the source of the guards in front of the application's. It is
 // immutable and safe for concurrent use; it needs no Close.
 type RelyingParty struct {
-	site      site
-	prefix    string // "/auth"
-	signIn    string // path of the application's sign-in page, or ""
-	providers []*providerEntry
-	byName    map[string]*providerEntry
-	routes    map[string]route // by escaped path
+	*common
+	*place
+}
 
-	desk       *transaction.Desk
-	sessions   *session.Keeper
-	paused     *session.Keeper // logins that wait for a page of the application
-	pausedName string          // of its cookie
-	resuming   sync.Map        // handles of those being resumed
-	hint       hintCookie
-	watched    jsonCookie[watched]
-	tickets    *cookie.Box      // sealed steps of a sign-out
-	requests   *cookie.Box      // authorization requests by reference
-	needs      *cookie.Box      // what a login is to have
-	archive    *session.Archive // nil without a store
-	finder     *provider.Finder // nil: nobody is found by WebFinger
-	pages      *pages.Renderer
+// common is what does not depend on where we live.
+type common struct {
+	prefix     string // "/auth"
+	signInPath string // of the application's sign-in page, or ""
+	providers  []*providerEntry
+	byName     map[string]*providerEntry
+	routes     map[string]route // by escaped path below the base URL's
+	rooms      rooms
 
-	vault   *session.Vault // nil without a Store
+	finder   *provider.Finder // nil: nobody is found by WebFinger
+	pages    *pages.Renderer
+	resuming sync.Map // handles of paused logins being resumed
+
 	locker  Locker
 	flights flights
 	spent   spent
@@ -56,7 +48,7 @@ type RelyingParty struct {
 	onRefresh         func(context.Context, *Login) error
 	stillAllowed      func(context.Context, *Session) error
 	stillAllowedEvery time.Duration
-	crossOrigin       *http.CrossOriginProtection
+	crossOrigins      []string // besides our own
 	siteName          string
 	language          func(*http.Request) string
 	errorPage         func(http.ResponseWriter, *http.Request, *Error)
@@ -72,8 +64,9 @@ func New(cfg Config) (*RelyingParty, error) { return newAt(cfg, time.Now) }
 
 // newAt is New with a clock, for tests.
 func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
-	rp := &RelyingParty{
+	rp := &RelyingParty{common: &common{
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
+		signInPath:        cfg.SignInPath,
 		byName:            map[string]*providerEntry{},
 		claims:            append([]string(nil), cfg.Claims...),
 		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
@@ -84,14 +77,13 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		locker:            cfg.Locker,
 		stillAllowed:      cfg.StillAllowed,
 		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
-		crossOrigin:       http.NewCrossOriginProtection(),
 		siteName:          cfg.SiteName,
 		language:          cfg.Language,
 		errorPage:         cfg.ErrorPage,
 		onEvent:           cfg.OnEvent,
 		log:               cfg.Logger,
 		now:               now,
-	}
+	}}
 	if cfg.Claims == nil {
 		rp.claims = defaultClaims
 	}
@@ -103,43 +95,6 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		return nil, err
 	}
 	return rp, nil
-}
-
-// build furnishes the rooms, once everything was found right.
-func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys, at cookie.Site) {
-	crossSite := false
-	for _, p := range rp.providers {
-		crossSite = crossSite || p.formPost
-	}
-	rp.desk = transaction.New(transaction.Config{
-		Keys: keys, Site: at, Timeout: rp.loginTimeout, CrossSite: crossSite,
-		Add: adder(cfg.Store), Now: rp.now,
-	})
-	var records, marks session.Store = cfg.Store, nil
-	if cfg.CookieSessions {
-		records, marks = nil, cfg.Store
-	}
-	rp.sessions = session.New(session.Config{
-		Keys: keys, Site: at, Store: records, Marks: marks, Client: rp.client,
-		Lifetime: rp.lifetime, Idle: cfg.IdleTimeout, Now: rp.now, Warn: func(ctx context.Context, err error) { rp.storeFailed(ctx, "session", err) },
-		Cleared: rp.clearTokens,
-	})
-	rp.paused = session.New(session.Config{
-		Kind: "paused", Keys: keys, Site: at, Store: records, Marks: marks,
-		Lifetime: pauseTime, Now: rp.now,
-	})
-	rp.pausedName = at.Cookie("paused", cookie.Options{}).Name()
-	if cfg.Store != nil {
-		rp.vault = session.NewVault(session.Config{Keys: keys, Site: at, Store: cfg.Store, Now: rp.now})
-	}
-	rp.hint = hintCookie{newJSONCookie[idTokenHint](keys, at, "hint", rp.path("/logout"), rp.lifetime+hintOutlives)}
-	rp.watched = newJSONCookie[watched](keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
-	rp.tickets = keys.Box("logout", at.ID())
-	rp.requests = keys.Box("request", at.ID())
-	rp.needs = keys.Box("needs", at.ID())
-	if cfg.Store != nil {
-		rp.archive = session.NewArchive(keys, at, cfg.Store, adder(cfg.Store), rp.now)
-	}
 }
 
 // client tells the session room what its markers go by. Sessions of a provider
@@ -176,54 +131,55 @@ func adder(s Store) func(context.Context, string, []byte, time.Time) (bool, erro
 type route struct {
 	step    string // see Error.Step
 	methods string // "GET POST"
-	serve   func(w http.ResponseWriter, r *http.Request) error
+	serve   func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error
+	of      *providerEntry // whose address it is; nil: everybody's
 }
 
 // path is the escaped path of one of our addresses as browsers see it.
 func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix + p }
 
-// fixedPaths are those of our addresses that are not callbacks.
+// fixedPaths are those of our addresses that are not callbacks, below the base
+// URL's.
 func (rp *RelyingParty) fixedPaths() []string {
-	paths := []string{rp.path("/login"), rp.path("/logout"), rp.path("/me"), rp.path("/initiate"), rp.path("/check-session")}
+	paths := []string{"/login", "/logout", "/me", "/initiate", "/check-session"}
 	for _, p := range rp.providers {
-		paths = append(paths, rp.requestPath(p.name), rp.jwksPath(p.name), rp.path("/backchannel-logout/"+p.name), rp.path("/frontchannel-logout/"+p.name))
+		paths = append(paths, requestPath(p.name), jwksPath(p.name), backchannelPath(p.name), frontchannelPath(p.name))
+	}
+	for i := range paths {
+		paths[i] = rp.prefix + paths[i]
 	}
 	return paths
 }
 
+func backchannelPath(name string) string  { return "/backchannel-logout/" + name }
+func frontchannelPath(name string) string { return "/frontchannel-logout/" + name }
+
 func (rp *RelyingParty) makeRoutes() map[string]route {
 	routes := map[string]route{
-		rp.path("/login"):    {"login", "GET", rp.serveLogin},
-		rp.path("/logout"):   {"logout", "GET POST", rp.serveLogout},
-		rp.path("/me"):       {"me", "GET", rp.serveMe},
-		rp.path("/initiate"): {"initiate", "GET POST", rp.serveInitiate},
+		rp.prefix + "/login":    {"login", "GET", (*RelyingParty).serveLogin, nil},
+		rp.prefix + "/logout":   {"logout", "GET POST", (*RelyingParty).serveLogout, nil},
+		rp.prefix + "/me":       {"me", "GET", (*RelyingParty).serveMe, nil},
+		rp.prefix + "/initiate": {"initiate", "GET POST", (*RelyingParty).serveInitiate, nil},
 	}
 	for _, p := range rp.providers {
-		routes[p.callback] = route{"callback", "GET POST", func(w http.ResponseWriter, r *http.Request) error {
-			return rp.serveCallback(w, r, p)
-		}}
+		of := func(serve func(*RelyingParty, http.ResponseWriter, *http.Request, *providerEntry) error) func(*RelyingParty, http.ResponseWriter, *http.Request) error {
+			return func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error { return serve(rp, w, r, p) }
+		}
+		routes[p.redirectPath] = route{"callback", "GET POST", of((*RelyingParty).serveCallback), p}
 		if p.backchannel {
-			routes[rp.path("/backchannel-logout/"+p.name)] = route{"backchannel-logout", "POST", func(w http.ResponseWriter, r *http.Request) error {
-				return rp.serveBackchannelLogout(w, r, p)
-			}}
+			routes[rp.prefix+backchannelPath(p.name)] = route{"backchannel-logout", "POST", of((*RelyingParty).serveBackchannelLogout), p}
 		}
 		if p.frontchannel {
-			routes[rp.path("/frontchannel-logout/"+p.name)] = route{"frontchannel-logout", "GET", func(w http.ResponseWriter, r *http.Request) error {
-				return rp.serveFrontchannelLogout(w, r, p)
-			}}
+			routes[rp.prefix+frontchannelPath(p.name)] = route{"frontchannel-logout", "GET", of((*RelyingParty).serveFrontchannelLogout), p}
 		}
 		if p.clientKeys {
-			routes[rp.jwksPath(p.name)] = route{"jwks", "GET", func(w http.ResponseWriter, r *http.Request) error {
-				return rp.serveJWKS(w, r, p)
-			}}
+			routes[rp.prefix+jwksPath(p.name)] = route{"jwks", "GET", of((*RelyingParty).serveJWKS), p}
 		}
 		if p.manages {
-			routes[rp.path("/check-session")] = route{"check-session", "GET", rp.serveCheckSession}
+			routes[rp.prefix+"/check-session"] = route{"check-session", "GET", (*RelyingParty).serveCheckSession, nil}
 		}
 		if p.byReference {
-			routes[rp.requestPath(p.name)] = route{"request", "GET", func(w http.ResponseWriter, r *http.Request) error {
-				return rp.serveRequest(w, r, p)
-			}}
+			routes[rp.prefix+requestPath(p.name)] = route{"request", "GET", of((*RelyingParty).serveRequest), p}
 		}
 	}
 	return routes
@@ -232,19 +188,23 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 // route finds the address a request is for, if it is one of ours. A proxy may
 // have cut off the base URL's path.
 func (rp *RelyingParty) route(path string) (route, bool) {
-	if found, ok := rp.routes[path]; ok {
-		return found, true
-	}
-	if rp.site.path != "" {
-		if found, ok := rp.routes[rp.site.path+path]; ok {
+	below, whole := strings.CutPrefix(path, rp.site.path)
+	if whole {
+		if found, ok := rp.routes[below]; ok {
 			return found, true
 		}
 	}
-	if rest, ok := strings.CutPrefix(strings.TrimPrefix(path, rp.site.path), rp.prefix); ok && (rest == "" || rest[0] == '/') {
-		return route{"login", "", func(http.ResponseWriter, *http.Request) error { return errNotFound }}, true
+	if found, ok := rp.routes[path]; ok {
+		return found, true
+	}
+	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {
+		return noRoute, true
 	}
 	return route{}, false
 }
+
+// noRoute is an address of ours that does not exist.
+var noRoute = route{step: "login", serve: func(*RelyingParty, http.ResponseWriter, *http.Request) error { return errNotFound }}
 
 var errNotFound = errors.New("no such address")
 
@@ -266,7 +226,7 @@ func (rp *RelyingParty) owns(target string) bool {
 func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, ok := rp.route(r.URL.EscapedPath())
 	if !ok {
-		found = route{"login", "", func(http.ResponseWriter, *http.Request) error { return errNotFound }}
+		found = noRoute
 	}
 	rp.serve(found, w, r)
 }
@@ -282,7 +242,7 @@ func (rp *RelyingParty) serve(to route, w http.ResponseWriter, r *http.Request) 
 		rp.fail(to.step, w, r, errMethod)
 		return
 	}
-	rp.fail(to.step, w, r, to.serve(w, r))
+	rp.fail(to.step, w, r, to.serve(rp, w, r))
 }
 
 var (
@@ -326,20 +286,20 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
 	for _, p := range rp.providers {
 		a := Addresses{
-			Provider: p.name, Redirect: rp.site.url(p.callback), PostLogout: p.postLogout,
+			Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
 			Initiate: rp.site.url(rp.path("/initiate")),
 		}
 		if p.backchannel {
-			a.BackchannelLogout = rp.site.url(rp.path("/backchannel-logout/" + p.name))
+			a.BackchannelLogout = rp.site.url(rp.path(backchannelPath(p.name)))
 		}
 		if p.frontchannel {
-			a.FrontchannelLogout = rp.site.url(rp.path("/frontchannel-logout/" + p.name))
+			a.FrontchannelLogout = rp.site.url(rp.path(frontchannelPath(p.name)))
 		}
 		if p.byReference {
-			a.Request = rp.site.url(rp.requestPath(p.name))
+			a.Request = rp.site.url(rp.path(requestPath(p.name)))
 		}
 		if p.clientKeys {
-			a.JWKS = rp.site.url(rp.jwksPath(p.name))
+			a.JWKS = rp.site.url(rp.path(jwksPath(p.name)))
 		}
 		all = append(all, a)
 	}

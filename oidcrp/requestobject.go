@@ -29,14 +29,14 @@ const (
 )
 
 // requestPath is where a provider fetches its request objects.
-func (rp *RelyingParty) requestPath(name string) string { return rp.path("/request/" + name) }
+func requestPath(name string) string { return "/request/" + name }
 
 // reference returns the address at which a request can be fetched. All of the
 // request is in it, sealed, so that nothing is kept and any node can answer.
 func (rp *RelyingParty) reference(name string) func([]byte) (string, error) {
 	return func(packed []byte) (string, error) {
 		value, _, err := rp.requests.Seal(packed, []byte(name), rp.now())
-		return rp.site.url(rp.requestPath(name)) + "?" + value, err
+		return rp.site.url(rp.path(requestPath(name))) + "?" + value, err
 	}
 }
 
