@@ -32,7 +32,7 @@ func (rp *RelyingParty) sessionFor(w http.ResponseWriter, r *http.Request, opts 
 		return nil, nil
 	}
 	s, err := rp.sessionNow(w, r)
-	if err != nil || s == nil || rp.byName[s.Provider()] == nil || opts.Provider != "" && opts.Provider != s.Provider() {
+	if err != nil || s == nil || rp.entry(s.Provider()) == nil || opts.Provider != "" && opts.Provider != s.Provider() {
 		return nil, err
 	}
 	return s, nil
@@ -50,7 +50,7 @@ func (rp *RelyingParty) startAgain(w http.ResponseWriter, r *http.Request, s *Se
 		demand(&begin, opts.MaxAge, opts.ACRValues)
 	}
 	opts.Scopes = append(slices.Collect(s.rec.Scopes()), opts.Scopes...)
-	return rp.start(w, r, rp.byName[s.Provider()], begin, opts)
+	return rp.start(w, r, rp.entry(s.Provider()), begin, opts)
 }
 
 func identityHash(issuer, subject string) []byte {

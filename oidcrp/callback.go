@@ -322,7 +322,7 @@ func judged(hook string, call func() error) error {
 // startSession starts the session of d in place of the one there was.
 func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
 	ctx := r.Context()
-	if err := rp.know(ctx, rp.byName[d.Provider], d); err != nil {
+	if err := rp.know(ctx, rp.entry(d.Provider), d); err != nil {
 		return err
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)

@@ -48,7 +48,7 @@ func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 }
 
 func (rp *RelyingParty) endUser(ctx context.Context, u Identity) error {
-	p := rp.byName[u.Provider]
+	p := rp.entry(u.Provider)
 	if p == nil {
 		return fmt.Errorf("%w: no provider is called %q", ErrMisconfigured, u.Provider)
 	}

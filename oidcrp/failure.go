@@ -103,7 +103,7 @@ func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
 
 // named is a provider for a page to name.
 func (rp *RelyingParty) named(name string) []pages.Link {
-	p := rp.byName[name]
+	p := rp.entry(name)
 	if p == nil {
 		return nil
 	}
@@ -314,7 +314,7 @@ func (rp *RelyingParty) blame(p *providerEntry, retry LoginOptions, err error) e
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name
 	}
-	if errors.Is(err, ErrProviderUnavailable) && len(rp.providers) > 1 {
+	if errors.Is(err, ErrProviderUnavailable) && len(rp.entries()) > 1 {
 		retry.Provider = "" // there are others
 	}
 	e.RetryURL = rp.LoginURL(retry)

@@ -68,12 +68,12 @@ func initiation(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 // byIssuer finds the first provider of an issuer; nil if there is none. One
 // that is there for this issuer alone goes before one that has many.
 func (rp *RelyingParty) byIssuer(iss string) *providerEntry {
-	for _, p := range rp.providers {
+	for _, p := range rp.entries() {
 		if p.issuer == iss {
 			return p
 		}
 	}
-	for _, p := range rp.providers {
+	for _, p := range rp.entries() {
 		if p.Accepts(iss) {
 			return p
 		}

@@ -28,7 +28,7 @@ func (rp *RelyingParty) beginLink(w http.ResponseWriter, r *http.Request, opts L
 	if rp.onLogin == nil {
 		return fmt.Errorf("%w: LoginOptions.Link needs Config.OnLogin, which keeps the identity", ErrMisconfigured)
 	}
-	p := rp.byName[opts.Provider]
+	p := rp.entry(opts.Provider)
 	if p == nil && opts.Provider == "" {
 		p, _ = rp.choose("")
 	}

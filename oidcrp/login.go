@@ -74,11 +74,11 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 
 // choose finds the provider a login is for, if that is decided.
 func (rp *RelyingParty) choose(name string) (*providerEntry, bool) {
-	if p := rp.byName[name]; p != nil {
+	if p := rp.entry(name); p != nil {
 		return p, true
 	}
-	if len(rp.providers) == 1 {
-		return rp.providers[0], true
+	if all := rp.entries(); len(all) == 1 {
+		return all[0], true
 	}
 	return nil, false
 }
@@ -120,7 +120,7 @@ func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts 
 // links are the buttons of a sign-in page.
 func (rp *RelyingParty) links(opts LoginOptions) []pages.Link {
 	var links []pages.Link
-	for _, p := range rp.providers {
+	for _, p := range rp.entries() {
 		if p.hidden {
 			continue
 		}

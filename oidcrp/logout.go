@@ -86,7 +86,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 	case err != nil:
 		return err
 	}
-	if p := rp.byName[rec.Provider()]; p != nil {
+	if p := rp.entry(rec.Provider()); p != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
 		p.EndSession(ctx, provider.EndSession{}) // so that formActions knows where the form leads
 		cancel()
@@ -117,7 +117,7 @@ func leadingOn(origins []string) []string {
 // known its issuer's origin is the best guess.
 func (rp *RelyingParty) formActions() []string {
 	var origins []string
-	for _, p := range rp.providers {
+	for _, p := range rp.entries() {
 		origins = append(origins, p.formAction()...)
 	}
 	return origins
@@ -240,7 +240,7 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	} else {
 		rp.hint.cookie.Clear(w)
 	}
-	p := rp.byName[hint.Provider]
+	p := rp.entry(hint.Provider)
 	if p == nil || p.localLogout || step.LocalOnly {
 		return rp.afterLogout(w, r, p, step.ReturnTo)
 	}

@@ -182,7 +182,7 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
-	p, login := rp.byName[rec.Provider()], rp.loginOf(r, rec, before)
+	p, login := rp.entry(rec.Provider()), rp.loginOf(r, rec, before)
 	if p == nil {
 		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
 	}

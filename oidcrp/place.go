@@ -108,3 +108,9 @@ func (rp *RelyingParty) callbackPath(p *providerEntry) string { return rp.site.p
 func (rp *RelyingParty) postLogoutURL(p *providerEntry) string {
 	return orDefault(p.postLogout, rp.site.url(rp.path("/logout")))
 }
+
+// entry is the provider called name, for visitors here; nil if there is none.
+func (rp *RelyingParty) entry(name string) *providerEntry { return rp.byName[name] }
+
+// entries are the providers for visitors here.
+func (rp *RelyingParty) entries() []*providerEntry { return rp.providers }

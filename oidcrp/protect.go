@@ -187,15 +187,16 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		try := FromContext(r.Context()) == nil && len(rp.providers) == 1 && !rp.providers[0].asks && !rp.providers[0].tenantSupplied && isSafe(r.Method) &&
+		all := rp.entries()
+		try := FromContext(r.Context()) == nil && len(all) == 1 && !all[0].asks && !all[0].tenantSupplied && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := rp.startSilent(w, r, rp.providers[0]); err != nil {
-			rp.log.WarnContext(r.Context(), "silent login not started", "provider", rp.providers[0].name, "err", err)
+		if err := rp.startSilent(w, r, all[0]); err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "provider", all[0].name, "err", err)
 			// A provider that is slow to take requests is not waited for at
 			// every page.
 			rp.desk.SilentFailed(w, r)
@@ -254,7 +255,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	if err != nil {
 		return err
 	}
-	if p := rp.byName[rec.Provider()]; p == nil || !p.Accepts(rec.Issuer()) {
+	if p := rp.entry(rec.Provider()); p == nil || !p.Accepts(rec.Issuer()) {
 		// Its provider was removed from the configuration, or is another by now.
 		rp.endTokens(r.Context(), rec.Draft(), false)
 		return rp.sessions.End(r.Context(), w, r, rec)

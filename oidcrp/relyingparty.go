@@ -284,7 +284,7 @@ type Addresses struct {
 // [Config.Providers]. At those with a [Registration] it happens by itself.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
-	for _, p := range rp.providers {
+	for _, p := range rp.entries() {
 		a := Addresses{
 			Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
 			Initiate: rp.site.url(rp.path("/initiate")),

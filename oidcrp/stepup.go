@@ -182,7 +182,7 @@ func notStronger(tx *transaction.Transaction, err error) error {
 // policies want anyway: to ask for one at a time could lose the other.
 func (rp *RelyingParty) askAgain(w http.ResponseWriter, r *http.Request, s *Session, err error, all *LoginNeeded) error {
 	var needed *LoginNeeded
-	p := rp.byName[s.Provider()]
+	p := rp.entry(s.Provider())
 	if !errors.As(err, &needed) || p == nil {
 		return err
 	}

@@ -140,7 +140,7 @@ func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke b
 	if len(d.Tokens) == 0 || rp.vault == nil {
 		return
 	}
-	p := rp.byName[d.Provider]
+	p := rp.entry(d.Provider)
 	if p != nil && slices.Equal(d.Tokens, rp.offlineID(p, d.Issuer, d.Subject)) {
 		return
 	}
@@ -240,7 +240,7 @@ func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
 		return holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
 	}
 	rec := loadedIn(ctx).latest()
-	p := rp.byName[rec.Provider()]
+	p := rp.entry(rec.Provider())
 	if p == nil || !p.keepTokens {
 		return holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
 	}
@@ -249,7 +249,7 @@ func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
 
 // absent is somebody who is not here.
 func (rp *RelyingParty) absent(u Identity) (holder, error) {
-	p := rp.byName[u.Provider]
+	p := rp.entry(u.Provider)
 	if p == nil || !p.keepOffline {
 		return holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
 	}

@@ -26,11 +26,12 @@ func (rp *RelyingParty) identify(w http.ResponseWriter, r *http.Request, identif
 	if err != nil {
 		return &Error{RetryURL: rp.LoginURL(opts), Err: err}
 	}
-	at := slices.IndexFunc(rp.providers, func(p *providerEntry) bool { return p.issuer == issuer })
+	all := rp.entries()
+	at := slices.IndexFunc(all, func(p *providerEntry) bool { return p.issuer == issuer })
 	if at < 0 {
 		return &Error{RetryURL: rp.LoginURL(opts), Err: fmt.Errorf("%w: its host names an issuer that is none of Providers", provider.ErrUnknownIdentifier)}
 	}
-	opts.Provider, opts.LoginHint = rp.providers[at].name, strings.TrimSpace(identifiers[0])
+	opts.Provider, opts.LoginHint = all[at].name, strings.TrimSpace(identifiers[0])
 	return rp.redirect(w, r, rp.LoginURL(opts))
 }
 
