@@ -383,8 +383,8 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 		Prompt: p.Prompt, LoginHint: p.LoginHint, MaxAge: p.MaxAge,
 		Resource: p.Resource, ClaimsRequest: p.ClaimsRequest,
 		AuthParams: p.AuthParams, DynamicParams: p.DynamicParams, PAR: int(p.PAR),
-		RequestObject: string(p.RequestObject), Reference: rp.reference(p.Name),
-		Issuers: p.Issuers, IssuerTemplate: p.IssuerTemplate, Tenants: p.Tenants, Audiences: p.Audiences,
+		RequestObject: string(p.RequestObject),
+		Issuers:       p.Issuers, IssuerTemplate: p.IssuerTemplate, Tenants: p.Tenants, Audiences: p.Audiences,
 		Algorithms: p.Algorithms, UserInfo: int(p.UserInfo), UserInfoInBody: p.UserInfoInBody,
 		DPoP: p.DPoP,
 

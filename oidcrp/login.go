@@ -238,6 +238,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(), Scopes: opts.Scopes,
 		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
 		MaxAge: opts.MaxAge, ACRValues: opts.ACRValues,
+		RedirectURL: rp.site.url(b.CallbackPath), Reference: rp.reference(p),
 	})
 	if err != nil {
 		return rp.stopped(p, b, err)

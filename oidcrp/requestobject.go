@@ -33,10 +33,13 @@ func requestPath(name string) string { return "/request/" + name }
 
 // reference returns the address at which a request can be fetched. All of the
 // request is in it, sealed, so that nothing is kept and any node can answer.
-func (rp *RelyingParty) reference(name string) func([]byte) (string, error) {
+func (rp *RelyingParty) reference(p *providerEntry) func([]byte) (string, error) {
+	if !p.byReference {
+		return nil
+	}
 	return func(packed []byte) (string, error) {
-		value, _, err := rp.requests.Seal(packed, []byte(name), rp.now())
-		return rp.site.url(rp.path(requestPath(name))) + "?" + value, err
+		value, _, err := rp.requests.Seal(packed, []byte(p.name), rp.now())
+		return rp.site.url(rp.path(requestPath(p.name))) + "?" + value, err
 	}
 }
 

@@ -34,6 +34,13 @@ type Request struct {
 
 	MaxAge    *time.Duration // the smaller one of this and the setting counts
 	ACRValues []string       // in place of the setting
+
+	RedirectURL string // where the setting leaves it open
+
+	// Reference returns the address of ours at which what it is given can be
+	// fetched as a request object; nil where no setting asks for it. See
+	// [Provider.RequestObject].
+	Reference func(packed []byte) (string, error)
 }
 
 // AuthorizationURL returns where to send the browser (Core 3.1.2.1). Nonce and
@@ -42,8 +49,8 @@ type Request struct {
 // 9126), so it may take a call. One that is not taken is [ErrMisconfigured], or
 // [ErrInvalid] where that may be for what the visitor wished.
 func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
-	if r.State == "" || r.Nonce == "" || r.Challenge == "" {
-		return "", fmt.Errorf("%w: state, nonce and challenge are needed", ErrMisconfigured)
+	if r.State == "" || r.Nonce == "" || r.Challenge == "" || p.s.RedirectURL == "" && r.RedirectURL == "" {
+		return "", fmt.Errorf("%w: state, nonce, challenge and a redirect address are needed", ErrMisconfigured)
 	}
 	// The visitor is waiting, for metadata and push together.
 	ctx, cancel := context.WithTimeout(ctx, p.timeout+p.timeout/10)
@@ -58,6 +65,9 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	}
 	b := make([]byte, 0, len(constant)+len(r.State)+len(r.LoginHint)+256)
 	b = append(b, constant...)
+	if p.s.RedirectURL == "" {
+		b = appendParam(b, "redirect_uri", r.RedirectURL)
+	}
 	b = appendParam(b, "state", r.State)
 	b = appendParam(b, "nonce", r.Nonce)
 	if p.flow.code {
@@ -85,7 +95,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if len(acr) > 0 {
 		b = appendParam(b, "acr_values", strings.Join(acr, " "))
 	}
-	return p.deliver(ctx, m, string(b), visitors)
+	return p.deliver(ctx, m, string(b), visitors, r.Reference)
 }
 
 // appendDynamic passes listed parameters on. Those with a field of their own
@@ -175,7 +185,9 @@ func constantRequest(endpoint, clientID string, s *Settings, scopes []string) (r
 		b = append(b, "&code_challenge_method=S256"...)
 	}
 	b = appendParam(b, "client_id", clientID)
-	b = appendParam(b, "redirect_uri", s.RedirectURL)
+	if s.RedirectURL != "" {
+		b = appendParam(b, "redirect_uri", s.RedirectURL)
+	}
 	b = appendParam(b, "scope", strings.Join(scopes, " "))
 	// The default of the response type need not be sent (OAuth Multiple Response
 	// Types 2.1), but whoever names it has a provider with another default.

@@ -176,3 +176,46 @@ func BenchmarkAuthorizationURL(b *testing.B) {
 		}
 	}
 }
+
+// One client may live at several base URLs: then each login says where its
+// answer goes, and says it again with the code (RFC 6749 4.1.3).
+func TestRedirectAddressOfTheRequest(t *testing.T) {
+	const address = "https://acme.example/app/cb?x=1"
+	f := newFake(t)
+	open := func(s *provider.Settings) { s.RedirectURL = "" }
+	p := f.new(t, open)
+	if q := sent(t, p, provider.Request{RedirectURL: address}); q.Get("redirect_uri") != address {
+		t.Errorf("asked with %q", q["redirect_uri"])
+	}
+	if _, err := p.AuthorizationURL(context.Background(), request); !errors.Is(err, provider.ErrMisconfigured) {
+		t.Errorf("without one: %v", err)
+	}
+	expected := f.expected()
+	expected.RedirectURL = address
+	if _, err := p.Complete(context.Background(), &provider.Response{State: "s", Code: theCode}, expected); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.requests("/token")[0].Form["redirect_uri"]; len(got) != 1 || got[0] != address {
+		t.Errorf("redeemed with %q", got)
+	}
+	// A setting is not overruled.
+	if q := sent(t, f.new(t), provider.Request{RedirectURL: address}); q.Get("redirect_uri") != "https://rp.example/auth/callback/op" {
+		t.Errorf("asked with %q", q["redirect_uri"])
+	}
+
+	refs := &references{base: "https://acme.example/auth/request/op?"}
+	p = f.new(t, open, objects("unsigned request_uri"))
+	r := refs.wishing()
+	r.RedirectURL = address
+	if _, err := p.AuthorizationURL(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	object, err := p.RequestObject(context.Background(), refs.packed[0])
+	if err != nil || unsignedClaims(t, object)["redirect_uri"] != address {
+		t.Errorf("the object has %v, %v", object, err)
+	}
+	r.Reference = nil
+	if _, err := p.AuthorizationURL(context.Background(), r); !errors.Is(err, provider.ErrMisconfigured) {
+		t.Errorf("without an address for the object: %v", err)
+	}
+}

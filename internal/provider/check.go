@@ -227,8 +227,11 @@ func (s *Settings) checkRequest(m *mistakes) {
 		m.add("ResponseType %q: use %s", s.ResponseType, strings.Join(responseTypes, ", "))
 	}
 	s.checkResponseMode(m, f)
-	if u, err := url.Parse(s.RedirectURL); err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
+	if u, err := url.Parse(s.RedirectURL); s.RedirectURL != "" && (err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http")) {
 		m.add("RedirectURL %q: give an absolute https address without a fragment", s.RedirectURL)
+	}
+	if s.Registration != nil && s.RedirectURL == "" {
+		m.add("Registration needs RedirectURL, which is told to the provider")
 	}
 	for _, scope := range splitScopes(s.Scopes) {
 		if !isScope(scope) {

@@ -112,7 +112,7 @@ func (p *Provider) verifyFront(ctx context.Context, m *metadata, r *Response, e 
 // redeem exchanges the code and verifies what came for it. An access token
 // that came by the browser is left alone: the one for the code is ours alone.
 func (p *Provider) redeem(ctx context.Context, m *metadata, r *Response, e Expected, front *validate.IDToken) (*tokens, *validate.IDToken, error) {
-	t, err := p.exchange(ctx, m, r.Code, e.Verifier, union(m.scopes, e.Scopes))
+	t, err := p.exchange(ctx, m, r.Code, e)
 	if err != nil {
 		return nil, nil, err
 	}

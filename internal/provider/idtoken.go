@@ -26,6 +26,8 @@ type Expected struct {
 	MaxAge   *time.Duration // beside the setting: the smaller one counts
 	ACR      []string       // required; nil: ACRValues if RequireACR
 	Scopes   []string       // asked for beside the setting
+
+	RedirectURL string // that of the request, where the setting leaves it open
 }
 
 // verifyIDToken checks an ID token, from the token endpoint or, with stranger,

@@ -94,7 +94,7 @@ func requestURI(a *answer) (string, error) {
 // deliver returns the address that brings the browser, and the request, to
 // the provider. With a pushed request the browser carries nothing but its
 // name: whatever is beside it would be a second word on the same matter.
-func (p *Provider) deliver(ctx context.Context, m *metadata, address string, visitors bool) (string, error) {
+func (p *Provider) deliver(ctx context.Context, m *metadata, address string, visitors bool, reference func([]byte) (string, error)) (string, error) {
 	if m.par == "" && p.s.RequestObject == "" {
 		return address, nil
 	}
@@ -102,7 +102,7 @@ func (p *Provider) deliver(ctx context.Context, m *metadata, address string, vis
 	if err != nil {
 		return "", err
 	}
-	request, err := p.asObject(ctx, m, params)
+	request, err := p.asObject(ctx, m, params, reference)
 	if err != nil {
 		return "", err
 	}

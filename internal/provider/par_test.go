@@ -257,7 +257,7 @@ func TestPushErrorsTellNothingPrivate(t *testing.T) {
 		if kind == "request" {
 			key = []provider.ClientKey{{Key: p256("par")}}
 		}
-		_, err := f.new(t, objects(kind, nil, key...)).AuthorizationURL(context.Background(), provider.Request{State: longState, Nonce: longNonce, Challenge: longChallenge})
+		_, err := f.new(t, objects(kind, key...)).AuthorizationURL(context.Background(), provider.Request{State: longState, Nonce: longNonce, Challenge: longChallenge})
 		if err == nil || !strings.Contains(err.Error(), "[redacted]") {
 			t.Fatalf("%q: %v", kind, err)
 		}

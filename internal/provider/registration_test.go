@@ -136,7 +136,6 @@ func TestRegistrationSaysWhatTheSettingsSay(t *testing.T) {
 		"signed requests": {func(s *provider.Settings) {
 			s.ClientKeys = []provider.ClientKey{{Key: key, Algorithm: "PS256"}}
 			s.ClientAuth, s.RequestObject = "client_secret_post", "request_uri"
-			s.Reference = func([]byte) (string, error) { return "https://rp.example/auth/request/op?x", nil }
 			s.Registration.JWKSURL, s.Registration.RequestURL = "https://rp.example/auth/jwks", "https://rp.example/auth/request/op"
 		}, map[string]any{
 			"jwks_uri": "https://rp.example/auth/jwks", "token_endpoint_auth_method": "client_secret_post",

@@ -54,8 +54,6 @@ func (s *Settings) checkRequestObject(m *mistakes) {
 		m.add("RequestObject %q: use %q", s.RequestObject, requestObjects[1:])
 	case s.signsRequest() && !s.canSign():
 		m.add("RequestObject %q needs ClientKeys: give a key that signs", s.RequestObject)
-	case s.refersToRequest() && s.Reference == nil:
-		m.add("RequestObject %q needs Reference", s.RequestObject)
 	}
 	if s.RequestObject == "" {
 		return
@@ -85,7 +83,7 @@ func (m *metadata) readRequestObject(doc validate.Claims, s *Settings) error {
 // asObject replaces the parameters by a request object, or a reference to
 // one. Outside it stand those that OAuth 2.0 and Core 6.1 want there; a
 // pushed request has client_id alone (RFC 9126 3).
-func (p *Provider) asObject(ctx context.Context, m *metadata, params url.Values) (url.Values, error) {
+func (p *Provider) asObject(ctx context.Context, m *metadata, params url.Values, reference func([]byte) (string, error)) (url.Values, error) {
 	if p.s.RequestObject == "" {
 		return params, nil
 	}
@@ -98,7 +96,7 @@ func (p *Provider) asObject(ctx context.Context, m *metadata, params url.Values)
 		if err != nil {
 			return nil, err
 		}
-		uri, err := p.reference(vary)
+		uri, err := p.reference(vary, reference)
 		outside.Set("request_uri", uri)
 		return outside, err
 	}
@@ -169,13 +167,16 @@ var essential = []string{"state", "nonce", "code_challenge", "scope", "prompt", 
 // reference is the request_uri of a request that differs from others by params.
 // Nothing is kept here: the address itself holds what is needed to make the
 // object, sealed. A hint that does not fit (Core 6.2) is left out.
-func (p *Provider) reference(params url.Values) (string, error) {
+func (p *Provider) reference(params url.Values, address func([]byte) (string, error)) (string, error) {
+	if address == nil {
+		return "", fmt.Errorf("%w: nothing says where a request object can be fetched", ErrMisconfigured)
+	}
 	for range 2 {
 		packed, err := packRequest(params, p.now())
 		if err != nil {
 			return "", err
 		}
-		uri, err := p.s.Reference(packed)
+		uri, err := address(packed)
 		if err != nil || len(uri) <= maxRequestURI {
 			return uri, err
 		}

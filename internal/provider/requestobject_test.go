@@ -34,14 +34,18 @@ func (r *references) add(packed []byte) (string, error) {
 	return r.base + base64.RawURLEncoding.EncodeToString(packed), nil
 }
 
-func objects(kind string, refs *references, key ...provider.ClientKey) func(*provider.Settings) {
+func objects(kind string, key ...provider.ClientKey) func(*provider.Settings) {
 	return func(s *provider.Settings) {
 		s.RequestObject, s.ClientKeys = kind, key
 		s.ClientAuth = "client_secret_basic"
-		if refs != nil {
-			s.Reference = refs.add
-		}
 	}
+}
+
+// wishing is wish with what it refers to kept.
+func (r *references) wishing() provider.Request {
+	w := wish()
+	w.Reference = r.add
+	return w
 }
 
 func wish() provider.Request {
@@ -96,7 +100,7 @@ func TestRequestObject(t *testing.T) {
 			if tt.listed != nil {
 				f.metadata = map[string]any{"request_object_signing_alg_values_supported": tt.listed}
 			}
-			p := f.new(t, objects("request", nil, provider.ClientKey{ID: "k", Algorithm: tt.alg, Key: tt.key}), richRequest)
+			p := f.new(t, objects("request", provider.ClientKey{ID: "k", Algorithm: tt.alg, Key: tt.key}), richRequest)
 			address, err := p.AuthorizationURL(context.Background(), wish())
 			if err != nil {
 				t.Fatal(err)
@@ -119,8 +123,8 @@ func TestRequestObject(t *testing.T) {
 func TestRequestObjectByReference(t *testing.T) {
 	f := newFake(t)
 	refs := &references{base: "https://rp.example/auth/request/op?"}
-	p := f.new(t, objects("request_uri", refs, provider.ClientKey{Key: rsaKey()}), richRequest)
-	address, err := p.AuthorizationURL(context.Background(), wish())
+	p := f.new(t, objects("request_uri", provider.ClientKey{Key: rsaKey()}), richRequest)
+	address, err := p.AuthorizationURL(context.Background(), refs.wishing())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +137,7 @@ func TestRequestObjectByReference(t *testing.T) {
 	expect := wantClaims(f)
 	f.clock.Add(time.Minute)
 	// Another node may be asked, and more than once.
-	other := f.new(t, objects("request_uri", refs, provider.ClientKey{Key: rsaKey()}), richRequest)
+	other := f.new(t, objects("request_uri", provider.ClientKey{Key: rsaKey()}), richRequest)
 	var ids []any
 	for _, p := range []*provider.Provider{p, other} {
 		object, err := p.RequestObject(context.Background(), refs.packed[0])
@@ -160,8 +164,8 @@ func TestReferenceKeepsFurtherScopes(t *testing.T) {
 		for _, scope := range []string{"a", "calendar", "https://api.example/ส"} {
 			f := newFake(t)
 			refs := &references{base: "https://rp.example/auth/request/op?"}
-			p := f.new(t, objects("unsigned request_uri", refs), richRequest)
-			r := wish()
+			p := f.new(t, objects("unsigned request_uri"), richRequest)
+			r := refs.wishing()
 			r.Scopes, r.LoginHint = []string{scope}, hint
 			address, err := p.AuthorizationURL(context.Background(), r)
 			if err != nil {
@@ -200,8 +204,8 @@ func TestLongReference(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			refs := &references{base: tt.base}
-			p := f.new(t, objects("unsigned request_uri", refs), func(s *provider.Settings) { s.ACRValues = []string{"gold"} })
-			r := wish()
+			p := f.new(t, objects("unsigned request_uri"), func(s *provider.Settings) { s.ACRValues = []string{"gold"} })
+			r := refs.wishing()
 			r.LoginHint = tt.hint
 			address, err := p.AuthorizationURL(context.Background(), r)
 			if !tt.tolerated {
@@ -252,7 +256,7 @@ func unsignedClaims(t *testing.T, object string) map[string]any {
 // Only the word that says so leaves an object unsigned, key or not.
 func TestUnsignedRequestObject(t *testing.T) {
 	f := newFake(t)
-	p := f.new(t, objects("unsigned request", nil, provider.ClientKey{Key: rsaKey()}), richRequest)
+	p := f.new(t, objects("unsigned request", provider.ClientKey{Key: rsaKey()}), richRequest)
 	address, err := p.AuthorizationURL(context.Background(), wish())
 	if err != nil {
 		t.Fatal(err)
@@ -266,8 +270,8 @@ func TestPushedRequestObject(t *testing.T) {
 	for _, kind := range []string{"request", "request_uri"} {
 		f := newFake(t).pushing()
 		refs := &references{}
-		p := f.new(t, objects(kind, refs, provider.ClientKey{Key: rsaKey()}), richRequest)
-		address, err := p.AuthorizationURL(context.Background(), wish())
+		p := f.new(t, objects(kind, provider.ClientKey{Key: rsaKey()}), richRequest)
+		address, err := p.AuthorizationURL(context.Background(), refs.wishing())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +289,7 @@ func TestPushedRequestObject(t *testing.T) {
 
 func TestVisitorsValuesInRequestObject(t *testing.T) {
 	f := newFake(t)
-	p := f.new(t, objects("unsigned request", nil), func(s *provider.Settings) { s.DynamicParams = []string{"claims", "max_age"} })
+	p := f.new(t, objects("unsigned request"), func(s *provider.Settings) { s.DynamicParams = []string{"claims", "max_age"} })
 	for _, tt := range []struct {
 		claims string
 		want   any
@@ -316,21 +320,20 @@ func TestRequestObjectThatCannotBeMade(t *testing.T) {
 		metadata map[string]any
 		want     error
 	}{
-		{"a key that cannot be had", objects("request", nil, provider.ClientKey{Func: func(context.Context) (crypto.Signer, error) { return nil, vault }}), nil, vault},
-		{"no algorithm in common", objects("request", nil, provider.ClientKey{Key: edKey()}),
+		{"a key that cannot be had", objects("request", provider.ClientKey{Func: func(context.Context) (crypto.Signer, error) { return nil, vault }}), nil, vault},
+		{"no algorithm in common", objects("request", provider.ClientKey{Key: edKey()}),
 			map[string]any{"request_object_signing_alg_values_supported": []string{"RS256"}}, provider.ErrMisconfigured},
 		{"a provider that wants signed ones", func(*provider.Settings) {}, map[string]any{"require_signed_request_object": true}, provider.ErrMisconfigured},
-		{"one that gets unsigned ones", objects("unsigned request", nil), map[string]any{"require_signed_request_object": true}, provider.ErrMisconfigured},
+		{"one that gets unsigned ones", objects("unsigned request"), map[string]any{"require_signed_request_object": true}, provider.ErrMisconfigured},
 		{"a requirement that is no boolean", func(*provider.Settings) {}, map[string]any{"require_signed_request_object": "true"}, provider.ErrMisconfigured},
-		{"an address that cannot be made", func(s *provider.Settings) {
-			s.RequestObject = "unsigned request_uri"
-			s.Reference = func([]byte) (string, error) { return "", vault }
-		}, nil, vault},
+		{"an address that cannot be made", objects("unsigned request_uri"), nil, vault},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t)
 			f.metadata = tt.metadata
-			address, err := f.new(t, tt.change).AuthorizationURL(context.Background(), wish())
+			r := wish()
+			r.Reference = func([]byte) (string, error) { return "", vault }
+			address, err := f.new(t, tt.change).AuthorizationURL(context.Background(), r)
 			if !errors.Is(err, tt.want) || address != "" {
 				t.Errorf("got %q, %v; want %v", address, err, tt.want)
 			}

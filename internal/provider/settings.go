@@ -59,7 +59,7 @@ type Settings struct {
 	Offline       bool     // offline_access is added where the provider does not leave it out of what it supports
 	ResponseType  string   // one of responseTypes; "": code
 	ResponseMode  string   // "query", "fragment" or "form_post"; "": the default of the type; "jwt" or with .jwt: JARM
-	RedirectURL   string
+	RedirectURL   string   // "": that of each [Request] and [Expected]
 	ACRValues     []string
 	Prompt        string
 	LoginHint     string
@@ -71,10 +71,6 @@ type Settings struct {
 	DynamicParams []string
 	PAR           int
 	RequestObject string // "": plain parameters
-
-	// Reference returns the address of ours at which what it is given can be
-	// fetched as a request object. See [Provider.RequestObject].
-	Reference func(packed []byte) (string, error)
 
 	DPoP       bool     // access tokens are bound to a key of ours
 	Algorithms []string // nil: the asymmetric ones, less what metadata leaves out

@@ -72,7 +72,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a signed request with a key that decrypts", func(s *provider.Settings) {
 			s.RequestObject, s.ClientKeys = "request", []provider.ClientKey{{Key: rsaKey(), Algorithm: "RSA-OAEP"}}
 		}, "needs ClientKeys"},
-		{"a reference to nowhere", func(s *provider.Settings) { s.RequestObject = "unsigned request_uri" }, "needs Reference"},
 		{"a claim of request objects as fixed parameter", func(s *provider.Settings) {
 			s.RequestObject, s.AuthParams = "unsigned request", map[string]string{"sub": "x"}
 		}, "is a claim of the request object"},
@@ -94,7 +93,9 @@ func TestNewRefuses(t *testing.T) {
 			s.ResponseType, s.Endpoints.Token = "code token", "-"
 		}, "Endpoints.Token"},
 		{"an unknown response mode", func(s *provider.Settings) { s.ResponseMode = "web_message" }, `ResponseMode "web_message"`},
-		{"no redirect address", func(s *provider.Settings) { s.RedirectURL = "" }, "RedirectURL"},
+		{"no redirect address to register", func(s *provider.Settings) {
+			s.RedirectURL, s.ClientID, s.Secret, s.Registration = "", "", nil, &provider.Registration{}
+		}, "RedirectURL"},
 		{"a scope with a quote", func(s *provider.Settings) { s.Scopes = []string{`a"b`} }, "Scopes"},
 		{"none with another prompt", func(s *provider.Settings) { s.Prompt = "none login" }, "Prompt"},
 		{"an unknown prompt", func(s *provider.Settings) { s.Prompt = "maybe" }, "Prompt"},
@@ -164,7 +165,7 @@ func TestNewAccepts(t *testing.T) {
 }
 
 func TestNewReportsAllMistakesAtOnce(t *testing.T) {
-	_, err := provider.New(provider.Settings{Issuer: "http://op.example", ResponseType: "x", MaxAge: -1, UserInfo: 9})
+	_, err := provider.New(provider.Settings{Issuer: "http://op.example", RedirectURL: "/cb", ResponseType: "x", MaxAge: -1, UserInfo: 9})
 	if err == nil {
 		t.Fatal("accepted")
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,17 +30,17 @@ type tokens struct {
 
 // exchange redeems the code (RFC 6749 4.1.3, RFC 7636 4.5): one request, sent
 // once, whatever comes back, unless it is a nonce to prove our key with.
-func (p *Provider) exchange(ctx context.Context, m *metadata, code, verifier string, asked []string) (*tokens, error) {
+func (p *Provider) exchange(ctx context.Context, m *metadata, code string, e Expected) (*tokens, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
-		"redirect_uri":  {p.s.RedirectURL},
-		"code_verifier": {verifier},
+		"redirect_uri":  {cmp.Or(p.s.RedirectURL, e.RedirectURL)},
+		"code_verifier": {e.Verifier},
 	}
 	if len(p.s.Resource) > 0 {
 		form["resource"] = p.s.Resource
 	}
-	t, err := p.requestTokens(ctx, m, form, p.dpop, asked, code, verifier)
+	t, err := p.requestTokens(ctx, m, form, p.dpop, union(m.scopes, e.Scopes), code, e.Verifier)
 	if err != nil {
 		return nil, err
 	}
