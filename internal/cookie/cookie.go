@@ -28,6 +28,8 @@ var (
 
 // Site is the base URL cookies belong to.
 type Site struct {
+	base   string // in one way of writing it
+	tag    string // in the names of cookies
 	id     string
 	secure bool
 }
@@ -39,12 +41,29 @@ func NewSite(base *url.URL) Site {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[scheme]
 	}
-	sum := sha256.Sum256([]byte(scheme + "://" + host + ":" + port + strings.TrimRight(base.EscapedPath(), "/")))
-	id := base32.StdEncoding.EncodeToString(sum[:5])
-	return Site{id: strings.ToLower(id), secure: scheme == "https"}
+	s := Site{base: scheme + "://" + host + ":" + port + strings.TrimRight(base.EscapedPath(), "/"), secure: scheme == "https"}
+	s.tag = hashOf(s.base)[:8]
+	s.id = s.tag
+	return s
 }
 
-// ID is a short hash of the site's base URL.
+// hashOf is the hash of a text, in lower-case letters and digits.
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))
+}
+
+// For is the site while it is owner's, "" included. Nothing sealed for one
+// owner opens for another; the cookies keep their names. Owners may choose
+// base URLs, and could find one with the short hash of another's: this ID is
+// too long for that.
+func (s Site) For(owner string) Site {
+	s.id = hashOf(s.base + "\x00" + owner)[:32]
+	return s
+}
+
+// ID is a hash of the site's base URL: a short one, unless the site is For an
+// owner.
 func (s Site) ID() string { return s.id }
 
 // Options are the attributes that differ between cookies. All are HttpOnly,
@@ -78,7 +97,7 @@ func (s Site) Cookie(kind string, o Options) Cookie {
 		}
 		c.attrs += "; Secure"
 	}
-	c.name += "oidcrp_" + kind + "_" + s.id
+	c.name += "oidcrp_" + kind + "_" + s.tag
 	switch o.SameSite {
 	case http.SameSiteStrictMode:
 		c.attrs += "; SameSite=Strict"

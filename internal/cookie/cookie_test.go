@@ -48,6 +48,28 @@ func TestSiteID(t *testing.T) {
 	}
 }
 
+// Whoever owns a base URL next opens nothing of who had it before, and finds
+// none of another's by trying names.
+func TestSiteForAnOwner(t *testing.T) {
+	base := site(t, "https://app.example/x")
+	ids := map[string]bool{base.ID(): true}
+	for _, s := range []cookie.Site{
+		base.For(""), base.For("acme"), base.For("other"), site(t, "https://app.example").For("acme"), site(t, "https://b.example/x").For("acme"),
+	} {
+		if ids[s.ID()] || len(s.ID()) != 32 {
+			t.Errorf("id %q, want another of 32 characters", s.ID())
+		}
+		ids[s.ID()] = true
+	}
+	if a, b := base.For("acme"), site(t, "HTTPS://APP.example:443/x/").For("acme"); a.ID() != b.ID() {
+		t.Errorf("one site is %q and %q", a.ID(), b.ID())
+	}
+	name := func(s cookie.Site) string { return s.Cookie("s", cookie.Options{}).Name() }
+	if name(base.For("acme")) != name(base) {
+		t.Errorf("the cookie is called %q and %q", name(base.For("acme")), name(base))
+	}
+}
+
 // T101: every attribute, spelled out.
 func TestCookieAttributes(t *testing.T) {
 	https, loopback := site(t, "https://app.example"), site(t, "http://localhost:3000")
