@@ -59,7 +59,7 @@ func UntilInterrupted() (context.Context, context.CancelFunc) {
 func Example(ctx context.Context, name, addr, providerAddr string, build Build, out io.Writer) error {
 	ln, baseURL, err := Listen(addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	defer ln.Close()
 	provider, err := oidcrptest.StartProvider(providerAddr)
@@ -95,13 +95,13 @@ func AnnounceProvider(out io.Writer, provider *oidcrptest.Provider) {
 func Listen(addr string) (ln net.Listener, baseURL string, err error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, "", fmt.Errorf("-addr: %w", err)
+		return nil, "", err
 	}
 	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
-		return nil, "", fmt.Errorf("-addr: %q is not on this machine alone: use localhost", addr)
+		return nil, "", fmt.Errorf("%q is not on this machine alone: use localhost", addr)
 	}
 	if ln, err = net.Listen("tcp", addr); err != nil {
-		return nil, "", fmt.Errorf("-addr: %w", err)
+		return nil, "", err
 	}
 	_, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
