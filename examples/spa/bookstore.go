@@ -32,9 +32,10 @@ func newBookstore(baseURL, api string, provider oidcrp.Provider) (*bookstore, er
 		Store:     oidcrp.NewMemoryStore(), // one that outlives the process, in earnest
 		SiteName:  "Bookstore",
 		Language:  chosenLanguage,
-		// A page left open asks for news, and should not keep its visitor
-		// signed in by that.
-		Passive: func(r *http.Request) bool { return r.Header.Get("X-Background") != "" },
+		// Who does nothing for an hour is signed out, though the page is open
+		// and asks for news.
+		IdleTimeout: time.Hour,
+		Passive:     func(r *http.Request) bool { return r.Header.Get("X-Background") != "" },
 	})
 	return &bookstore{rp: rp, api: api, notes: make(map[oidcrp.Identity]map[string]string)}, err
 }
@@ -116,6 +117,7 @@ func answer(w http.ResponseWriter, v any) {
 
 type book struct {
 	ID     string `json:"id"`
+	Lang   string `json:"lang"`
 	Title  string `json:"title"`
 	Author string `json:"author"`
 	Year   int    `json:"year"`
@@ -123,10 +125,10 @@ type book struct {
 }
 
 var books = []book{
-	{"1", "Four Reigns", "Kukrit Pramoj", 1953, 12},
-	{"2", "สี่แผ่นดิน", "คึกฤทธิ์ ปราโมช", 1953, 31},
-	{"3", "Pride and Prejudice", "Jane Austen", 1813, 7},
-	{"4", "พระอภัยมณี", "สุนทรภู่", 1870, 5},
+	{"1", "en", "Four Reigns", "Kukrit Pramoj", 1953, 12},
+	{"2", "th", "สี่แผ่นดิน", "คึกฤทธิ์ ปราโมช", 1953, 31},
+	{"3", "en", "Pride and Prejudice", "Jane Austen", 1813, 7},
+	{"4", "th", "พระอภัยมณี", "สุนทรภู่", 1870, 5},
 }
 
 func known(id string) bool {

@@ -1,5 +1,5 @@
-// Package e2e signs in at the example portal, and where that has no such page
-// at small applications, with a real browser: Debian's Chromium, driven through
+// Package e2e signs in at the example applications, the portal first, and where
+// none has such a page at small ones of its own, with a real browser: Debian's Chromium, driven through
 // its DevTools protocol; and it tries what scripts and frames of the
 // development provider do there. It is a module of its own, so that nothing of
 // the driver reaches a user of the library.

@@ -36,6 +36,7 @@ function show() {
   $("missing").hidden = id === undefined || book !== undefined;
   const heading = book ? book.title : id ? t("missing.title") : t("list.title");
   $("heading").textContent = heading;
+  $("heading").lang = book ? book.lang : language();
   document.title = `${heading} · Bookstore`;
   if (book) {
     $("author").textContent = `${book.author}, ${t.year(book.year)}`;
@@ -52,6 +53,7 @@ function item(book) {
   const link = document.createElement("a");
   link.href = `/books/${book.id}`;
   link.textContent = book.title;
+  link.lang = book.lang;
   const by = document.createElement("span");
   by.textContent = `${book.author}, ${t.year(book.year)}`;
   li.append(link, by);
