@@ -114,8 +114,9 @@
 //	{"iss": "…", "sub": "…", "provider": "…", "name": "…", "roles": [], "claims": {…},
 //	 "expires_in": 43170, "logout": "https://app.example.com/auth/logout"}
 //
-// and 401 with the problem document when nobody is signed in. Each provider
-// fetches keys at an address of its own, so that it cannot encrypt to a key that
+// and 401 with the problem document when nobody is signed in. A page of
+// JavaScript needs no more than that, and holds no token: examples/spa has one.
+// Each provider fetches keys at an address of its own, so that it cannot encrypt to a key that
 // is for another, and does not miss its keys when another's cannot be had.
 //
 // # Providers
