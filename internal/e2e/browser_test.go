@@ -71,6 +71,7 @@ func TestMain(m *testing.M) {
 		cancel()
 	}
 	removeBuilt()
+	removeExamples()
 	os.Exit(code)
 }
 

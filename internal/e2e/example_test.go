@@ -18,18 +18,50 @@ var (
 	exampleProvider = regexp.MustCompile(`(?m)^Provider: +(http://127\.0\.0\.1:[0-9]+)$`)
 )
 
-// startExample runs one of the examples with its development provider, on free
-// ports, and ends it, as Ctrl-C does, with the test.
-func startExample(t *testing.T, name string, args ...string) (url, provider string) {
+// builtExamples are the programs built so far.
+var builtExamples struct {
+	dir      string
+	programs map[string]bool
+}
+
+// buildExample builds one of the examples, once. Tests run one after the other.
+func buildExample(t *testing.T, name string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), name)
+	b := &builtExamples
+	if b.dir == "" {
+		var err error
+		if b.dir, err = os.MkdirTemp("", "oidcrp-e2e-examples"); err != nil {
+			t.Fatal(err)
+		}
+		b.programs = make(map[string]bool)
+	}
+	program := filepath.Join(b.dir, name)
+	if b.programs[name] {
+		return program
+	}
 	build := exec.Command("go", "build", "-o", program, "./"+name)
 	build.Dir = filepath.Join("..", "..", "examples")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the application: %v\n%s", err, out)
+		t.Fatalf("build the example %s: %v\n%s", name, err, out)
 	}
+	b.programs[name] = true
+	return program
+}
+
+func removeExamples() {
+	if builtExamples.dir != "" {
+		os.RemoveAll(builtExamples.dir)
+	}
+}
+
+// startExample runs one of the examples, on free ports where args say nothing
+// else, and ends it, as Ctrl-C does, with the test. provider is its development
+// provider, if it has one.
+func startExample(t *testing.T, name string, args ...string) (url, provider string) {
+	t.Helper()
+	program := buildExample(t, name)
 	said := &interop.Log{}
-	cmd := exec.Command(program, append(args, "-addr", "localhost:0", "-provider-addr", "127.0.0.1:0")...)
+	cmd := exec.Command(program, append([]string{"-addr", "localhost:0", "-provider-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -58,7 +90,10 @@ func startExample(t *testing.T, name string, args ...string) (url, provider stri
 		}
 		if res, err := http.Get(opened[1] + "/"); err == nil {
 			res.Body.Close()
-			return opened[1], exampleProvider.FindStringSubmatch(said.String())[1]
+			if found := exampleProvider.FindStringSubmatch(said.String()); found != nil {
+				provider = found[1]
+			}
+			return opened[1], provider
 		}
 	}
 	t.Fatalf("the application is not ready:\n%s", said)

@@ -74,27 +74,31 @@ func node(t *testing.T, responseType, mode string, tls bool) house {
 		t.Fatal(err)
 	}
 	return house{
-		portal:   startPortal(t, portalOptions{tls: tls, addr: addr, providers: string(providers)}),
-		provider: "node",
-		signIn: func(b *tab, user string) {
-			b.t.Helper()
-			b.until("the provider's sign-in page", "document.querySelector('input[name=login]')")
-			b.fill("input[name=login]", user)
-			b.fill("input[name=password]", "any")
-			b.shoot(shotName(b.t) + "-provider-sign-in")
-			b.click("button.login-submit")
-			b.until("the provider's consent page", "document.querySelector('input[name=prompt][value=consent]')")
-			b.shoot(shotName(b.t) + "-provider-consent")
-			b.click("button.login-submit")
-		},
-		signOut: func(b *tab) {
-			b.t.Helper()
-			b.until("the provider's question", "document.querySelector('button[name=logout]')")
-			b.shoot(shotName(b.t) + "-provider-sign-out")
-			b.click("button[name=logout]")
-		},
+		portal:    startPortal(t, portalOptions{tls: tls, addr: addr, providers: string(providers)}),
+		provider:  "node",
+		signIn:    signInNode,
+		signOut:   signOutNode,
 		knowsName: "Alice of Node",
 	}
+}
+
+func signInNode(b *tab, user string) {
+	b.t.Helper()
+	b.until("the provider's sign-in page", "document.querySelector('input[name=login]')")
+	b.fill("input[name=login]", user)
+	b.fill("input[name=password]", "any")
+	b.shoot(shotName(b.t) + "-provider-sign-in")
+	b.click("button.login-submit")
+	b.until("the provider's consent page", "document.querySelector('input[name=prompt][value=consent]')")
+	b.shoot(shotName(b.t) + "-provider-consent")
+	b.click("button.login-submit")
+}
+
+func signOutNode(b *tab) {
+	b.t.Helper()
+	b.until("the provider's question", "document.querySelector('button[name=logout]')")
+	b.shoot(shotName(b.t) + "-provider-sign-out")
+	b.click("button[name=logout]")
 }
 
 func shotName(t testing.TB) string {

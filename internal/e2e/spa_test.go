@@ -6,7 +6,10 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/interop"
 )
 
 // spaTexts is what the page says where a test looks, by language.
@@ -144,32 +147,35 @@ func TestSPA(t *testing.T) {
 	}
 }
 
+// dropSession is what a browser does with the cookie of a session that is over.
+func dropSession(b *tab, url string) {
+	b.t.Helper()
+	for _, c := range b.cookies(url + "/") {
+		if !strings.Contains(c.Name, "oidcrp_s_") {
+			continue
+		}
+		if _, err := chromedp.Call(b.ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: c.Name, URL: url}); err != nil {
+			b.t.Fatal(err)
+		}
+		return
+	}
+	b.fail("there is no session to end")
+}
+
 // A session that ends while somebody types: the page says so at the next thing
 // it does, by itself or for the visitor, keeps what was typed, and is back at
 // the same place after signing in.
 func TestSPASessionEnds(t *testing.T) {
 	url, provider := startExample(t, "spa")
-	dropSession := func(b *tab) {
-		b.t.Helper()
-		for _, c := range b.cookies(url + "/") {
-			if !strings.Contains(c.Name, "oidcrp_s_") {
-				continue
-			}
-			if _, err := chromedp.Call(b.ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: c.Name, URL: url}); err != nil {
-				b.t.Fatal(err)
-			}
-			return
-		}
-		b.fail("there is no session to end")
-	}
+	drop := func(b *tab) { b.t.Helper(); dropSession(b, url) }
 	for _, test := range []struct {
 		name, lang string
 		book       string // another for each
 		end        func(b *tab)
 		noticed    func(b *tab)
 	}{
-		{"noticed in the background", "en", "/books/1", dropSession, lookAround},
-		{"noticed at a POST", "th", "/books/3", dropSession, func(b *tab) { b.t.Helper(); b.click("#write button") }},
+		{"noticed in the background", "en", "/books/1", drop, lookAround},
+		{"noticed at a POST", "th", "/books/3", drop, func(b *tab) { b.t.Helper(); b.click("#write button") }},
 		{"ended at the provider", "th", "/books/4", func(b *tab) {
 			b.t.Helper()
 			other := b.newTab()
@@ -210,6 +216,60 @@ func TestSPASessionEnds(t *testing.T) {
 			b.untilSees(says["saved"])
 		})
 	}
+}
+
+// The page finds out by its clock when a session is over, in time that runs a
+// thousand times as fast for what takes longer than a minute, and without
+// looking now and then.
+func TestSPASessionIsOver(t *testing.T) {
+	url, _ := startExample(t, "spa")
+	b := newProfile(t)
+	if _, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: "const wait = setTimeout; window.setTimeout = (f, ms) => wait(f, ms > 60_000 ? ms / 1000 : ms); window.setInterval = () => 0;",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	inLanguage(b, url, "en")
+	b.click("#signin")
+	signInEmbedded(b, "bob")
+	b.shows("#signout", true)
+	dropSession(b, url)
+	b.shows("#ended", true)
+	b.hides("Bob Baker")
+}
+
+// A provider of other people's, told by the six settings that guides for
+// single-page applications have: a public client, with the API that it has
+// itself.
+func TestSPAWithAProviderOfOthers(t *testing.T) {
+	addr := freeAddr(t)
+	here := "http://" + addr
+	provider := interop.StartNode(t, interop.NodeConfig{
+		Pages:    true,
+		Accounts: map[string]map[string]any{"alice": {"name": "Alice of Node"}},
+		Clients: []interop.Client{{
+			ID: "bookstore", AuthMethod: "none",
+			RedirectURIs: []string{here + "/callback"}, PostLogoutRedirectURIs: []string{here + "/"},
+			ResponseTypes: []string{"code"}, GrantTypes: []string{"authorization_code", "refresh_token"},
+		}},
+	})
+	url, _ := startExample(t, "spa", "-addr", addr,
+		"-authority", provider.Issuer, "-client-id", "bookstore",
+		"-redirect-uri", here+"/callback", "-post-logout-redirect-uri", here+"/",
+		"-response-type", "code", "-scope", "openid profile", "-api", provider.Issuer+"/me")
+	b := newProfile(t)
+	b.open(url + "/books/3")
+	b.click("#signin")
+	signInNode(b, "alice")
+	untilPage(b, url+"/books/3")
+	b.shows("#signout", true)
+	b.click("#elsewhere")
+	b.until("the API's answer", `document.querySelector("#answer").textContent.includes('"sub": "alice"')`)
+	b.shoot("spa-provider-of-others")
+	b.click("#signout")
+	signOutNode(b)
+	untilPage(b, url+"/")
+	b.shows("#signin", true)
 }
 
 // Signing out in one tab shows in the other.
