@@ -82,6 +82,9 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 		expected.MaxAge = &tx.MaxAge
 	}
 	verified, err := p.Complete(ctx, resp, expected)
+	if errors.Is(err, provider.ErrClaimRequired) {
+		err = fmt.Errorf("%w: %w", ErrForbidden, err)
+	}
 	if err != nil {
 		return rp.stopped(p, tx.Begin, notStronger(tx, invalidGrant(err)))
 	}

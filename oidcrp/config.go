@@ -390,6 +390,7 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 
 		LogoutTokenWithoutExp: p.AcceptLogoutTokenWithoutExp,
 		ClaimSources:          claimSources(p.ClaimSources),
+		RequireClaims:         p.RequireClaims,
 		HTTPClient:            p.HTTPClient,
 		TenantSupplied:        p.TenantSupplied, InsecureAllowHTTP: p.InsecureAllowHTTP,
 		RequireIss: p.TenantSupplied && requireIss,

@@ -308,7 +308,7 @@ func (rp *RelyingParty) notKept(ctx context.Context, h holder, g *grant, err err
 
 // aboutTheUser are the checks whose failure says that the tokens are another
 // user's, or another login's (Core 12.2).
-var aboutTheUser = []string{"iss", "sub", "aud", "azp", "nonce", "auth_time"}
+var aboutTheUser = []string{"iss", "sub", "aud", "azp", "nonce", "auth_time", "required_claim"}
 
 // distrust gives up tokens whose successors cannot be trusted, and the session
 // too if they are somebody else's.

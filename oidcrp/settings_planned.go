@@ -356,6 +356,13 @@ type Provider struct {
 	// like, nothing is fetched and nobody believed.
 	ClaimSources []ClaimSource
 
+	// RequireClaims admits only users whose ID token has each of these claims, a
+	// string or an array of strings, with one of the values, or at all where they
+	// are nil: {"hd": {"example.com"}} is for one Google Workspace domain. Others
+	// get 403, before UserInfo is asked or OnLogin runs. A refreshed ID token may
+	// leave a claim out; one with another value ends the session.
+	RequireClaims map[string][]string
+
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
 	// from: a string, or an array of strings. It need not be in Config.Claims.
 	// "realm_access.roles" is a claim of that name; a path is written

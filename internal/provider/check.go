@@ -55,6 +55,7 @@ func (s *Settings) check() error {
 	s.checkParams(&m)
 	s.checkAlgorithms(&m)
 	s.checkClaimSources(&m)
+	s.checkRequireClaims(&m)
 	s.checkProfile(&m)
 	if s.UserInfo < UserInfoOff || s.UserInfo > UserInfoRequired {
 		m.add("UserInfo %d: use 0 (off), 1 (optional) or 2 (required)", s.UserInfo)

@@ -69,6 +69,9 @@ func (p *Provider) Complete(ctx context.Context, r *Response, e Expected) (*Logi
 			return nil, err
 		}
 	}
+	if name := p.s.lacking(id.Claims, true); name != "" {
+		return nil, fmt.Errorf("%w: %s", ErrClaimRequired, name)
+	}
 	login := &Login{
 		Issuer: id.Issuer, Subject: id.Subject, SID: id.SID, ACR: id.ACR, AMR: id.AMR,
 		Scopes: t.scopes, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Expiry: id.Expiry,

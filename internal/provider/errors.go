@@ -20,6 +20,8 @@ var (
 	ErrNoEndSession = errors.New("the provider has no end_session_endpoint")
 	// ErrOtherClient: the login began when we had another client id here.
 	ErrOtherClient = errors.New("the client was registered anew since this login began")
+	// ErrClaimRequired: whoever signed in is not one of those who may.
+	ErrClaimRequired = errors.New("the ID token lacks a required claim or value")
 	// ErrInvalid: a response or token failed a check; the *validate.Error in
 	// the chain says which.
 	ErrInvalid = validate.ErrInvalid

@@ -128,6 +128,9 @@ func (p *Provider) refreshed(ctx context.Context, m *metadata, g Grant, t *token
 	if err != nil {
 		return nil, err
 	}
+	if name := p.s.lacking(id.Claims, false); name != "" {
+		return nil, refused("id token", "required_claim", name+" has none of its required values any more")
+	}
 	login := &Login{
 		Issuer: id.Issuer, Subject: id.Subject, SID: id.SID, ACR: id.ACR, AMR: id.AMR,
 		Scopes: t.scopes, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Expiry: id.Expiry,

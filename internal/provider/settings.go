@@ -77,6 +77,8 @@ type Settings struct {
 	Audiences  []string
 	UserInfo   int
 
+	RequireClaims map[string][]string // that an ID token must have, with one of these values; nil: any
+
 	LogoutTokenWithoutExp bool // is accepted while it is fresh
 
 	UserInfoInBody bool // the access token goes into a form
@@ -135,6 +137,7 @@ func (s Settings) clone() Settings {
 	s.Issuers = slices.Clone(s.Issuers)
 	s.Tenants = slices.Clone(s.Tenants)
 	s.ClientKeys = slices.Clone(s.ClientKeys)
+	s.RequireClaims = cloneLists(s.RequireClaims)
 	if s.Registration != nil {
 		r := *s.Registration
 		r.Metadata = maps.Clone(r.Metadata)
