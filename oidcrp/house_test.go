@@ -26,6 +26,7 @@ func TestImportsGoDownstairs(t *testing.T) {
 		"internal/provider":            {"internal/validate"},
 		"oidcrp":                       {"internal/cookie", "internal/validate", "internal/pages", "internal/testhook", "internal/transaction", "internal/session", "internal/provider"},
 		"oidcrp/oidcrptest":            {"oidcrp", "internal/testhook"},
+		"oidcrp/presets":               {"oidcrp"},
 		"oidcrp/accounts":              {"oidcrp", "internal/pages", "internal/validate"},
 		"oidcrp/accounts/accountstest": {"oidcrp", "oidcrp/accounts"},
 	}
