@@ -38,13 +38,3 @@ func (s *Session) Site() string { panic("planned") }
 
 // ErrNoProvider: a ProviderSource does not know the name.
 var ErrNoProvider error
-
-// Check fetches a provider's metadata and names every problem with it and
-// with p, each with its remedy. Secrets are never shown.
-func (rp *RelyingParty) Check(ctx context.Context, p Provider) CheckReport { panic("planned") }
-
-// CheckReport is what [RelyingParty.Check] found.
-type CheckReport struct {
-	Metadata map[string]any
-	Problems []string
-}

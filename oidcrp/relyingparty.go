@@ -64,6 +64,15 @@ func New(cfg Config) (*RelyingParty, error) { return newAt(cfg, time.Now) }
 
 // newAt is New with a clock, for tests.
 func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
+	rp := unchecked(&cfg, now)
+	if err := rp.check(&cfg); err != nil {
+		return nil, err
+	}
+	return rp, nil
+}
+
+// unchecked has what cfg says, as it says it.
+func unchecked(cfg *Config, now func() time.Time) *RelyingParty {
 	rp := &RelyingParty{common: &common{
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
 		signInPath:        cfg.SignInPath,
@@ -91,10 +100,7 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		rp.log = slog.Default()
 	}
 	rp.log = slog.New(carefulHandler{rp.log.Handler()})
-	if err := rp.check(&cfg); err != nil {
-		return nil, err
-	}
-	return rp, nil
+	return rp
 }
 
 // client tells the session room what its markers go by. Sessions of a provider

@@ -51,13 +51,15 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 	case u.Scheme == "http" && rule.tls:
 		return nil, errors.New("the address must begin with https://")
 	case u.Scheme == "http" && !rule.http && !Loopback(host):
-		return nil, errors.New("the address must begin with https:// (InsecureAllowHTTP admits http)")
+		return nil, errPlainHTTP
 	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, errors.New("the address has a query that cannot be parsed")
 	}
 	return u, checkHost(host, rule)
 }
+
+var errPlainHTTP = errors.New("the address must begin with https:// (InsecureAllowHTTP admits http)")
 
 // checkHost judges addresses given as numbers; names are judged when a
 // tenant-supplied provider is dialled.

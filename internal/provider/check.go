@@ -93,7 +93,7 @@ func (s *Settings) checkIssuer(m *mistakes) {
 	case strings.Contains(s.Issuer, "/.well-known/"):
 		m.add("Issuer %q is a metadata address: give the issuer alone, without /.well-known/ and what follows", s.Issuer)
 	case err != nil:
-		m.add("Issuer %q: %w", s.Issuer, err)
+		m.add("Issuer %q: %w", shown(s.Issuer), err)
 	case u.RawQuery != "" || u.ForceQuery:
 		m.add("Issuer %q: remove the query (Discovery 3)", s.Issuer)
 	}
@@ -152,7 +152,7 @@ func (s *Settings) checkEndpoints(m *mistakes) {
 	rule := s.urlRule(nil)
 	if s.MetadataURL != "" {
 		if _, err := checkURL(s.MetadataURL, rule); err != nil {
-			m.add("MetadataURL %q: %w", s.MetadataURL, err)
+			m.add("MetadataURL %q: %w", shown(s.MetadataURL), err)
 		}
 	}
 	for i, e := range s.Endpoints.list() {
@@ -164,7 +164,7 @@ func (s *Settings) checkEndpoints(m *mistakes) {
 			}
 		default:
 			if _, err := checkURL(e.url, rule); err != nil {
-				m.add("Endpoints.%s %q: %w", e.name, e.url, err)
+				m.add("Endpoints.%s %q: %w", e.name, shown(e.url), err)
 			}
 		}
 	}

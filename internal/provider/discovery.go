@@ -76,9 +76,12 @@ func (p *Provider) discover(ctx context.Context) error {
 
 // fetchMetadata fetches one version and says how long it may be kept.
 func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, time.Duration, error) {
-	a, err := p.metadataDocument(ctx)
+	a, err := p.metadataDocument(ctx, &p.s)
 	if err != nil {
 		return nil, 0, err
+	}
+	if a.status != http.StatusOK {
+		return nil, 0, a.unexpected()
 	}
 	m, err := parseMetadata(a.body, &p.s)
 	switch {
@@ -97,20 +100,17 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, time.Duration,
 // metadataDocument fetches the OpenID metadata or, where the provider says it
 // has none, that of its authorization server (RFC 8414). What either says is
 // held against the issuer in the same way.
-func (p *Provider) metadataDocument(ctx context.Context) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout) // for both
+func (c *caller) metadataDocument(ctx context.Context, s *Settings) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout) // for both
 	defer cancel()
-	a, err := p.ask(ctx, metadataEndpoint, p.s.metadataURL())
+	a, err := c.ask(ctx, metadataEndpoint, s.metadataURL())
 	if err != nil {
 		return nil, err
 	}
-	if a.status == http.StatusNotFound && p.s.MetadataURL == "" && !p.s.TenantSupplied {
-		if other, err := p.ask(ctx, metadataEndpoint, p.s.serverMetadataURL()); err == nil && other.status == http.StatusOK {
+	if a.status == http.StatusNotFound && s.MetadataURL == "" && !s.TenantSupplied {
+		if other, err := c.ask(ctx, metadataEndpoint, s.serverMetadataURL()); err == nil && other.status == http.StatusOK {
 			return other, nil
 		}
-	}
-	if a.status != http.StatusOK {
-		return nil, a.unexpected()
 	}
 	return a, nil
 }

@@ -60,7 +60,10 @@ type answer struct {
 	body   []byte
 }
 
-var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxBody)
+var (
+	errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxBody)
+	errRedirect = errors.New("answered with a redirect")
+)
 
 // call makes one request and reads all of the answer. It never follows a
 // redirect (RFC 9700 4.12: a 307 would repeat secrets elsewhere) and never
@@ -75,7 +78,7 @@ func (c *caller) call(ctx context.Context, what string, req *http.Request) (*ans
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return nil, &Unavailable{What: what, Err: fmt.Errorf("answered with a redirect (%d), which is not followed", resp.StatusCode)}
+		return nil, &Unavailable{What: what, Err: fmt.Errorf("%w (%d), which is not followed", errRedirect, resp.StatusCode)}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {

@@ -1,12 +1,22 @@
 package provider
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
 
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// shown is an address as it may be shown: a password in it is refused, and is
+// one all the same.
+func shown(address string) string {
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return address
 }
 
 // splitScopes takes lists separated by spaces or commas apart.

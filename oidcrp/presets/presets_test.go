@@ -358,3 +358,42 @@ func TestAccepted(t *testing.T) {
 		t.Errorf("issuers %q", issuers)
 	}
 }
+
+// Against the vendors' documents Check finds nothing that would keep a login
+// from succeeding, and warns of what the vendor leaves out.
+func TestCheck(t *testing.T) {
+	entra := "https://login.microsoftonline.com/"
+	for _, tt := range []struct {
+		file, at string
+		p        oidcrp.Provider
+		codes    []string
+	}{
+		{"entra", entra + tenant + "/v2.0", presets.Entra(tenant, "c", "s"), []string{"no_pkce", "no_iss"}},
+		{"entra-common", entra + "common/v2.0", presets.EntraMultiTenant("c", "s"), []string{"no_pkce", "no_iss"}},
+		{"b2c", "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_signin/v2.0", presets.AzureADB2C("contoso", b2cID, "B2C_1_signin", "c", "s"), []string{"no_pkce", "no_iss"}},
+		{"google", "https://accounts.google.com", presets.Google("example.com", "c", "s"), []string{"no_iss"}},
+		{"google", "https://accounts.google.com", presets.GoogleOffline("", "c", "s"), []string{"no_iss"}},
+		{"okta", "https://dev-123456.okta.com/oauth2/default", presets.Okta("dev-123456.okta.com", "default", "c", "s"), []string{"no_iss"}},
+		{"logto", "https://xewb3h.logto.app/oidc", presets.Logto("https://xewb3h.logto.app", "c", "s"), []string{"no_iss"}},
+		{"keycloak", "https://sso.example.org/realms/staff", presets.Keycloak("https://sso.example.org", "staff", "c", "s"), nil},
+		{"auth0", "https://example-tenant.eu.auth0.com", presets.Auth0("example-tenant.eu.auth0.com", "c", "s"), []string{"no_iss"}},
+		{"cognito", "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_4OqDoWVrZ", presets.Cognito("us-east-1", "us-east-1_4OqDoWVrZ", "c", "s"), []string{"no_pkce", "no_iss"}},
+		{"apple", "https://appleid.apple.com", presets.Apple("c", "TEAM123456", oidcrp.ClientKey{ID: "KEY1234567", Key: p256()}), []string{"no_pkce", "no_iss"}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			v := newVendor(t, tt.file, tt.at+"/.well-known/openid-configuration")
+			if tt.file == "logto" {
+				v.alg = jose.ES384
+			}
+			cfg := oidcrp.Config{BaseURL: app, Store: oidcrp.NewMemoryStore(), HTTPClient: &http.Client{Transport: v}}
+			r := oidcrp.Check(t.Context(), cfg, tt.p)
+			var codes []string
+			for _, p := range r.Problems {
+				codes = append(codes, p.Code)
+			}
+			if !slices.Equal(codes, tt.codes) {
+				t.Errorf("got %v\n%s", codes, r)
+			}
+		})
+	}
+}
