@@ -1,8 +1,8 @@
 // Package examples holds programs to learn from: quickstart, the shortest;
 // portal, a whole application; spa, a page of JavaScript that holds no tokens;
 // api, one that calls a third party's API for its visitors; contacts, one that
-// keeps its visitors in a database; cluster, one on two nodes; frameworks, the
-// same with the standard mux, chi, Echo and Gin; and usage, one for each
-// situation an application may be in. They use nothing that a stranger could
-// not use.
+// keeps its visitors in a database; cluster, one on two nodes; doctor, which
+// says what is wrong with a provider; frameworks, the same with the standard
+// mux, chi, Echo and Gin; and usage, one for each situation an application may
+// be in. They use nothing that a stranger could not use.
 package examples

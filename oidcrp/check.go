@@ -29,9 +29,8 @@ import (
 // are not shown either.
 func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 	r := &CheckReport{}
-	noAddress := cfg.BaseURL == ""
-	if noAddress {
-		cfg.BaseURL = "https://app.invalid"
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = noBaseURL
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -45,9 +44,9 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 		return r
 	}
 	e := rp.providers[0]
-	if !noAddress {
+	if base := new(complaints).parseBaseURL(cfg.BaseURL); base != nil && cfg.BaseURL != noBaseURL {
 		r.Addresses = rp.RedirectURLs()[0]
-		r.checkCookies(e, cfg.BaseURL)
+		r.checkCookies(e, base)
 	}
 	settings := rp.providerSettings(&cfg, p, rp.site.url(rp.callbackPath(e)), false)
 	settings.Registration = rp.registrationOf(&cfg, p, e)
@@ -59,6 +58,9 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 	return r
 }
 
+// noBaseURL is where an application is that nobody told us of.
+const noBaseURL = "https://app.invalid"
+
 // CheckReport is what [Check] found. Everything in it that is the provider's is a
 // stranger's text: escape it in a page.
 type CheckReport struct {
@@ -68,7 +70,7 @@ type CheckReport struct {
 	Endpoints   Endpoints      // of the provider, those of the settings included; "" for none
 	Keys        []string       // for signatures: what kind, and its kid
 
-	// What logins use, of all that is offered. Empty where they would fail.
+	// What logins use, of all that is offered. Empty where that cannot be told.
 	ClientAuth   string
 	ResponseType string
 	ResponseMode string
@@ -107,8 +109,8 @@ func (r *CheckReport) add(fatal bool, code, text string) {
 }
 
 // checkCookies names browsers that will not bring the cookie of a login back.
-func (r *CheckReport) checkCookies(e *providerEntry, baseURL string) {
-	if u, err := url.Parse(baseURL); err == nil && u.Scheme == "http" && e.formPost {
+func (r *CheckReport) checkCookies(e *providerEntry, base *url.URL) {
+	if base.Scheme == "http" && e.formPost {
 		r.add(false, "form_post_cookie", "The answer comes by form_post from another site, for which the login's cookie has to be SameSite=None and Secure, and BaseURL is http: Safari does not keep such a cookie, so that no login there ends well. Use https, or ResponseMode \"query\".")
 	}
 }

@@ -121,6 +121,10 @@
 //
 // # Providers
 //
+// Package presets has the settings that well-known vendors need. [Check] says of any
+// provider what logins would use of it, and what is wrong with it.
+// [Provider.RequireClaims] admits some of a provider's users only.
+//
 // Metadata is fetched at first use, again in the background every 12 hours or as
 // its Cache-Control says, and kept through failures. While there is none it is
 // asked for with visitors, after a rest that grows to 10 seconds, whatever

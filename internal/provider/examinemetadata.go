@@ -128,8 +128,10 @@ func (x *examiner) request(list func(string) ([]string, bool)) {
 		x.fatal("response_type", "The provider does not offer response type %q, but %s. Set ResponseType to one of those; \"code\" is best.", f, quoted(types))
 	}
 	modes, listed := list("response_modes_supported")
+	var wrong mistakes // which the settings' own check reports
+	x.s.checkResponseMode(&wrong, f)
 	switch mode := x.s.ResponseMode; {
-	case mode == "" || listed && slices.Contains(modes, mode):
+	case mode == "" || len(wrong) > 0 || listed && slices.Contains(modes, mode):
 	case listed:
 		x.fatal("response_mode", "The provider does not offer response mode %q, but %s. Leave ResponseMode out, or set it to one of those.", mode, quoted(modes))
 	case mode != modeQuery && mode != modeFragment: // the default of Discovery 3
