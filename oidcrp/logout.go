@@ -188,16 +188,14 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, every
 	case err == nil:
 		s := &Session{rec: rec}
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
-		reason := "logout"
 		if everywhere {
-			reason = "everywhere"
 			if err := rp.endUser(r.Context(), s.Identity()); err != nil {
 				rp.storeFailed(r.Context(), "logout", err)
 			}
 		}
-		rp.endSession(w, r, s, reason)
+		rp.endSession(w, r, s, logoutReason(everywhere))
 	case errors.Is(err, session.ErrNone):
-		rp.endRenewed(r)
+		rp.endRenewed(r, everywhere)
 	default:
 		rp.storeFailed(r.Context(), "logout", err)
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
@@ -209,14 +207,22 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, every
 
 // endRenewed ends the session of a cookie that another request has replaced, as
 // Update does, while the visitor signed out.
-func (rp *RelyingParty) endRenewed(r *http.Request) {
-	handle, err := rp.sessions.EndRenewed(r.Context(), r)
+func (rp *RelyingParty) endRenewed(r *http.Request, everywhere bool) {
+	handle, err := rp.sessions.EndRenewed(r.Context(), r, everywhere)
 	if err != nil {
 		rp.storeFailed(r.Context(), "logout", err)
 	}
 	if handle != "" {
-		rp.ended(r.Context(), Event{Session: handle, Reason: "logout"})
+		rp.ended(r.Context(), Event{Session: handle, Reason: logoutReason(everywhere)})
 	}
+}
+
+// logoutReason is the reason of the event.
+func logoutReason(everywhere bool) string {
+	if everywhere {
+		return "everywhere"
+	}
+	return "logout"
 }
 
 // endSession ends a session and says so.

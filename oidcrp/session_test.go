@@ -670,6 +670,42 @@ func TestSignOutMeetsUpdate(t *testing.T) {
 	}
 }
 
+// To sign out everywhere with a cookie that was just replaced ends all of the
+// user's sessions too, and nobody else's.
+func TestSignOutEverywhereMeetsUpdate(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := updating(t, store)
+			b := a.signIn()
+			old, other, bob := a.sessionCookie(b), a.sessionCookie(a.signIn()), a.sessionCookie(a.signInAs("bob"))
+			a.shows(b.Get(a.URL+"/update?value=1"), "until now: ")
+			a.clock.advance(time.Second)
+			r, err := http.NewRequest("POST", a.URL+"/auth/logout", strings.NewReader("everywhere=1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"Cookie": {cookieHeader(old)}, "Content-Type": {"application/x-www-form-urlencoded"},
+				"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"navigate"}}
+			res, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusSeeOther {
+				t.Errorf("signing out: %d", res.StatusCode)
+			}
+			for c, want := range map[*http.Cookie]string{a.sessionCookie(b): "nobody", other: "nobody", bob: "bob"} {
+				if who := a.whoHas2(c); who != want {
+					t.Errorf("a session is %s's, want %s", who, want)
+				}
+			}
+			if ended := a.events.of(oidcrp.SessionEnded); len(ended) != 1 || ended[0].Reason != "everywhere" {
+				t.Errorf("events %+v", ended)
+			}
+		})
+	}
+}
+
 func TestUpdate(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {

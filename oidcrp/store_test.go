@@ -82,7 +82,7 @@ func (s *plain) sealed() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range s.records {
-		if len(b) > 17 {
+		if len(b) > 45 {
 			n++
 		}
 	}

@@ -178,7 +178,7 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := k.supersede(ctx, old, nextIf(claim, rec), now, claim); err != nil {
+	if err := k.supersede(ctx, old, k.goneOn(rec, claim), now, claim); err != nil {
 		return Record{}, err
 	}
 	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {
@@ -199,7 +199,7 @@ func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *
 	// request; until now, here.
 	err := k.alive(ctx, rec, now)
 	if err == nil {
-		err = k.supersede(ctx, old, nextIf(claim, rec), now, claim)
+		err = k.supersede(ctx, old, k.goneOn(rec, claim), now, claim)
 	}
 	if err == nil {
 		err = k.cookie.Set(w, idEncoding.EncodeToString(rec.token.id[:]), k.left(rec, now))

@@ -31,7 +31,7 @@ func (k *Keeper) End(ctx context.Context, w http.ResponseWriter, r *http.Request
 func (k *Keeper) Claim(ctx context.Context, rec Record) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	return k.supersede(ctx, &ending{handle: rec.handle(), until: rec.ends()}, handle{}, k.now(), true)
+	return k.supersede(ctx, &ending{handle: rec.handle(), until: rec.ends()}, fate{}, k.now(), true)
 }
 
 // EndByHandle ends the session that has this [Record.Handle]. One that does not
@@ -45,18 +45,22 @@ func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
 }
 
 // EndRenewed ends the session that the request's cookie stood for before it was
-// renewed, and returns the handle it has by now; "" if there is none. A cookie
-// nobody knows leaves no trace.
-func (k *Keeper) EndRenewed(ctx context.Context, r *http.Request) (handle string, err error) {
+// renewed, and returns the handle it has by now; "" if there is none. With
+// everywhere all of its user's sessions end. A cookie nobody knows leaves no
+// trace.
+func (k *Keeper) EndRenewed(ctx context.Context, r *http.Request, everywhere bool) (handle string, err error) {
 	e, err := k.presented(r)
 	if err != nil {
 		return "", nil
 	}
-	next := k.next(ctx, e.handle)
-	if next.isZero() {
+	f := k.fate(ctx, e.handle)
+	if f.next.isZero() {
 		return "", nil
 	}
-	return idEncoding.EncodeToString(next[:]), k.end(ctx, &ending{handle: next})
+	if everywhere && !f.final {
+		err = k.endUser(ctx, f.user)
+	}
+	return idEncoding.EncodeToString(f.next[:]), errors.Join(err, k.end(ctx, &ending{handle: f.next}))
 }
 
 // maxRenewals bounds how far a session is followed that goes on under other
@@ -80,29 +84,31 @@ func (k *Keeper) end(ctx context.Context, e *ending) error {
 // endOne ends what has one handle, and returns the one it was given meanwhile.
 func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error) {
 	now := k.now()
-	next = k.next(ctx, e.handle)
-	end := fate{final: true, next: next}
-	k.ended.put(e.handle, end, k.remember(e, now), now.UnixMilli())
+	end, until := fate{final: true}, k.remember(e, now)
+	if !k.ended.add(e.handle, end, until, now.UnixMilli()) {
+		was, _ := k.ended.find(e.handle, now.UnixMilli())
+		end.next, end.user = was.next, was.user
+		k.ended.put(e.handle, end, until, now.UnixMilli())
+	}
 	if k.marks == nil {
-		return next, nil
+		return end.next, nil
 	}
-	bounded, cancel := detached(ctx)
+	ctx, cancel := detached(ctx)
 	defer cancel()
-	mark, err := end.mark()
-	if err == nil {
-		err = k.bury(bounded, e, mark, now)
+	// First what no renewal writes, see supersedeStored.
+	err = k.marks.Commit(ctx, k.finalKey(e.handle), []byte{endedMark}, now.Add(endedTime))
+	b, _, findErr := k.marks.Find(ctx, k.endedKey(e.handle))
+	if was := fateOf(b); !was.next.isZero() {
+		end.next, end.user = was.next, was.user
 	}
-	if err != nil || !next.isZero() {
-		return next, err
-	}
-	// Another node may have renewed it in between, and not have seen this.
-	return k.next(ctx, e.handle), nil
+	mark, _ := end.mark() // an end for good needs no randomness
+	return end.next, errors.Join(err, findErr, k.bury(ctx, e, mark, now))
 }
 
-// next is the handle under which a session goes on that was renewed.
-func (k *Keeper) next(ctx context.Context, h handle) handle {
+// fate is what became of a session, be it known here or in the store.
+func (k *Keeper) fate(ctx context.Context, h handle) fate {
 	if f, ok := k.ended.find(h, k.now().UnixMilli()); ok && !f.next.isZero() || k.marks == nil {
-		return f.next
+		return f
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
@@ -110,16 +116,7 @@ func (k *Keeper) next(ctx context.Context, h handle) handle {
 	if err != nil {
 		k.warn(ctx, err)
 	}
-	return successor(mark)
-}
-
-// nextIf is the handle under which a session goes on where it does: a new login
-// is another session.
-func nextIf(renewed bool, rec Record) handle {
-	if renewed {
-		return rec.handle()
-	}
-	return handle{}
+	return fateOf(mark)
 }
 
 // ending is a session that is to end.
@@ -174,9 +171,9 @@ func (k *Keeper) isMarked(ctx context.Context, h handle) (bool, error) {
 }
 
 // What an ended mark says: that the session was ended for good, or goes on under
-// another handle, which stands behind it, or made room for another, or that its
-// end was taken back. The marks that may be taken back are each of its own, so
-// that no other is.
+// another handle, which stands behind it with the name of its user's markers, or
+// made room for another, or that its end was taken back. The marks that may be
+// taken back are each of its own, so that no other is.
 const (
 	takenBackMark = iota
 	endedMark
@@ -190,39 +187,48 @@ var takenBack = []byte{takenBackMark}
 type fate struct {
 	final bool   // not because the session goes on
 	next  handle // under which it does; zero: it does not
+	user  whom   // whose it is then
+}
+
+// goneOn is the fate of a session that rec takes the place of, and which goes on
+// as that if it was renewed: a new login is another session.
+func (k *Keeper) goneOn(rec Record, renewed bool) fate {
+	if !renewed {
+		return fate{}
+	}
+	return fate{next: rec.handle(), user: k.userOf(rec)}
 }
 
 func (f fate) mark() ([]byte, error) {
-	what, behind := byte(renewedMark), f.next
+	what := byte(renewedMark)
 	switch {
 	case f.final && f.next.isZero():
 		return []byte{endedMark}, nil
 	case f.final:
 		what = endedMark
 	case f.next.isZero():
-		what = replacedMark
-		if err := cookie.Random(behind[:]); err != nil {
-			return nil, err
-		}
+		b := make([]byte, 1+handleSize)
+		b[0] = replacedMark
+		return b, cookie.Random(b[1:])
 	}
-	return append([]byte{what}, behind[:]...), nil
+	return append(append([]byte{what}, f.next[:]...), f.user[:]...), nil
 }
 
-// successor is the handle a mark names; zero if it names none.
-func successor(mark []byte) (next handle) {
-	if len(mark) == 1+handleSize && mark[0] != replacedMark {
-		copy(next[:], mark[1:])
+// fateOf reads a mark.
+func fateOf(mark []byte) (f fate) {
+	f.final = len(mark) > 0 && mark[0] == endedMark
+	if len(mark) == 1+len(f.next)+len(f.user) {
+		copy(f.user[:], mark[1+copy(f.next[:], mark[1:]):])
 	}
-	return next
+	return f
 }
 
-// supersede ends old, unless it must be alive for that and is not. It goes on
-// under next, unless that is zero.
-func (k *Keeper) supersede(ctx context.Context, old *ending, next handle, now time.Time, claim bool) error {
+// supersede ends old, unless it must be alive for that and is not. end says
+// whether it goes on.
+func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.Time, claim bool) error {
 	if old == nil {
 		return nil
 	}
-	end := fate{next: next}
 	first := k.ended.add(old.handle, end, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
@@ -240,24 +246,52 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, next handle, now ti
 	return err
 }
 
+// supersedeStored is supersede in the store. An end for good on another node
+// writes a mark of its own, and only then looks at the one of this. So each
+// writes before it looks, and whatever the order, one of them sees the other: the
+// end then ends what the session goes on as, or the claim fails here.
 func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, now time.Time, claim bool) error {
-	if claim {
-		ended, err := k.isMarked(ctx, old.handle)
-		if err != nil {
-			return err
-		}
-		if ended {
-			return ErrEnded
-		}
+	if !claim {
+		return k.bury(ctx, old, mark, now)
 	}
-	return k.bury(ctx, old, mark, now)
+	first, err := k.markFirst(ctx, old, mark, now)
+	if err == nil && first {
+		first, err = k.notFinal(ctx, old.handle)
+	}
+	if err != nil {
+		return err
+	}
+	if !first {
+		return ErrEnded
+	}
+	return k.deleteRecord(ctx, old.handle)
+}
+
+// markFirst writes a session's mark unless it has one. In a store without Add
+// two nodes may both be first, in the same instant.
+func (k *Keeper) markFirst(ctx context.Context, e *ending, mark []byte, now time.Time) (first bool, err error) {
+	key, until := k.endedKey(e.handle), time.UnixMilli(k.remember(e, now))
+	if first, err = k.marks.Add(ctx, key, own(mark), until); first || err != nil {
+		return first, err
+	}
+	// Or there is what was taken back.
+	if ended, err := k.isMarked(ctx, e.handle); ended || err != nil {
+		return false, err
+	}
+	return true, k.marks.Commit(ctx, key, own(mark), until)
+}
+
+// notFinal reports whether nobody has just ended a session for good.
+func (k *Keeper) notFinal(ctx context.Context, h handle) (bool, error) {
+	_, found, err := k.marks.Find(ctx, k.finalKey(h))
+	return !found, err
 }
 
 // takeBack undoes what was written of a session's end, with which the visitor
 // goes on after all; but not the end that somebody else meant.
 func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
 	k.ended.dropIf(old.handle, func(f fate) bool { return !f.final })
-	key := k.endedKey(old.handle)
+	key, until := k.endedKey(old.handle), time.UnixMilli(k.remember(old, now))
 	b, found, err := k.marks.Find(ctx, key)
 	if err == nil && (!found || !bytes.Equal(b, mark)) {
 		return
@@ -266,7 +300,13 @@ func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now tim
 		err = k.marks.Delete(ctx, key)
 	}
 	if err != nil {
-		err = k.marks.Commit(ctx, key, takenBack, time.UnixMilli(k.remember(old, now)))
+		err = k.marks.Commit(ctx, key, own(takenBack), until)
+	}
+	if err == nil {
+		var not bool
+		if not, err = k.notFinal(ctx, old.handle); err == nil && !not { // meant since we looked
+			err = k.marks.Commit(ctx, key, []byte{endedMark}, until)
+		}
 	}
 	if err != nil {
 		k.warn(ctx, err)
@@ -276,9 +316,18 @@ func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now tim
 // bury marks a session as ended in the store, and then deletes its record. It
 // tries both whatever happens.
 func (k *Keeper) bury(ctx context.Context, e *ending, mark []byte, now time.Time) error {
-	err := k.marks.Commit(ctx, k.endedKey(e.handle), slices.Clip(bytes.Clone(mark)), time.UnixMilli(k.remember(e, now)))
-	if k.store != nil {
-		err = errors.Join(err, k.store.Delete(ctx, k.recordKey(e.handle)))
-	}
-	return err
+	return errors.Join(
+		k.marks.Commit(ctx, k.endedKey(e.handle), own(mark), time.UnixMilli(k.remember(e, now))),
+		k.deleteRecord(ctx, e.handle),
+	)
 }
+
+func (k *Keeper) deleteRecord(ctx context.Context, h handle) error {
+	if k.store == nil {
+		return nil
+	}
+	return k.store.Delete(ctx, k.recordKey(h))
+}
+
+// own is a copy that a store may keep, with no room behind it.
+func own(mark []byte) []byte { return slices.Clip(bytes.Clone(mark)) }

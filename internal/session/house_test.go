@@ -120,7 +120,7 @@ func (s *plainStore) sessions() (keys []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, r := range s.records {
-		if len(r.b) > 13 {
+		if len(r.b) > 45 {
 			keys = append(keys, key)
 		}
 	}

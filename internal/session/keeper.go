@@ -28,7 +28,7 @@ var ErrPast = errors.New("session would have ended already")
 // DefaultLifetime is how long a session lives unless Config says otherwise.
 const DefaultLifetime = 12 * time.Hour
 
-// maxEnded bounds the ended sessions a process remembers: some eight megabytes.
+// maxEnded bounds the ended sessions a process remembers: some ten megabytes.
 const maxEnded = 1 << 16
 
 // storeTime is how long what must be finished may take, once the visitor's
@@ -89,6 +89,7 @@ type Keeper struct {
 	handlePurpose string
 	recordPurpose string
 	endedPurpose  string
+	finalPurpose  string
 }
 
 // handle names a session in logs and among the ended. It grants nothing.
@@ -109,7 +110,7 @@ func New(c Config) *Keeper {
 		ended:         newShelf[handle, fate](maxEnded),
 		marking:       new(sync.Mutex),
 		markers:       newShelf[[32]byte, marker](maxEnded),
-		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended",
+		handlePurpose: kind + " handle", recordPurpose: kind + " record", endedPurpose: kind + " ended", finalPurpose: kind + " ended for good",
 	}
 	if k.lifetime <= 0 {
 		k.lifetime = DefaultLifetime

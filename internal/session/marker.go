@@ -49,6 +49,15 @@ func (k *Keeper) user(u User) whom { return k.whom(u, "") }
 // sid is the issuer's, and names no user.
 func (k *Keeper) sid(u User, sid string) whom { return k.whom(User{u.Issuer, u.Client, ""}, sid) }
 
+// userOf is whose session rec is, where sessions end with others.
+func (k *Keeper) userOf(rec Record) whom {
+	if k.client == nil {
+		return whom{}
+	}
+	client, _ := k.client(rec.Provider())
+	return k.user(User{rec.Issuer(), client, rec.Subject()})
+}
+
 func (k *Keeper) whom(u User, sid string) whom {
 	b := make([]byte, 0, 256)
 	for _, part := range [...]string{u.Issuer, u.Client, u.Subject, sid} {
@@ -237,7 +246,11 @@ func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time)
 // EndUser ends all sessions of a user whose login has been begun by now, at the
 // next request of each.
 func (k *Keeper) EndUser(ctx context.Context, u User) error {
-	return k.mark(ctx, k.user(u).by(byUs), marker{Came: k.now().UnixMilli()})
+	return k.endUser(ctx, k.user(u))
+}
+
+func (k *Keeper) endUser(ctx context.Context, w whom) error {
+	return k.mark(ctx, w.by(byUs), marker{Came: k.now().UnixMilli()})
 }
 
 // EndByLogout ends what a provider says: the sessions with its sid, whenever

@@ -376,7 +376,7 @@ func TestEndFollowsRenewals(t *testing.T) {
 		for name, end := range map[string]func(*house, *browser, session.Record) error{
 			"by handle": func(h *house, _ *browser, rec session.Record) error { return h.EndByHandle(ctx, rec.Handle()) },
 			"by cookie": func(h *house, b *browser, _ session.Record) error {
-				handle, err := h.EndRenewed(ctx, b.request())
+				handle, err := h.EndRenewed(ctx, b.request(), false)
 				if handle == "" {
 					t.Error("nothing was followed")
 				}
@@ -410,17 +410,17 @@ func TestEndFollowsRenewals(t *testing.T) {
 		t.Run("nothing known", func(t *testing.T) {
 			var b browser
 			h.start(&b, h.at("bob", ""))
-			if handle, err := h.EndRenewed(ctx, b.request()); handle != "" || err != nil {
+			if handle, err := h.EndRenewed(ctx, b.request(), false); handle != "" || err != nil {
 				t.Errorf("a session that was not renewed: %q, %v", handle, err)
 			}
 			h.lives(b.copy(), true)
-			if handle, err := h.EndRenewed(ctx, (&browser{}).request()); handle != "" || err != nil {
+			if handle, err := h.EndRenewed(ctx, (&browser{}).request(), false); handle != "" || err != nil {
 				t.Errorf("no cookie: %q, %v", handle, err)
 			}
 			// A new login is another session.
 			old := b.copy()
 			h.start(&b, h.at("carol", ""))
-			if handle, err := h.EndRenewed(ctx, old.request()); handle != "" || err != nil {
+			if handle, err := h.EndRenewed(ctx, old.request(), false); handle != "" || err != nil {
 				t.Errorf("a session that was replaced: %q, %v", handle, err)
 			}
 			h.lives(b.copy(), true)

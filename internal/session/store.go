@@ -45,6 +45,7 @@ type backend struct {
 	find   func(ctx context.Context, key string) ([]byte, bool, error)
 	commit func(ctx context.Context, key string, b []byte, expiry time.Time) error
 	remove func(ctx context.Context, key string) error
+	add    func(ctx context.Context, key string, b []byte, expiry time.Time) (bool, error) // nil: it has none
 }
 
 func newBackend(s Store) *backend {
@@ -92,6 +93,11 @@ func newBackend(s Store) *backend {
 	}); ok {
 		b.remove = s.DeleteCtx
 	}
+	if s, ok := s.(interface {
+		Add(ctx context.Context, token string, b []byte, expiry time.Time) (added bool, err error)
+	}); ok {
+		b.add = s.Add
+	}
 	return b
 }
 
@@ -114,6 +120,19 @@ func (b *backend) Commit(ctx context.Context, key string, value []byte, expiry t
 	return b.call(ctx, "commit", func(ctx context.Context) answer {
 		return answer{err: b.commit(ctx, key, value, expiry)}
 	}).err
+}
+
+// Add is Commit where nothing lies under key, and reports whether it did: never
+// in a store that has no Add.
+func (b *backend) Add(ctx context.Context, key string, value []byte, expiry time.Time) (added bool, err error) {
+	if b.add == nil {
+		return false, nil
+	}
+	a := b.call(ctx, "add", func(ctx context.Context) (a answer) {
+		a.found, a.err = b.add(ctx, key, value, expiry)
+		return a
+	})
+	return a.found, a.err
 }
 
 // Delete removes what lies under key.

@@ -65,6 +65,9 @@ func (k *Keeper) recordKey(h handle) string { return keyText(k.hash(k.recordPurp
 // endedKey is where the store keeps a session's ended mark.
 func (k *Keeper) endedKey(h handle) string { return keyText(k.hash(k.endedPurpose, h[:])) }
 
+// finalKey is where the store keeps for a while that a session was ended for good.
+func (k *Keeper) finalKey(h handle) string { return keyText(k.hash(k.finalPurpose, h[:])) }
+
 // hash sets the keys of one purpose, kind and site apart from all others.
 func (k *Keeper) hash(purpose string, of []byte) [sha256.Size]byte { return hash(purpose, k.site, of) }
 
