@@ -407,7 +407,10 @@ type Provider struct {
 	// BackchannelLogout answers logout tokens at Prefix + "/backchannel-logout/" +
 	// Name (Back-Channel Logout 1.0): a sid ends that session, a sub all of the
 	// user's whose ID token is not newer, each at its next request. It needs a
-	// Store.
+	// Store. Anybody can encrypt a token to [Provider.ClientKeys]: 16 at once are
+	// decrypted, more wait three seconds for their turn, and none is refused before
+	// it. Where each costs money, at a key service, limit the rate of this address in
+	// front of the application.
 	BackchannelLogout bool
 
 	// AcceptLogoutTokenWithoutExp accepts a logout token without exp while its

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -14,52 +13,43 @@ const MaxLogoutToken = 32 << 10
 
 // LogoutToken verifies a token by which the provider ends sessions (Back-Channel
 // Logout 2.6). It may be encrypted as ID tokens are (2.4). Anybody can send one,
-// so that it is worth no more than the strangers' share of key fetches and
-// decryptions.
+// so that it is worth no more than the strangers' share of key fetches, and waits
+// its turn to be decrypted.
 func (p *Provider) LogoutToken(ctx context.Context, raw string) (*validate.LogoutToken, error) {
 	if len(p.decryptionKeys) == 0 || !isJWE(raw) {
 		return p.signedLogoutToken(ctx, raw)
 	}
-	if wait := p.unproven.take(p.now()); wait > 0 {
-		return nil, &Unavailable{What: logoutToken, Retry: wait, Err: errManyUnproven}
-	}
-	plain, err := p.decrypt(ctx, raw, MaxLogoutToken)
+	plain, err := p.decryptInTurn(ctx, raw)
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}
-	token, err := p.signedLogoutToken(ctx, string(plain))
-	if err == nil {
-		p.unproven.giveBack()
-	}
-	return token, err
+	return p.signedLogoutToken(ctx, string(plain))
 }
 
-// maxUnproven and unprovenInterval bound what strangers can have our private
-// keys do, which costs time, or money at a key service: so many tokens at once,
-// and one more every interval. One that proves to be the provider's is free.
+// maxDecrypting bounds how many tokens of anybody's our private keys work on at
+// once, and decryptWait how long one waits for that. What a token is worth is
+// known only afterwards. To count those that were worth nothing, and then to take
+// no more, would let a few of them a second keep the provider's out: so none is
+// refused before its turn, and who wants to hold it up has to send more than the
+// machine can decrypt.
 const (
-	maxUnproven      = 100
-	unprovenInterval = time.Second
+	maxDecrypting = 16
+	decryptWait   = 3 * time.Second
 )
 
-var errManyUnproven = errors.New("too many encrypted tokens came that were not the provider's")
+var errManyDecrypting = errors.New("more encrypted tokens come than can be decrypted")
 
-// unproven counts decrypted tokens of which it is not known whose they are.
-type unproven struct {
-	mu     sync.Mutex
-	budget budget
-}
-
-func (u *unproven) take(now time.Time) time.Duration {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.budget.take(now)
-}
-
-func (u *unproven) giveBack() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.budget.giveBack()
+// decryptInTurn decrypts what anybody may have sent.
+func (p *Provider) decryptInTurn(ctx context.Context, raw string) ([]byte, error) {
+	waiting, cancel := context.WithTimeout(ctx, decryptWait)
+	defer cancel()
+	select {
+	case p.decrypting <- struct{}{}:
+		defer func() { <-p.decrypting }()
+	case <-waiting.Done():
+		return nil, &Unavailable{What: logoutToken, Err: errManyDecrypting}
+	}
+	return p.decrypt(ctx, raw, MaxLogoutToken)
 }
 
 func (p *Provider) signedLogoutToken(ctx context.Context, raw string) (*validate.LogoutToken, error) {

@@ -38,8 +38,8 @@ type Provider struct {
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
-	unproven       unproven
-	pushes         chan struct{} // holds one for each push under way
+	decrypting     chan struct{} // holds one for each token of anybody's that is being decrypted
+	pushes         chan struct{} // and for each push under way
 	claimSources   []claimSource
 	dpop           *dpop // of new tokens; nil: they are anybody's who has them
 	nonces         nonces
@@ -64,8 +64,9 @@ func New(s Settings) (*Provider, error) {
 		logger: s.Logger,
 		flow:   s.flow(),
 		pushes: make(chan struct{}, maxPushes),
+
+		decrypting: make(chan struct{}, maxDecrypting),
 	}
-	p.unproven.budget = budget{burst: maxUnproven, interval: unprovenInterval}
 	signing, decrypting := splitKeys(s.ClientKeys)
 	p.clientKeys, p.decryptionKeys = p.newClientKeys(signing), p.newClientKeys(decrypting)
 	if p.now == nil {
