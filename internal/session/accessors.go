@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"iter"
 	"time"
@@ -97,11 +98,21 @@ func (r Record) Tokens() []byte {
 	return nil
 }
 
+// under is Draft.Under.
+func (r Record) under() int64 {
+	for k, v := range r.values() {
+		if k == underKey && len(v) == 8 {
+			return int64(binary.BigEndian.Uint64([]byte(v)))
+		}
+	}
+	return 0
+}
+
 // Values yields all values of the application's own.
 func (r Record) Values() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for k, v := range r.values() {
-			if k != tokensKey && !yield(k, v) {
+			if k != tokensKey && k != underKey && !yield(k, v) {
 				return
 			}
 		}
@@ -205,7 +216,7 @@ func (r Record) Draft() Draft {
 		Handle:   r.handle(),
 		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),
 		Began: r.Began(), AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
-		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling), Tokens: r.Tokens(),
+		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling), Tokens: r.Tokens(), Under: r.under(),
 	}
 	for s := range r.AMR() {
 		d.AMR = append(d.AMR, s)

@@ -12,9 +12,13 @@ import (
 
 // Start starts a session, under an id of its own, and ends the one that the
 // request came with. A session that does not fit is *TooLarge. On any error no
-// cookie is set.
+// cookie is set. ErrEnded if all of the user's sessions were ended after the
+// login was begun.
 func (k *Keeper) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, d Draft) (Record, error) {
 	now := k.now()
+	if err := k.startUnder(ctx, &d, now); err != nil {
+		return Record{}, err
+	}
 	rec, err := k.make(&d, now, now)
 	if err != nil {
 		return Record{}, err

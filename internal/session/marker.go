@@ -80,8 +80,9 @@ type marker struct {
 	Came    int64 // by our clock, in milliseconds
 }
 
-// markerVersion is the form of a marker. One that cannot be read ends sessions:
-// it is there, and a later version may have written it.
+// markerVersion is the form of a marker. A later one begins in the same way,
+// whatever it has behind it, so that nodes of two versions end the same sessions.
+// What is no marker ends none: the user could not sign in any more.
 const markerVersion = 1
 
 func (m marker) encode() []byte {
@@ -95,7 +96,7 @@ func (m marker) encode() []byte {
 
 func decodeMarker(b []byte) (m marker, ok bool) {
 	err := binary.Read(bytes.NewReader(b), binary.BigEndian, &m)
-	return m, err == nil && len(b) == binary.Size(m) && m.Version == markerVersion
+	return m, err == nil && m.Version >= markerVersion
 }
 
 // newer reports whether m says more than what is there. The same logout token
@@ -113,7 +114,7 @@ func (m marker) ends(what kind, rec Record) bool {
 	case bySID:
 		return true
 	case byUs:
-		return rec.began() <= m.Came
+		return m.Came != rec.under()
 	}
 	// The logout token's time and the ID token's are of one clock, in seconds.
 	// Of the same second, what was begun after the word came is a new login.
@@ -139,9 +140,7 @@ func (k *Keeper) questions(rec Record) (all [4]question, n int) {
 	// that could not look for the mark, must not bring the session back. What
 	// lies in memory cannot fail in between.
 	if k.marks != nil && (k.store == nil || !k.marks.prompt) {
-		h := rec.handle()
-		all[n].key = k.hash(k.endedPurpose, h[:])
-		n++
+		n++ // itself
 	}
 	if k.client == nil {
 		return all, n
@@ -221,36 +220,78 @@ func (k *Keeper) askAtOnce(ctx context.Context, all [4]question, n int, rec Reco
 }
 
 func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time) error {
-	if k.marks == nil {
-		if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.what, rec) {
-			return m.ended(q.what)
+	if q.what == itself {
+		marked, err := k.isMarked(ctx, rec.handle())
+		if err == nil && marked {
+			err = ErrEnded
 		}
-		return nil
-	}
-	b, found, err := k.marks.Find(ctx, keyText(q.key))
-	if err != nil || !found {
 		return err
 	}
-	m, ok := decodeMarker(b)
-	switch {
-	case q.what == itself && bytes.Equal(b, takenBack):
-		return nil
-	case q.what == itself, !ok:
-		return ErrEnded
-	case m.ends(q.what, rec):
-		return m.ended(q.what)
+	m, found, err := k.marker(ctx, q.key, now.UnixMilli())
+	if err == nil && found && m.ends(q.what, rec) {
+		err = m.ended(q.what)
 	}
-	return nil
+	return err
 }
 
-// EndUser ends all sessions of a user whose login has been begun by now, at the
-// next request of each.
+// marker returns the one of a key.
+func (k *Keeper) marker(ctx context.Context, key [32]byte, now int64) (m marker, found bool, err error) {
+	if k.marks == nil {
+		m, found = k.markers.find(key, now)
+		return m, found, nil
+	}
+	b, found, err := k.marks.Find(ctx, keyText(key))
+	if err != nil || !found {
+		return m, false, err
+	}
+	m, ok := decodeMarker(b)
+	if !ok {
+		k.warn(ctx, fmt.Errorf("%w: a marker", ErrUnreadable))
+	}
+	return m, ok, nil
+}
+
+// EndUser ends all sessions of a user, at the next request of each, whatever the
+// clock of the node that started it says. Logins under way are told from later
+// ones by when they were begun, and so by two clocks where there are two nodes.
 func (k *Keeper) EndUser(ctx context.Context, u User) error {
 	return k.endUser(ctx, k.user(u))
 }
 
 func (k *Keeper) endUser(ctx context.Context, w whom) error {
-	return k.mark(ctx, w.by(byUs), marker{Came: k.now().UnixMilli()})
+	key, m := w.by(byUs), marker{Came: k.now().UnixMilli()}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	last, found, err := k.marker(ctx, key, m.Came)
+	if err != nil {
+		return err
+	}
+	if found { // by a clock that is ahead of ours, it may be
+		m.Came = max(m.Came, last.Came+1)
+	}
+	return k.mark(ctx, key, m)
+}
+
+// startUnder notes the latest end of all of the user's sessions.
+func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error {
+	d.Under = 0
+	if k.client == nil {
+		return nil
+	}
+	client, _ := k.client(d.Provider)
+	m, found, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
+	if err != nil || !found {
+		return err
+	}
+	began := d.Began
+	if began.IsZero() {
+		began = now
+	}
+	if began.UnixMilli() <= m.Came {
+		return ErrEnded
+	}
+	d.Under = m.Came
+	return nil
 }
 
 // EndByLogout ends what a provider says: the sessions with its sid, whenever
@@ -320,7 +361,7 @@ func (k *Keeper) mark(ctx context.Context, key [32]byte, m marker) error {
 		if err != nil {
 			return err
 		}
-		if old, ok := decodeMarker(b); found && (!ok || !m.newer(old)) {
+		if old, ok := decodeMarker(b); found && ok && !m.newer(old) {
 			return nil
 		}
 		if err := k.marks.Commit(ctx, keyText(key), m.encode(), until); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,6 +163,71 @@ func TestEndUser(t *testing.T) {
 		h.start(&again, h.at("bob", "s1"))
 		h.lives(&again, true)
 	})
+}
+
+// The clocks of two nodes need not agree: what was started before an end on
+// another node ends, and what is started afterwards lives, until the next.
+func TestEndUserOnANodeWithAnotherClock(t *testing.T) {
+	ctx := context.Background()
+	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHouse(t, true, func(c *session.Config) {
+				c.Client = clientOf
+				if cookies {
+					c.Store, c.Marks = nil, c.Store
+				}
+			})
+			behind := h.other(func(c *session.Config) {
+				c.Now = func() time.Time { return h.clock.now().Add(-4 * time.Minute) }
+			})
+			d := h.at("bob", "s1")
+			var b, renewed browser
+			for range 3 {
+				d.Began = h.clock.now()
+				h.start(&b, d)
+				rec := h.start(&renewed, d)
+				w := httptest.NewRecorder()
+				if _, err := h.Renew(ctx, w, renewed.request(), rec, nil); err != nil {
+					t.Fatal(err)
+				}
+				renewed.take(w)
+				for _, node := range []*house{h, behind} {
+					node.lives(b.copy(), true)
+					node.lives(renewed.copy(), true)
+				}
+				if err := behind.EndUser(ctx, user(d)); err != nil {
+					t.Fatal(err)
+				}
+				for _, node := range []*house{h, behind} {
+					node.lives(b.copy(), false)
+					node.lives(renewed.copy(), false)
+				}
+				h.clock.add(time.Second)
+			}
+		})
+	}
+}
+
+// What a session says of its user can be changed, and what it started under stays.
+func TestAmendedSessionLivesAfterEndUser(t *testing.T) {
+	h := newHouse(t, true, func(c *session.Config) { c.Client = clientOf })
+	var b browser
+	d := h.at("bob", "s1")
+	if err := h.EndUser(context.Background(), user(d)); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.add(time.Second)
+	d.Began = h.clock.now()
+	d.Tokens = []byte("id")
+	rec := h.start(&b, d)
+	if _, err := h.Amend(context.Background(), rec, func(d *session.Draft) { d.Values = []session.Value{{Key: "k", Value: "v"}} }); err != nil {
+		t.Fatal(err)
+	}
+	h.lives(&b, true)
+	rec = h.mustLoad(&b, false)
+	if got := rec.Draft(); len(got.Values) != 1 || got.Values[0].Key != "k" || string(rec.Tokens()) != "id" {
+		t.Errorf("values %v, tokens %q", got.Values, rec.Tokens())
+	}
 }
 
 // A renewed session is as old as it was.
@@ -523,29 +589,54 @@ func TestQuestionsPerRequest(t *testing.T) {
 	}
 }
 
-func TestMarkerThatCannotBeRead(t *testing.T) {
+// A later version's marker ends what it names, and lets a login after it in. What
+// is no marker keeps nobody out, and makes room for one (R17, R19).
+func TestMarkerOfAnotherVersion(t *testing.T) {
 	everyMode(t, func(t *testing.T, h *house) {
 		if h.store == nil {
 			return
 		}
-		var b browser
+		var warned atomic.Int32 // from several looks at once
+		h = h.other(func(c *session.Config) {
+			c.Warn = func(_ context.Context, err error) {
+				if errors.Is(err, session.ErrUnreadable) {
+					warned.Add(1)
+				}
+			}
+		})
+		var older, newer browser
 		d := h.at("bob", "")
-		h.start(&b, d)
-		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(-time.Hour)})
-		h.lives(&b, true)
-		before := len(h.store.records)
-		for key, r := range h.store.records {
-			if len(r.b) == 17 { // the marker
-				r.b[0]++
-				h.store.records[key] = r
+		h.start(&older, d)
+		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(time.Minute)})
+		if err := h.EndUser(context.Background(), user(d)); err != nil {
+			t.Fatal(err)
+		}
+		markers := func(change func(b []byte) []byte) {
+			n := 0
+			for key, r := range h.store.records {
+				if len(r.b) == 17 || len(r.b) == 18 {
+					r.b = change(r.b)
+					h.store.records[key] = r
+					n++
+				}
+			}
+			if n != 2 {
+				t.Fatalf("%d markers", n)
 			}
 		}
-		h.lives(b.copy(), false)
-		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(time.Hour)})
-		if len(h.store.records) != before {
-			t.Error("it was overwritten")
+		markers(func(b []byte) []byte { return append(append([]byte{b[0] + 1}, b[1:]...), 'x') })
+		h.clock.add(2 * time.Minute)
+		h.start(&newer, h.at("bob", ""))
+		h.lives(older.copy(), false)
+		h.lives(newer.copy(), true)
+
+		markers(func(b []byte) []byte { return b[1:4] })
+		h.lives(newer.copy(), true)
+		if warned.Load() == 0 {
+			t.Error("nobody was told")
 		}
-		h.lives(b.copy(), false)
+		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(time.Hour)})
+		h.lives(newer.copy(), false)
 	})
 }
 

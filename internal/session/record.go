@@ -22,6 +22,10 @@ type Draft struct {
 	// Tokens says where the [Vault] keeps the user's tokens; nil: nowhere.
 	Tokens []byte
 
+	// Under is the end of all of the user's sessions that came last before this one
+	// was started: any other that is found has come since. 0: there was none.
+	Under int64
+
 	Began    time.Time // when the login was begun, by our clock; zero: when the session started
 	AuthTime time.Time // when the user authenticated at the provider; zero: not said
 	IssuedAt time.Time // of the ID token that started the session
@@ -146,9 +150,12 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 		b = appendName(b, c.Name)
 	}
 	b = appendValues(b, d.Claims)
-	values := d.Values
-	if len(d.Tokens) > 0 { // among the values: most sessions have none
-		values = append(values[:len(values):len(values)], Value{tokensKey, string(d.Tokens)})
+	values := d.Values[:len(d.Values):len(d.Values)]
+	if len(d.Tokens) > 0 { // among the values: most sessions have neither
+		values = append(values, Value{tokensKey, string(d.Tokens)})
+	}
+	if d.Under != 0 {
+		values = append(values, Value{underKey, string(binary.BigEndian.AppendUint64(nil, uint64(d.Under)))})
 	}
 	b = binary.AppendUvarint(b, uint64(len(values)))
 	for _, v := range values {
@@ -157,8 +164,11 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 	return b
 }
 
-// tokensKey is no key that a caller may use.
-const tokensKey = "\x00tokens"
+// No keys that a caller may use.
+const (
+	tokensKey = "\x00tokens"
+	underKey  = "\x00under"
+)
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
