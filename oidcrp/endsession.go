@@ -19,6 +19,8 @@ func (s *Session) Identity() Identity {
 // Identity returns whose login it is.
 func (l *Login) Identity() Identity { return Identity{l.Provider, l.Issuer, l.Subject} }
 
+func identityOf(d session.Draft) Identity { return Identity{d.Provider, d.Issuer, d.Subject} }
+
 // EndSession ends one session by its handle, [Session.Handle], be it one from
 // before an Update: at once on this node and, with a [Store], at the next request
 // on every other. A handle of no session is no error; [ErrStoreUnavailable] says

@@ -370,10 +370,17 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 }
 
 // refusedAtRefresh ends what the application does not want to go on: the
-// session, and the tokens, be they kept for jobs or not.
+// session, and the tokens, be they kept for jobs or not. Those that are the
+// user's serve all of the user's sessions, which end with them.
 func (rp *RelyingParty) refusedAtRefresh(ctx context.Context, h holder, refusal error) error {
 	if err := rp.removeTokens(ctx, h, true); err != nil {
 		rp.storeFailed(ctx, "refresh", err)
+	}
+	if rp.isOffline(h.id, h.user) {
+		if err := rp.endUser(ctx, h.user); err != nil {
+			rp.storeFailed(ctx, "refresh", err)
+		}
+		rp.ended(ctx, Event{Provider: h.user.Provider, Issuer: h.user.Issuer, Subject: h.user.Subject, Reason: "refused"})
 	}
 	if !h.rec.IsZero() {
 		rp.dropSession(ctx, h.rec, "refused")

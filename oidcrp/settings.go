@@ -87,7 +87,9 @@ type Config struct {
 	// UserInfo; Login.Session is the session, nil for a user who is not here. It may
 	// change Roles and call [Login.Set]. Claims and Roles that did not come again
 	// stay as they were. Returning *[Refusal] ends the session, or forgets the user
-	// who is not here; any other error is logged and leaves the claims as they are.
+	// who is not here; with KeepOffline, where one refresh serves them all, it does
+	// both, and ends all sessions of the user. Any other error is logged and leaves the
+	// claims as they are.
 	// It is not called where a refresh brings no ID token, or where UserInfo was to
 	// be asked and could not be; one of [Provider.ClaimSources] that fails costs its
 	// claims alone.
@@ -95,7 +97,8 @@ type Config struct {
 
 	// StillAllowed is asked whether a session may go on, at the first request
 	// after each StillAllowedEvery, and after a refresh that brought an ID token.
-	// *[Refusal] ends the session; any other error answers 503 and leaves the
+	// *[Refusal] ends the session, and after a refresh with KeepOffline all sessions
+	// of the user; any other error answers 503 and leaves the
 	// session as it is. ctx ends after ten seconds.
 	StillAllowed func(ctx context.Context, s *Session) error
 

@@ -99,6 +99,12 @@ func (rp *RelyingParty) offlineID(p *providerEntry, issuer, subject string) []by
 	return rp.vault.IDOf(issuer, p.clientID, subject)
 }
 
+// isOffline reports whether tokens lie where they outlive sessions.
+func (rp *RelyingParty) isOffline(id []byte, u Identity) bool {
+	p := rp.entry(u.Provider)
+	return p != nil && slices.Equal(id, rp.offlineID(p, u.Issuer, u.Subject))
+}
+
 // readGrant reads what is kept. ErrNoToken if that is nothing.
 func (rp *RelyingParty) readGrant(ctx context.Context, h holder) (*grant, error) {
 	if len(h.id) == 0 || rp.vault == nil {
@@ -137,14 +143,10 @@ func (rp *RelyingParty) writeGrant(ctx context.Context, id []byte, g *grant) err
 // endTokens removes the tokens of a session that is over, and with revoke tells
 // the provider. What is kept for jobs stays.
 func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke bool) {
-	if len(d.Tokens) == 0 || rp.vault == nil {
+	if len(d.Tokens) == 0 || rp.vault == nil || rp.isOffline(d.Tokens, identityOf(d)) {
 		return
 	}
-	p := rp.entry(d.Provider)
-	if p != nil && slices.Equal(d.Tokens, rp.offlineID(p, d.Issuer, d.Subject)) {
-		return
-	}
-	if err := rp.removeTokens(ctx, holder{p: p, id: d.Tokens}, revoke); err != nil {
+	if err := rp.removeTokens(ctx, holder{p: rp.entry(d.Provider), id: d.Tokens}, revoke); err != nil {
 		rp.storeFailed(ctx, "logout", err)
 	}
 }

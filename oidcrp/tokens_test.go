@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +254,77 @@ func TestOnRefreshOfAJob(t *testing.T) {
 	a.rp.Shutdown(context.Background())
 	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 || refreshes(op) != 1 {
 		t.Errorf("%d revocations, %d refreshes", n, refreshes(op))
+	}
+}
+
+// One record serves all sessions of a user, and jobs: who is refused when it is
+// refreshed loses them all, whichever of them began it.
+func TestRefusalReachesAllWhoShareTokens(t *testing.T) {
+	refusal := &oidcrp.Refusal{Message: "left the company"}
+	for hook, set := range map[string]func(cfg *oidcrp.Config, refused *atomic.Bool){
+		"OnRefresh": func(cfg *oidcrp.Config, refused *atomic.Bool) {
+			cfg.OnRefresh = func(context.Context, *oidcrp.Login) error {
+				if refused.Load() {
+					return refusal
+				}
+				return nil
+			}
+		},
+		"StillAllowed": func(cfg *oidcrp.Config, refused *atomic.Bool) {
+			cfg.StillAllowedEvery = 400 * 24 * 3600e9
+			cfg.StillAllowed = func(context.Context, *oidcrp.Session) error {
+				if refused.Load() {
+					return refusal
+				}
+				return nil
+			}
+		},
+	} {
+		for by, use := range map[string]func(a *app, b *oidcrptest.Browser){
+			"a session": func(a *app, b *oidcrptest.Browser) { a.fails(b, oidcrp.ErrNoToken) },
+			"a job": func(a *app, _ *oidcrptest.Browser) {
+				if _, err := a.job(a.rp); !errors.Is(err, oidcrp.ErrNoToken) {
+					a.t.Errorf("the job: %v", err)
+				}
+			},
+		} {
+			if hook == "StillAllowed" && by == "a job" {
+				continue // there is no session to ask about
+			}
+			t.Run(hook+" by "+by, func(t *testing.T) {
+				var refused atomic.Bool
+				op := oidcrptest.NewProvider(t)
+				a := newTokenApp(t, op, func(cfg *oidcrp.Config) { keepsOffline(cfg); set(cfg, &refused) })
+				one, two, bob := a.signIn(), a.signIn(), a.signInAs("bob")
+				a.expire()
+				refused.Store(true)
+				use(a, one)
+				for b, want := range map[*oidcrptest.Browser]string{one: "nobody", two: "nobody", bob: "bob"} {
+					if who := a.whoHas(a.sessionCookie(b)); who != want {
+						t.Errorf("a session is %s's, want %s", who, want)
+					}
+				}
+				if ended := a.events.of(oidcrp.SessionEnded); ended[0].Reason != "refused" || ended[0].Subject != "alice" {
+					t.Errorf("events %+v", ended)
+				}
+				refused.Store(false)
+				op.EndSessions()
+				op.SignInAs("alice")
+				a.clock.advance(time.Second)
+				a.shows(two.Get(a.URL+"/reports"), "reports for alice")
+				a.shows(a.call(two), `"sub":"alice"`)
+			})
+		}
+	}
+	// A record that is one session's ends that one.
+	a := newTokenApp(t, oidcrptest.NewProvider(t), func(cfg *oidcrp.Config) {
+		cfg.OnRefresh = func(context.Context, *oidcrp.Login) error { return refusal }
+	})
+	one, two := a.signIn(), a.signIn()
+	a.expire()
+	a.fails(one, oidcrp.ErrNoToken)
+	if who := a.whoHas(a.sessionCookie(two)); who != "alice" {
+		t.Errorf("the other session is %s's", who)
 	}
 }
 
