@@ -179,8 +179,9 @@ func lockCannotBeHad(t *testing.T) {
 }
 
 type brokenLocker struct {
-	mu  sync.Mutex
-	how func(context.Context) error
+	mu     sync.Mutex
+	how    func(context.Context) error
+	unlock func()
 }
 
 func (l *brokenLocker) set(how func(context.Context) error) {
@@ -196,7 +197,11 @@ func (l *brokenLocker) Lock(ctx context.Context, _ string) (func(), error) {
 	if how != nil {
 		return nil, how(ctx)
 	}
-	return func() {}, nil
+	return func() {
+		if l.unlock != nil {
+			l.unlock()
+		}
+	}, nil
 }
 
 // crashInCallback ends everything between redeeming the code and writing the

@@ -22,7 +22,8 @@ type Locker interface {
 	// Lock blocks until the lock called key is held or ctx is done. It is held
 	// until unlock is called, which is once, however long that takes: a lock
 	// with a lease renews it, and a node that dies loses it. Whoever waits
-	// should be woken rather than look again and again.
+	// should be woken rather than look again and again. No request waits for
+	// unlock.
 	Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 
@@ -139,7 +140,12 @@ func (rp *RelyingParty) refreshLocked(ctx context.Context, h holder, resource st
 		if err != nil {
 			return t, false, fmt.Errorf("%w: lock: %w", ErrStoreUnavailable, err)
 		}
-		defer guarded("Locker", func() error { unlock(); return nil })
+		// The tokens are there: nobody waits for this but Shutdown, and whoever
+		// wants the lock next.
+		defer func() {
+			rp.flights.detach(ctx, refreshTime, func(context.Context) error { unlock(); return nil },
+				func(err error) { rp.log.WarnContext(ctx, "Locker: lock not given up", "err", err) })
+		}()
 	}
 	g, err := rp.latestGrant(ctx, h)
 	for try := 0; err == nil; try++ {

@@ -230,6 +230,30 @@ func twoNodesRefreshOnce(t *testing.T) {
 	}
 }
 
+// Nobody waits for a lock to be given up: the tokens are there. Shutdown does.
+func TestSlowUnlock(t *testing.T) {
+	release, released := make(chan bool), make(chan bool)
+	locker := &brokenLocker{unlock: func() { <-release; close(released) }}
+	a := newTokenApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Locker = locker })
+	b := a.signIn()
+	a.expire()
+	a.shows(a.call(b), `"sub":"alice"`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.rp.Shutdown(ctx); err == nil {
+		t.Error("shut down with a lock held")
+	}
+	close(release)
+	if err := a.rp.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-released:
+	default:
+		t.Error("the lock is still held")
+	}
+}
+
 // Without a lock the node that was slower is told that the refresh token is
 // spent, and finds the other's.
 func lostRaceOnAnotherNode(t *testing.T) {
