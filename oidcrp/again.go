@@ -144,8 +144,11 @@ func (rp *RelyingParty) raise(w http.ResponseWriter, r *http.Request, p *provide
 		if d.SID != "" {
 			s.SID = d.SID
 		}
+		if tx.Purpose == transaction.StepUp || ofAnotherSignIn(d, s) {
+			s.ACR, s.AMR, s.AuthTime = d.ACR, d.AMR, d.AuthTime
+		}
 		if tx.Purpose == transaction.StepUp {
-			s.ACR, s.AMR, s.AuthTime, s.IssuedAt = d.ACR, d.AMR, d.AuthTime, d.IssuedAt
+			s.IssuedAt = d.IssuedAt
 			s.Ceiling = earliest(s.Ceiling, d.Ceiling)
 		}
 	})
@@ -170,6 +173,13 @@ func (rp *RelyingParty) raise(w http.ResponseWriter, r *http.Request, p *provide
 		}
 	}
 	return nil
+}
+
+// ofAnotherSignIn reports whether an ID token that came with a consent says of
+// another sign-in than the session's. Without acr and auth_time, which many
+// providers give only when they are asked, it says of none.
+func ofAnotherSignIn(d session.Draft, s *session.Draft) bool {
+	return d.ACR != "" && d.ACR != s.ACR || !d.AuthTime.IsZero() && !d.AuthTime.Equal(s.AuthTime)
 }
 
 // stopped is because for an attempt that is known. Who is signed in tries

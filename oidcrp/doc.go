@@ -235,7 +235,8 @@
 // asked for, and the user the one who is signed in. The session then goes on
 // under another id, with what it says of the user, its values and its end, and
 // with auth_time, acr, amr and sid of the new ID token: a later sign-in by weaker
-// means counts as such. OnLogin is not called. A step-up that brings no refresh
+// means counts as such. Where only scopes were asked for, auth_time, acr and amr
+// stay if the ID token says of no other sign-in. OnLogin is not called. A step-up that brings no refresh
 // token leaves the tokens as they are.
 //
 // A provider that does not do what was asked ends this with a page, and so does

@@ -206,7 +206,8 @@ func (s *Session) Handle() string {
 }
 
 // ACR returns the acr claim of the ID token, or "". After a step-up it is that of
-// the later one, as are AMR and AuthTime.
+// the later one, as are AMR and AuthTime; and after a consent whose ID token says
+// of a later sign-in, be it weaker.
 func (s *Session) ACR() string {
 	if s == nil {
 		return ""
