@@ -20,6 +20,20 @@
 // alone: after a restart, or on another node, a copied cookie of an ended
 // session lives until the session's own end. Where that matters, use a store.
 //
+// An end for good leaves two marks: one that every request looks for, and, for a
+// while, one that nothing else writes. Whoever gives the session another name on
+// another node writes its own mark and then looks for the second, while the end
+// writes the second and then looks for the other: whatever the order, one of the
+// two sees the other, and the end wins.
+//
+// A store has no compare-and-swap, so this remains. Two nodes that renew one
+// session in the same instant may both succeed, in a store without Add; the two
+// sessions end with all of the user's, and each by itself. What a record says of its user is
+// read right before it is written: of a refresh's new claims and the extension of
+// the idle time, or the note that the application was asked, whichever is read
+// between the other's look and write is lost, which is the time of two calls to
+// the store. The next refresh brings the claims again.
+//
 // Tokens lie in the [Vault], in records of their own, of which a session knows
 // the id.
 //

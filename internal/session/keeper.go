@@ -234,13 +234,18 @@ func (k *Keeper) forgot(rec Record, now time.Time) bool {
 	return since >= max(k.idle/10, 1000) || since < -k.idle/10
 }
 
-// use writes down that the session was used now.
+// use writes down that the session was used now, in the record as the store has it
+// by now.
 func (k *Keeper) use(ctx context.Context, w http.ResponseWriter, old Record, now time.Time) (Record, error) {
-	rec := k.stampNow(old, atSeen, now)
-	if err := k.write(ctx, w, rec, now); err != nil {
-		if errors.Is(err, ErrNone) {
-			return Record{}, err
-		}
+	rec, err := k.latest(ctx, old)
+	if err == nil {
+		rec = k.stampNow(rec, atSeen, now)
+		err = k.write(ctx, w, rec, now)
+	}
+	if errors.Is(err, ErrNone) {
+		return Record{}, err
+	}
+	if err != nil {
 		k.warn(ctx, fmt.Errorf("extend the idle time: %w", err))
 		return old, nil
 	}

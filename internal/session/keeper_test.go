@@ -1148,6 +1148,33 @@ func TestNothingWrittenLaterUndoesAnAmendment(t *testing.T) {
 	}
 }
 
+// Nor does a request that extends the idle time while the role is taken away.
+func TestUseUndoesNoAmendment(t *testing.T) {
+	h := newHouse(t, true, func(c *session.Config) { c.Idle = time.Hour })
+	var b browser
+	loaded := h.start(&b, typical())
+	h.clock.add(30 * time.Minute)
+	amended := false
+	h.store.after = func(op, _ string) {
+		if op == "find" && !amended { // the request has read the record
+			amended = true
+			_, err := h.other(nil).Amend(context.Background(), loaded, func(d *session.Draft) { d.Roles = []string{"reports.read"} })
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for range 2 {
+		rec := h.mustLoad(&b, true)
+		if rec.HasRole("admin") || !rec.HasRole("reports.read") {
+			t.Errorf("roles %v", rec.Draft().Roles)
+		}
+		if want := epoch.Add(90 * time.Minute); !rec.Expires().Equal(want) {
+			t.Errorf("expires %v, want %v", rec.Expires(), want)
+		}
+	}
+}
+
 // A second login while the first one's session is being used, from many tabs,
 // under the race detector.
 func TestConcurrentUse(t *testing.T) {
