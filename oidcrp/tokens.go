@@ -168,7 +168,11 @@ func (rp *RelyingParty) removeTokens(ctx context.Context, h holder, revoke bool)
 	if revoke && h.p != nil {
 		g, _ = rp.readGrant(ctx, h) // what cannot be read cannot be revoked
 	}
-	if err := rp.vault.End(ctx, h.id); err != nil {
+	lives := rp.lifetime + pauseTime
+	if rp.isOffline(h.id, h.user) {
+		lives = offlineTime
+	}
+	if err := rp.vault.End(ctx, h.id, lives); err != nil {
 		return err
 	}
 	if g != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,6 +92,63 @@ func TestJobWithoutBrowser(t *testing.T) {
 	}
 	a.signIn() // the user is back
 	works()
+}
+
+// Who was forgotten stays so, though a refresh that was under way wrote the tokens
+// back while it could not be told.
+func TestForgottenStaysForgotten(t *testing.T) {
+	store := &expiring{plain: newPlain()}
+	a := newTokenApp(t, oidcrptest.NewProvider(t), func(cfg *oidcrp.Config) {
+		keepsOffline(cfg)
+		cfg.Store = store
+		cfg.Providers[0].Endpoints.Revocation = oidcrp.NoEndpoint // else the token is of no use
+	})
+	store.now = a.clock.now
+	a.signIn()
+	records := store.keep()
+	if err := a.rp.Forget(t.Context(), a.alice()); err != nil {
+		t.Fatal(err)
+	}
+	for key, b := range store.keep() {
+		records[key] = b
+	}
+	store.putBack(records)
+	a.clock.advance(399 * 24 * time.Hour)
+	if _, err := a.job(a.later(func(*oidcrp.Config) {})); !errors.Is(err, oidcrp.ErrNoToken) {
+		t.Errorf("the job: %v", err)
+	}
+	a.signIn()
+	if _, err := a.job(a.rp); err != nil {
+		t.Errorf("the user is back: %v", err)
+	}
+}
+
+// expiring is a plain store that heeds the expiry of what it is given.
+type expiring struct {
+	*plain
+	now    func() time.Time
+	mu     sync.Mutex
+	expiry map[string]time.Time
+}
+
+func (s *expiring) Commit(token string, b []byte, expiry time.Time) error {
+	s.mu.Lock()
+	if s.expiry == nil {
+		s.expiry = map[string]time.Time{}
+	}
+	s.expiry[token] = expiry
+	s.mu.Unlock()
+	return s.plain.Commit(token, b, expiry)
+}
+
+func (s *expiring) Find(token string) ([]byte, bool, error) {
+	s.mu.Lock()
+	expiry, known := s.expiry[token]
+	s.mu.Unlock()
+	if known && !expiry.After(s.now()) {
+		return nil, false, nil
+	}
+	return s.plain.Find(token)
 }
 
 // A login during a refresh brings newer tokens, and they stay.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -12,8 +13,8 @@ import (
 // ErrTooMuch: the content does not fit a record of the vault.
 var ErrTooMuch = errors.New("too large for a record of the store")
 
-// endedTime is how long the vault remembers that a record was ended: longer
-// than anybody takes between reading a record and writing it back.
+// endedTime is longer than anybody takes between reading a record and writing it
+// back.
 const endedTime = 10 * time.Minute
 
 const (
@@ -71,9 +72,17 @@ func (v *Vault) endedKey(id []byte) string  { return keyText(hash(vaultEndedPurp
 // Find returns the content of a record. What is missing, ended, not ours or of
 // another version is ErrNone; ErrStore says that the store cannot be asked.
 func (v *Vault) Find(ctx context.Context, id []byte) ([]byte, error) {
+	var ended bool
+	var endedErr error
+	var mark sync.WaitGroup
+	mark.Go(func() { _, ended, endedErr = v.store.Find(ctx, v.endedKey(id)) })
 	sealed, found, err := v.store.Find(ctx, v.recordKey(id))
-	if err != nil {
+	mark.Wait()
+	if err := errors.Join(err, endedErr); err != nil {
 		return nil, err
+	}
+	if ended && found { // written by who could not look for the mark
+		return nil, errors.Join(ErrEnded, v.store.Delete(ctx, v.recordKey(id)))
 	}
 	if !found {
 		return nil, ErrMissing
@@ -123,13 +132,13 @@ func (v *Vault) Reopen(ctx context.Context, id []byte) error {
 	return v.store.Delete(ctx, v.endedKey(id))
 }
 
-// End deletes a record, and whatever is written to it by who read it before. It
-// goes on when the caller does not wait for it.
-func (v *Vault) End(ctx context.Context, id []byte) error {
+// End deletes a record, and whatever is written to it by who read it before, and
+// could live for so long. It goes on when the caller does not wait for it.
+func (v *Vault) End(ctx context.Context, id []byte, lives time.Duration) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	return errors.Join(
-		v.store.Commit(ctx, v.endedKey(id), []byte{1}, v.now().Add(endedTime)),
+		v.store.Commit(ctx, v.endedKey(id), []byte{1}, v.now().Add(max(lives, endedTime))),
 		v.store.Delete(ctx, v.recordKey(id)),
 	)
 }

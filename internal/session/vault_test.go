@@ -39,7 +39,7 @@ func TestVaultKeepsAndEnds(t *testing.T) {
 			t.Errorf("stored %q under %s until %v", rec.b, key, rec.expiry)
 		}
 	}
-	if err := v.End(ctx, id); err != nil {
+	if err := v.End(ctx, id, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrNone) {
@@ -57,6 +57,42 @@ func TestVaultKeepsAndEnds(t *testing.T) {
 	}
 	if err := v.Keep(ctx, id, []byte("anew"), until); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What was written while nobody could look for the mark is not found again, and
+// is removed by who looks.
+func TestVaultFindsNothingEnded(t *testing.T) {
+	ctx := context.Background()
+	v, store := newVault(t)
+	id := v.IDOf("alice")
+	if err := v.End(ctx, id, 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	store.before = func(op, _ string) error {
+		if op == "find" {
+			return errors.New("gone for a moment")
+		}
+		return nil
+	}
+	if err := v.Keep(ctx, id, []byte("late"), epoch.Add(24*time.Hour)); !errors.Is(err, session.ErrStore) {
+		t.Fatal(err)
+	}
+	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrStore) {
+		t.Errorf("while the store is gone: %v", err)
+	}
+	store.before = nil
+	if len(store.records) != 2 {
+		t.Fatalf("%d records", len(store.records))
+	}
+	store.clock.add(24*time.Hour - time.Second)
+	for range 2 {
+		if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrNone) {
+			t.Errorf("it came back: %v", err)
+		}
+	}
+	if len(store.records) != 1 {
+		t.Errorf("%d records left", len(store.records))
 	}
 }
 
@@ -101,7 +137,7 @@ func TestVaultLimitsAndFailures(t *testing.T) {
 	}
 	store.before = func(string, string) error { return errors.New("down") }
 	for what, err := range map[string]error{
-		"keep": v.Keep(ctx, id, []byte("x"), epoch.Add(time.Hour)), "end": v.End(ctx, id), "reopen": v.Reopen(ctx, id),
+		"keep": v.Keep(ctx, id, []byte("x"), epoch.Add(time.Hour)), "end": v.End(ctx, id, time.Hour), "reopen": v.Reopen(ctx, id),
 	} {
 		if !errors.Is(err, session.ErrStore) {
 			t.Errorf("%s: %v", what, err)
