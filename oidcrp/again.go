@@ -83,7 +83,7 @@ func (rp *RelyingParty) answeredAgain(w http.ResponseWriter, r *http.Request, p 
 	// Many providers give a refresh token with consent only: a step-up must not
 	// cost the one there is.
 	if len(tx.Scopes) > 0 || v.Tokens.Refresh != "" {
-		tokens, err := rp.keepTokens(r.Context(), p, tx.Nonce, v)
+		tokens, err := rp.keepTokens(r.Context(), p, tx.Nonce, v, foreignForm(r))
 		if err != nil {
 			return rp.stopped(p, tx.Begin, err)
 		}

@@ -34,7 +34,8 @@ type app struct {
 	events *events
 	config oidcrp.Config // what rp was made of
 
-	reports *atomic.Int32 // how often the protected handler was entered
+	reports *atomic.Int32             // how often the protected handler was entered
+	resumed func(*oidcrp.Login) error // what Resume asks at /accept; nil: nothing
 }
 
 // clock can be moved, and stopped.

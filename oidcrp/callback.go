@@ -255,9 +255,9 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if p.tokenLifetime {
 		d.Ceiling = earliest(d.Ceiling, v.Expiry)
 	}
-	if err == nil || errors.As(err, new(*Pause)) {
+	if pauses := errors.As(err, new(*Pause)); err == nil || pauses {
 		var failed error
-		if d.Tokens, failed = rp.keepTokens(r.Context(), p, tx.Nonce, v); failed != nil {
+		if d.Tokens, failed = rp.keepTokens(r.Context(), p, tx.Nonce, v, pauses || foreignForm(r)); failed != nil {
 			return rp.because(p, returnTo, failed)
 		}
 	}
@@ -267,6 +267,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	}
 	path, err := rp.pause(w, r, err, d, returnTo, later)
 	if err != nil {
+		rp.endTokens(r.Context(), d, true)
 		return rp.because(p, returnTo, err)
 	}
 	if path == "" || later == "" {
@@ -277,7 +278,11 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.redirect(w, r, path)
 	}
 	if foreignForm(r) {
-		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
+		err := rp.handOver(w, r, p, tx, d, returnTo)
+		if err != nil {
+			rp.endTokens(r.Context(), d, true)
+		}
+		return rp.because(p, returnTo, err)
 	}
 	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
@@ -339,10 +344,9 @@ func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d s
 		return tooLarge(err)
 	}
 	rp.desk.Finished(w, r)
-	rp.dropPaused(w, r)
+	rp.dropPaused(w, r, d)
 	if before != nil {
-		// To revoke one grant of the same user's may end the other (RFC 7009 2.1).
-		rp.endTokens(ctx, before.rec.Draft(), before.Issuer() != d.Issuer || before.Subject() != d.Subject)
+		rp.giveUpTokens(ctx, before.rec.Draft(), d)
 		rp.emit(ctx, Event{Kind: SessionEnded, Provider: before.Provider(), Issuer: before.Issuer(),
 			Subject: before.Subject(), Session: before.Handle(), Reason: "replaced"})
 	}

@@ -36,14 +36,13 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 }
 
 // EndSessions ends all sessions of a user, and logins under way, as EndSession
-// ends one; the user can sign in anew, unless OnLogin refuses. The clocks of nodes
-// need not agree on which sessions there were. A login under way is told from a
+// ends one; the user can sign in anew, unless OnLogin refuses. Which sessions there
+// were does not depend on the clocks of nodes. A login under way is told from a
 // later one by when it was begun: as far as two nodes' clocks differ, one begun
-// just before may be let in, or one begun just after has to be tried again. Tokens kept for
-// jobs are [RelyingParty.Forget]'s to end. Without a Store
-// other nodes, and this one after a restart, do not know. It returns
-// [ErrMisconfigured] for a provider that is not configured, and
-// [ErrStoreUnavailable].
+// just before may be let in, or one begun just after has to be tried again. Tokens
+// kept for jobs are [RelyingParty.Forget]'s to end. Without a Store other nodes, and
+// this one after a restart, do not know. It returns [ErrMisconfigured] for a
+// provider that is not configured, and [ErrStoreUnavailable].
 func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 	if err := rp.endUser(ctx, u); err != nil {
 		return err

@@ -106,7 +106,10 @@ type Refusal struct {
 func (e *Refusal) Error() string { return "refused: " + e.Message }
 
 // Pause holds a verified login back until the visitor did something on a page
-// of the application: registered, accepted terms. See [RelyingParty.Paused].
+// of the application: registered, accepted terms. See [RelyingParty.Paused]. The
+// tokens of a login that nobody resumes go with it, after ten minutes; they are
+// revoked at the provider only if that browser signs in or out, or pauses anew,
+// in this time.
 type Pause struct {
 	// Path of the page, relative to BaseURL: "/terms" is
 	// https://example.com/app/terms. Nobody is signed in

@@ -80,6 +80,9 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 		return rp.stopped(p, tx.Begin, err)
 	}
 	d := unpaused(rec)
+	if d.Tokens, err = rp.settleTokens(r.Context(), d); err != nil {
+		return rp.stopped(p, tx.Begin, err)
+	}
 	switch tx.Purpose {
 	case transaction.Consent, transaction.StepUp:
 		return rp.goOn(w, r, p, tx, d, before)

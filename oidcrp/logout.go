@@ -201,7 +201,7 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, every
 		rp.sessions.End(r.Context(), w, r, session.Record{}) // reported above
 	}
 	rp.desk.Replace(w, r)
-	rp.dropPaused(w, r)
+	rp.dropPaused(w, r, session.Draft{})
 	return step
 }
 

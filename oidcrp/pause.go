@@ -45,7 +45,14 @@ func (rp *RelyingParty) pause(w http.ResponseWriter, r *http.Request, answer err
 	if to.Only {
 		d.Values = append(slices.Clone(d.Values), session.Value{Key: pausedOnly, Value: "1"})
 	}
-	return path, rp.keepPaused(w, r, d, path, returnTo, idToken)
+	before, _ := rp.paused.Load(r.Context(), headers{}, r, false) // what cannot be read expires
+	if err := rp.keepPaused(w, r, d, path, returnTo, idToken); err != nil {
+		return "", err
+	}
+	if !slices.Equal(before.Tokens(), d.Tokens) { // another login waited here
+		rp.giveUpTokens(r.Context(), before.Draft(), d)
+	}
+	return path, nil
 }
 
 // keepPaused keeps a verified login until the browser comes back to path. What
@@ -215,11 +222,17 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.because(p, returnTo, err)
 	}
 	if path != "" {
+		if err := rp.prolongTokens(r.Context(), d); err != nil {
+			return rp.because(p, returnTo, err)
+		}
 		return rp.redirect(w, r, path)
 	}
 	err = rp.paused.Claim(r.Context(), rec)
 	if errors.Is(err, session.ErrNone) { // on another node
 		return rp.redirect(w, r, returnTo)
+	}
+	if err == nil {
+		d.Tokens, err = rp.settleTokens(r.Context(), d)
 	}
 	if err == nil {
 		err = rp.startSession(w, r, d, login.Session, rec.Started())
@@ -235,11 +248,13 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 }
 
 // dropPaused ends a login that waits: who signs in or out meanwhile has decided
-// otherwise, and on a shared computer may be somebody else.
-func (rp *RelyingParty) dropPaused(w http.ResponseWriter, r *http.Request) {
-	_, err := rp.paused.Load(r.Context(), w, r, false)
+// otherwise, and on a shared computer may be somebody else. d is the login that
+// takes its place; zero at a sign-out.
+func (rp *RelyingParty) dropPaused(w http.ResponseWriter, r *http.Request, d session.Draft) {
+	rec, err := rp.paused.Load(r.Context(), w, r, false)
 	if !errors.Is(err, session.ErrNone) {
 		rp.endPaused(w, r, session.Record{})
+		rp.giveUpTokens(r.Context(), rec.Draft(), d)
 	}
 }
 

@@ -66,7 +66,12 @@ func (a *app) tokenPages(mux *http.ServeMux) {
 		io.WriteString(w, `<form method="post" action="/accept"><button>terms</button></form>`)
 	})
 	mux.HandleFunc("/accept", func(w http.ResponseWriter, r *http.Request) {
-		a.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
+		a.rp.Resume(w, r, func(l *oidcrp.Login) error {
+			if a.resumed != nil {
+				return a.resumed(l)
+			}
+			return nil
+		})
 	})
 	mux.HandleFunc("/update", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.rp.Update(w, r, map[string]string{"seen": "yes"}); err != nil {

@@ -55,8 +55,9 @@ type holder struct {
 }
 
 // keepTokens keeps what a login brought for calling APIs, and returns where;
-// nil: nothing is to be kept.
-func (rp *RelyingParty) keepTokens(ctx context.Context, p *providerEntry, nonce string, v *provider.Login) ([]byte, error) {
+// nil: nothing is to be kept. Those of a login that waits are kept for as long as
+// it does: see settleTokens.
+func (rp *RelyingParty) keepTokens(ctx context.Context, p *providerEntry, nonce string, v *provider.Login, waits bool) ([]byte, error) {
 	if !p.keepTokens || v.Tokens.Access == "" {
 		return nil, nil
 	}
@@ -67,22 +68,78 @@ func (rp *RelyingParty) keepTokens(ctx context.Context, p *providerEntry, nonce 
 	now := rp.now()
 	g := &grant{
 		Version: grantVersion, Provider: tag, Issuer: v.Issuer, Subject: v.Subject, Nonce: nonce, AuthTime: v.AuthTime,
-		// A login may pause before its session starts.
-		Since: now, Until: now.Add(rp.lifetime + pauseTime),
+		Since: now, Until: now.Add(waitTime),
 		Refresh: v.Tokens.Refresh, Key: v.Tokens.Key, Scopes: v.Scopes,
 		Access: map[string]access{"": accessOf(v.Tokens, now)},
 	}
+	if !waits {
+		return rp.placeTokens(ctx, p, g)
+	}
 	id, err := rp.vault.NewID()
+	if err == nil {
+		err = rp.writeGrant(ctx, id, g)
+	}
+	return id, err
+}
+
+// waitTime is how long the tokens of a login that waits are kept.
+const waitTime = pauseTime + time.Minute
+
+// placeTokens keeps tokens where they stay, and returns where.
+func (rp *RelyingParty) placeTokens(ctx context.Context, p *providerEntry, g *grant) (id []byte, err error) {
+	g.Until = rp.now().Add(rp.lifetime + time.Minute) // the session starts in a moment
 	// Without a refresh token there is nothing for later, and what an earlier
 	// login left may still be of use.
 	if p.keepOffline && g.Refresh != "" {
-		id, g.Until = rp.offlineID(p, v.Issuer, v.Subject), now.Add(offlineTime)
+		id, g.Until = rp.offlineID(p, g.Issuer, g.Subject), rp.now().Add(offlineTime)
 		err = rp.vault.Reopen(ctx, id)
+	} else {
+		id, err = rp.vault.NewID()
 	}
 	if err == nil {
 		err = rp.writeGrant(ctx, id, g)
 	}
 	return id, err
+}
+
+// settleTokens gives the tokens of a login that waited their place, and returns
+// it; nil: there are none.
+func (rp *RelyingParty) settleTokens(ctx context.Context, d session.Draft) ([]byte, error) {
+	h := holder{p: rp.byName[d.Provider], id: d.Tokens, user: identityOf(d)}
+	g, err := rp.readGrant(ctx, h)
+	if errors.Is(err, ErrNoToken) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := rp.placeTokens(ctx, h.p, g)
+	if err != nil {
+		return nil, err
+	}
+	if err := rp.removeTokens(ctx, h, false); err != nil {
+		rp.storeFailed(ctx, "login", err) // it expires soon
+	}
+	return id, nil
+}
+
+// prolongTokens keeps the tokens of a login that goes on waiting.
+func (rp *RelyingParty) prolongTokens(ctx context.Context, d session.Draft) error {
+	g, err := rp.readGrant(ctx, holder{p: rp.byName[d.Provider], id: d.Tokens})
+	if errors.Is(err, ErrNoToken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	g.Until = rp.now().Add(waitTime)
+	return rp.writeGrant(ctx, d.Tokens, g)
+}
+
+// giveUpTokens removes the tokens of a login or session that d takes the place
+// of. To revoke one grant of the same user's may end the other (RFC 7009 2.1).
+func (rp *RelyingParty) giveUpTokens(ctx context.Context, old, d session.Draft) {
+	rp.endTokens(ctx, old, old.Issuer != d.Issuer || old.Subject != d.Subject)
 }
 
 func accessOf(t provider.Tokens, now time.Time) access {
@@ -168,7 +225,7 @@ func (rp *RelyingParty) removeTokens(ctx context.Context, h holder, revoke bool)
 	if revoke && h.p != nil {
 		g, _ = rp.readGrant(ctx, h) // what cannot be read cannot be revoked
 	}
-	lives := rp.lifetime + pauseTime
+	lives := rp.lifetime + time.Minute
 	if rp.isOffline(h.id, h.user) {
 		lives = offlineTime
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,34 +120,6 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	if _, err := a.job(a.rp); err != nil {
 		t.Errorf("the user is back: %v", err)
 	}
-}
-
-// expiring is a plain store that heeds the expiry of what it is given.
-type expiring struct {
-	*plain
-	now    func() time.Time
-	mu     sync.Mutex
-	expiry map[string]time.Time
-}
-
-func (s *expiring) Commit(token string, b []byte, expiry time.Time) error {
-	s.mu.Lock()
-	if s.expiry == nil {
-		s.expiry = map[string]time.Time{}
-	}
-	s.expiry[token] = expiry
-	s.mu.Unlock()
-	return s.plain.Commit(token, b, expiry)
-}
-
-func (s *expiring) Find(token string) ([]byte, bool, error) {
-	s.mu.Lock()
-	expiry, known := s.expiry[token]
-	s.mu.Unlock()
-	if known && !expiry.After(s.now()) {
-		return nil, false, nil
-	}
-	return s.plain.Find(token)
 }
 
 // A login during a refresh brings newer tokens, and they stay.
