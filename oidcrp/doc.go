@@ -167,6 +167,15 @@
 // bring back the cookie that a login or Update has replaced meanwhile. Its
 // session has ended, so that the visitor has to sign in once more.
 //
+// On several nodes a session's end wins over an Update, step-up, consent or link
+// that is under way elsewhere. A Store knows no compare-and-swap, so this remains.
+// Two of these for one session, on two nodes in the same instant, may both succeed
+// where the Store has no Add: the session then goes on twice, each under a handle
+// of its own, until it ends or [RelyingParty.EndSessions] ends all. The new claims
+// of a refresh are lost to another request that read the session just before they
+// were written, and writes just after that it was used, or that StillAllowed was
+// asked: the next refresh brings them again.
+//
 // # Cookies
 //
 // They are named oidcrp_, what they are for, and a short hash of BaseURL,
@@ -211,7 +220,8 @@
 //
 // [Provider.KeepOffline] keeps tokens for jobs: [RelyingParty.ClientFor]. They
 // outlive sessions, and are kept for 400 days after their last refresh, until
-// [RelyingParty.Forget]. All other tokens end with their session; a sign-out
+// [RelyingParty.Forget]; a [Refusal] at a refresh removes them and ends all
+// sessions of the user. All other tokens end with their session; a sign-out
 // revokes them at the provider (RFC 7009), which may withdraw what the user
 // granted with them: set Endpoints.Revocation to [NoEndpoint] where that is too
 // much. The tokens of a session that a marker ended, see below, are removed, and

@@ -24,7 +24,8 @@ import (
 //
 // which commits only what is not there yet, a login can be finished once only
 // across several nodes; without it, once on each node and once at the
-// provider. oidcrptest.TestStore proves a store.
+// provider. And of two nodes that give one session a new id at the same time one
+// succeeds. oidcrptest.TestStore proves a store.
 type Store interface {
 	Find(token string) (b []byte, found bool, err error)
 	Commit(token string, b []byte, expiry time.Time) error
