@@ -105,7 +105,7 @@ func (rp *RelyingParty) placeTokens(ctx context.Context, p *providerEntry, g *gr
 // settleTokens gives the tokens of a login that waited their place, and returns
 // it; nil: there are none.
 func (rp *RelyingParty) settleTokens(ctx context.Context, d session.Draft) ([]byte, error) {
-	h := holder{p: rp.byName[d.Provider], id: d.Tokens, user: identityOf(d)}
+	h := holder{p: rp.entry(d.Provider), id: d.Tokens, user: identityOf(d)}
 	g, err := rp.readGrant(ctx, h)
 	if errors.Is(err, ErrNoToken) {
 		return nil, nil
@@ -125,7 +125,7 @@ func (rp *RelyingParty) settleTokens(ctx context.Context, d session.Draft) ([]by
 
 // prolongTokens keeps the tokens of a login that goes on waiting.
 func (rp *RelyingParty) prolongTokens(ctx context.Context, d session.Draft) error {
-	g, err := rp.readGrant(ctx, holder{p: rp.byName[d.Provider], id: d.Tokens})
+	g, err := rp.readGrant(ctx, holder{p: rp.entry(d.Provider), id: d.Tokens})
 	if errors.Is(err, ErrNoToken) {
 		return nil
 	}
