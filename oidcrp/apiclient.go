@@ -133,7 +133,7 @@ func (rp *RelyingParty) Client(ctx context.Context) *http.Client {
 // for providers with [Provider.KeepOffline], and users whose login brought a
 // refresh token. ctx ends what the client waits for.
 func (rp *RelyingParty) ClientFor(ctx context.Context, u Identity) *http.Client {
-	h, err := rp.absent(u)
+	h, err := rp.absent(ctx, u)
 	return &http.Client{Transport: &carrier{rp: rp, ctx: ctx, h: h, err: err}}
 }
 
@@ -204,7 +204,7 @@ func (rp *RelyingParty) TokenSource(ctx context.Context, api string) oauth2.Toke
 
 // TokenSourceFor is TokenSource for a user who is not here; see ClientFor.
 func (rp *RelyingParty) TokenSourceFor(ctx context.Context, u Identity, api string) oauth2.TokenSource {
-	h, err := rp.absent(u)
+	h, err := rp.absent(ctx, u)
 	return &source{rp: rp, ctx: ctx, h: h, err: err, api: api}
 }
 

@@ -230,6 +230,9 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 
 // admit makes a session of a verified login, if the application agrees.
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
+	if err := rp.mayAssert(r.Context(), p, v.Claims, LoginOptions{ReturnTo: rp.target(tx.ReturnTo)}); err != nil {
+		return err
+	}
 	switch tx.Purpose {
 	case transaction.Consent, transaction.StepUp:
 		return rp.answeredAgain(w, r, p, tx, v)
@@ -276,7 +279,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if foreignForm(r) {
 		return rp.because(p, returnTo, rp.handOver(w, r, p, tx, d, returnTo))
 	}
-	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
+	if err := rp.startSession(w, r, p, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	return rp.redirect(w, r, returnTo)
@@ -320,9 +323,9 @@ func judged(hook string, call func() error) error {
 }
 
 // startSession starts the session of d in place of the one there was.
-func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
+func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, p *providerEntry, d session.Draft, before *Session, started time.Time) error {
 	ctx := r.Context()
-	if err := rp.know(ctx, rp.entry(d.Provider), d); err != nil {
+	if err := rp.know(ctx, p, d); err != nil {
 		return err
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)

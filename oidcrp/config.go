@@ -258,6 +258,7 @@ type providerEntry struct {
 	postLogout     string // "": our logout address
 	formPost       bool
 	issuer         string
+	emailDomains   []string // in the form of validate.MailDomain
 	clientKeys     bool
 	byReference    bool // requests, so they are served
 	keepTokens     bool
@@ -273,8 +274,8 @@ type providerEntry struct {
 
 // providers checks all of them together and each by itself.
 func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
-	if len(cfg.Providers) == 0 {
-		c.add("Providers: missing: give at least one, with Issuer and ClientID")
+	if len(cfg.Providers) == 0 && cfg.ProviderSource == nil {
+		c.add("Providers: missing: give at least one, with Issuer and ClientID, or a ProviderSource")
 	}
 	tenants := 0
 	for _, p := range cfg.Providers {
@@ -282,6 +283,8 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 			tenants++
 		}
 	}
+	g := &rp.providers
+	g.byName, g.log = map[string]*providerEntry{}, rp.log
 	for i, p := range cfg.Providers {
 		field := fmt.Sprintf("Providers[%d]", i)
 		if p.Name == "" && len(cfg.Providers) == 1 {
@@ -292,16 +295,24 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 		} else {
 			field = fmt.Sprintf("Providers[%d] (%s)", i, p.Name)
 		}
-		entry := c.provider(rp, cfg, field, p, tenants > 1)
-		if rp.byName[p.Name] != nil {
+		entry := c.provider(rp, cfg, field, p, tenants > 1 || cfg.ProviderSource != nil)
+		g.owning = g.owning || len(p.EmailDomains) > 0
+		if g.byName[p.Name] != nil {
 			c.add("%s.Name: %q is taken by another provider: give each its own", field, p.Name)
 			continue
 		}
-		rp.providers = append(rp.providers, entry)
-		rp.byName[p.Name] = entry
+		g.static = append(g.static, entry)
+		g.byName[p.Name] = entry
 	}
-	for _, a := range rp.providers {
-		for _, b := range rp.providers {
+	if cfg.ProviderSource != nil {
+		g.owning = true
+		g.source = rp.newSource(*cfg)
+	}
+	if cfg.SingleSignOn && !g.owning {
+		c.add("SingleSignOn: finds nobody: give a provider its EmailDomains, or a ProviderSource")
+	}
+	for _, a := range g.static {
+		for _, b := range g.static {
 			if a != b && a.redirectPath == b.redirectPath {
 				c.add("Providers (%s).RedirectPath: %q is that of %s too: give each its own, so that no answer can be taken for another's", b.name, b.redirectPath, a.name)
 			}
@@ -331,7 +342,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",
 		keepTokens:  p.KeepTokens, keepOffline: p.KeepOffline, requiresACR: p.RequireACR,
-		apis: c.apis(cfg, field, p),
+		apis: c.apis(cfg, field, p), emailDomains: c.emailDomains(field, p),
 	}
 	if p.Registration != nil {
 		e.clientID = "registered " + p.Name // whoever we were

@@ -281,12 +281,13 @@
 // existing session and the logins of other tabs stay as they were.
 //
 // The reason of a problem document and of an [Event] is a stable code:
-// bad_request, binding, cancelled, consent_needed, cross_origin, ended, expired,
-// forbidden, hook, identifier, internal, invalid_response, invalid_token,
-// lifetime, login_required, loop, media_type, method, misconfigured, no_binding,
-// no_token, not_found, provider_unavailable, record, refused, state,
-// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer;
-// or the check of a token or response that failed, such as aud, exp, iss,
+// bad_request, binding, cancelled, consent_needed, cross_origin, email,
+// email_domain, ended, expired, forbidden, foreign_domain, hook, identifier,
+// internal, invalid_response, invalid_token, lifetime, login_required, loop,
+// media_type, method, misconfigured, no_binding, no_token, not_found,
+// provider_unavailable, record, refused, source_unavailable, state,
+// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer,
+// unknown_provider; or the check of a token or response that failed, such as aud, exp, iss,
 // nonce, signature or sub.
 //
 // # What remains yours

@@ -2,6 +2,7 @@ package oidcrp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
@@ -37,8 +38,8 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 // ends one; the user can sign in anew, unless OnLogin refuses. Tokens kept for
 // jobs are [RelyingParty.Forget]'s to end. Without a Store
 // other nodes, and this one after a restart, do not know. It returns
-// [ErrMisconfigured] for a provider that is not configured, and
-// [ErrStoreUnavailable].
+// [ErrMisconfigured] for a provider that is not there, [ErrStoreUnavailable],
+// and [ErrProviderUnavailable] while a ProviderSource is silent.
 func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 	if err := rp.endUser(ctx, u); err != nil {
 		return err
@@ -48,9 +49,12 @@ func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 }
 
 func (rp *RelyingParty) endUser(ctx context.Context, u Identity) error {
-	p := rp.entry(u.Provider)
-	if p == nil {
-		return fmt.Errorf("%w: no provider is called %q", ErrMisconfigured, u.Provider)
+	p, err := rp.known(ctx, u.Provider)
+	if errors.Is(err, ErrNoProvider) {
+		return fmt.Errorf("%w: %w", ErrMisconfigured, err)
+	}
+	if err != nil {
+		return err
 	}
 	return rp.sessions.EndUser(ctx, session.User{Issuer: u.Issuer, Client: p.clientID, Subject: u.Subject})
 }

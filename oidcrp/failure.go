@@ -31,6 +31,11 @@ var failures = []failure{
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
+	{ErrNoProvider, http.StatusNotFound, "unknown_provider", "error.unknown_provider"},
+	{errForeignDomain, http.StatusForbidden, "foreign_domain", "error.foreign_domain"},
+	{errNotItsDomain, http.StatusForbidden, "email_domain", "error.email_domain"},
+	{errNotPlain, http.StatusForbidden, "email", "error.email_domain"},
+	{errSource, http.StatusServiceUnavailable, "source_unavailable", "error.source_unavailable"},
 	{provider.ErrUnknownIdentifier, http.StatusBadRequest, "identifier", "error.identifier"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type", "error.bad_request"},
@@ -103,7 +108,7 @@ func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
 
 // named is a provider for a page to name.
 func (rp *RelyingParty) named(name string) []pages.Link {
-	p := rp.entry(name)
+	p := rp.peek(name)
 	if p == nil {
 		return nil
 	}
@@ -206,7 +211,7 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 		return // daily life
 	case "cancelled", "consent_needed":
 		level = slog.LevelInfo // the visitor's own wish
-	case "store_unavailable", "provider_unavailable", "misconfigured", "internal", "hook":
+	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "internal", "hook":
 		level = slog.LevelError
 	}
 	kind := kindOf(e)
@@ -229,7 +234,7 @@ func kindOf(e *Error) EventKind {
 		return LoginFailed
 	case e.reason == "store_unavailable", e.reason == "record":
 		return StoreFailed
-	case e.reason == "provider_unavailable":
+	case e.reason == "provider_unavailable", e.reason == "source_unavailable":
 		return ProviderFailed
 	case e.reason == "cross_origin":
 		return AccessDenied
@@ -314,7 +319,7 @@ func (rp *RelyingParty) blame(p *providerEntry, retry LoginOptions, err error) e
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name
 	}
-	if errors.Is(err, ErrProviderUnavailable) && len(rp.entries()) > 1 {
+	if errors.Is(err, ErrProviderUnavailable) && rp.several() {
 		retry.Provider = "" // there are others
 	}
 	e.RetryURL = rp.LoginURL(retry)

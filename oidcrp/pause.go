@@ -144,6 +144,9 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 	for name, value := range (&Session{rec: rec}).nested() {
 		l.claims[name] = rawJSON(value)
 	}
+	if p := rp.peek(d.Provider); p != nil {
+		l.owned = p.ownsEmail(l.claims)
+	}
 	for _, v := range d.Values {
 		l.values[v.Key] = v.Value
 	}
@@ -182,9 +185,16 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
-	p, login := rp.entry(rec.Provider()), rp.loginOf(r, rec, before)
-	if p == nil {
-		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
+	login := rp.loginOf(r, rec, before)
+	p, err := rp.find(r.Context(), rec.Provider())
+	if errors.Is(err, ErrNoProvider) {
+		err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
+	}
+	if err != nil {
+		return rp.because(nil, login.ReturnTo, err)
+	}
+	if err := rp.mayAssert(r.Context(), p, login.claims, LoginOptions{ReturnTo: rp.target(login.ReturnTo)}); err != nil {
+		return err
 	}
 	if rec.Value(pausedOnly) != "" && !rp.waitsAt(r, rec) {
 		return rp.because(p, login.ReturnTo, fmt.Errorf("%w: it waits at another page", ErrLoginExpired))
@@ -222,7 +232,7 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.redirect(w, r, returnTo)
 	}
 	if err == nil {
-		err = rp.startSession(w, r, d, login.Session, rec.Started())
+		err = rp.startSession(w, r, p, d, login.Session, rec.Started())
 	}
 	if err != nil {
 		return rp.because(p, returnTo, err)

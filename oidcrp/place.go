@@ -44,7 +44,7 @@ type rooms struct {
 // build makes the rooms, once everything was found right.
 func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys) rooms {
 	crossSite := false
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.static {
 		crossSite = crossSite || p.formPost
 	}
 	var records, marks session.Store = cfg.Store, nil
@@ -108,9 +108,3 @@ func (rp *RelyingParty) callbackPath(p *providerEntry) string { return rp.site.p
 func (rp *RelyingParty) postLogoutURL(p *providerEntry) string {
 	return orDefault(p.postLogout, rp.site.url(rp.path("/logout")))
 }
-
-// entry is the provider called name, for visitors here; nil if there is none.
-func (rp *RelyingParty) entry(name string) *providerEntry { return rp.byName[name] }
-
-// entries are the providers for visitors here.
-func (rp *RelyingParty) entries() []*providerEntry { return rp.providers }

@@ -131,7 +131,7 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 		panic("oidcrp: Require: " + n.mistake)
 	}
 	for _, name := range n.providers {
-		if rp.byName[name] == nil {
+		if rp.providers.source == nil && rp.providers.byName[name] == nil {
 			panic(fmt.Sprintf("oidcrp: Require: a policy names the provider %q, which is none of Config.Providers: correct the name", name))
 		}
 	}
@@ -141,7 +141,7 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 		}
 	}
 	givesRoles := func(p *providerEntry) bool { return p.rolesClaim != "" }
-	if n.roles && rp.onLogin == nil && !slices.ContainsFunc(rp.providers, givesRoles) {
+	if n.roles && rp.onLogin == nil && rp.providers.source == nil && !slices.ContainsFunc(rp.providers.static, givesRoles) {
 		panic("oidcrp: Require: a policy reads roles, which no provider gives: set Provider.RolesClaim")
 	}
 	return n.ask
@@ -187,16 +187,16 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all := rp.entries()
-		try := FromContext(r.Context()) == nil && len(all) == 1 && !all[0].asks && !all[0].tenantSupplied && isSafe(r.Method) &&
+		p := rp.only()
+		try := FromContext(r.Context()) == nil && p != nil && !p.asks && !p.tenantSupplied && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := rp.startSilent(w, r, all[0]); err != nil {
-			rp.log.WarnContext(r.Context(), "silent login not started", "provider", all[0].name, "err", err)
+		if err := rp.startSilent(w, r, p); err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "provider", p.name, "err", err)
 			// A provider that is slow to take requests is not waited for at
 			// every page.
 			rp.desk.SilentFailed(w, r)
@@ -255,7 +255,11 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	if err != nil {
 		return err
 	}
-	if p := rp.entry(rec.Provider()); p == nil || !p.Accepts(rec.Issuer()) {
+	p, err := rp.known(r.Context(), rec.Provider())
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		return err
+	}
+	if p == nil || !p.Accepts(rec.Issuer()) {
 		// Its provider was removed from the configuration, or is another by now.
 		rp.endTokens(r.Context(), rec.Draft(), false)
 		return rp.sessions.End(r.Context(), w, r, rec)

@@ -335,6 +335,13 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	for key, value := range h.rec.Values() {
 		login.Set(key, value)
 	}
+	switch err := rp.mayAssert(ctx, h.p, v.Claims, LoginOptions{}); {
+	case errors.Is(err, ErrProviderUnavailable): // nothing was decided, and the tokens are good
+		rp.log.ErrorContext(ctx, "claims not refreshed", "provider", h.p.name, "err", err)
+		return nil
+	case err != nil:
+		return rp.refusedAtRefresh(ctx, h, err)
+	}
 	if rp.onRefresh != nil {
 		err := guarded("OnRefresh", func() error { return rp.onRefresh(ctx, login) })
 		if errors.As(err, new(*Refusal)) {

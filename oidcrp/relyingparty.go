@@ -26,10 +26,11 @@ type RelyingParty struct {
 type common struct {
 	prefix     string // "/auth"
 	signInPath string // of the application's sign-in page, or ""
-	providers  []*providerEntry
-	byName     map[string]*providerEntry
+	providers  registry
 	routes     map[string]route // by escaped path below the base URL's
 	rooms      rooms
+
+	ofProviders map[string]providerRoute // by path below prefix
 
 	finder   *provider.Finder // nil: nobody is found by WebFinger
 	pages    *pages.Renderer
@@ -50,6 +51,7 @@ type common struct {
 	stillAllowedEvery time.Duration
 	crossOrigins      []string // besides our own
 	siteName          string
+	singleSignOn      bool
 	language          func(*http.Request) string
 	errorPage         func(http.ResponseWriter, *http.Request, *Error)
 	onEvent           func(context.Context, Event)
@@ -67,7 +69,7 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 	rp := &RelyingParty{common: &common{
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
 		signInPath:        cfg.SignInPath,
-		byName:            map[string]*providerEntry{},
+		ofProviders:       providerRoutes(),
 		claims:            append([]string(nil), cfg.Claims...),
 		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
 		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
@@ -78,6 +80,7 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		stillAllowed:      cfg.StillAllowed,
 		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
 		siteName:          cfg.SiteName,
+		singleSignOn:      cfg.SingleSignOn,
 		language:          cfg.Language,
 		errorPage:         cfg.ErrorPage,
 		onEvent:           cfg.OnEvent,
@@ -99,12 +102,15 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 
 // client tells the session room what its markers go by. Sessions of a provider
 // that was removed end anyway.
-func (rp *RelyingParty) client(name string) (id string, logouts bool) {
-	p := rp.byName[name]
-	if p == nil {
-		return "", false
+func (rp *RelyingParty) client(ctx context.Context, name string) (id string, logouts bool, err error) {
+	p, err := rp.providers.known(ctx, name)
+	if errors.Is(err, ErrNoProvider) {
+		return "", false, nil
 	}
-	return p.clientID, p.backchannel || p.frontchannel
+	if err != nil {
+		return "", false, err
+	}
+	return p.clientID, p.backchannel || p.frontchannel, nil
 }
 
 // adder is the store's optional Add (SET NX).
@@ -142,17 +148,18 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 // URL's.
 func (rp *RelyingParty) fixedPaths() []string {
 	paths := []string{"/login", "/logout", "/me", "/initiate", "/check-session"}
-	for _, p := range rp.providers {
-		paths = append(paths, requestPath(p.name), jwksPath(p.name), backchannelPath(p.name), frontchannelPath(p.name))
+	for _, p := range rp.providers.static {
+		for below := range rp.ofProviders {
+			if below != callbackBelow {
+				paths = append(paths, below+p.name)
+			}
+		}
 	}
 	for i := range paths {
 		paths[i] = rp.prefix + paths[i]
 	}
 	return paths
 }
-
-func backchannelPath(name string) string  { return "/backchannel-logout/" + name }
-func frontchannelPath(name string) string { return "/frontchannel-logout/" + name }
 
 func (rp *RelyingParty) makeRoutes() map[string]route {
 	routes := map[string]route{
@@ -161,25 +168,25 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		rp.prefix + "/me":       {"me", "GET", (*RelyingParty).serveMe, nil},
 		rp.prefix + "/initiate": {"initiate", "GET POST", (*RelyingParty).serveInitiate, nil},
 	}
-	for _, p := range rp.providers {
-		of := func(serve func(*RelyingParty, http.ResponseWriter, *http.Request, *providerEntry) error) func(*RelyingParty, http.ResponseWriter, *http.Request) error {
-			return func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error { return serve(rp, w, r, p) }
-		}
-		routes[p.redirectPath] = route{"callback", "GET POST", of((*RelyingParty).serveCallback), p}
-		if p.backchannel {
-			routes[rp.prefix+backchannelPath(p.name)] = route{"backchannel-logout", "POST", of((*RelyingParty).serveBackchannelLogout), p}
-		}
-		if p.frontchannel {
-			routes[rp.prefix+frontchannelPath(p.name)] = route{"frontchannel-logout", "GET", of((*RelyingParty).serveFrontchannelLogout), p}
-		}
-		if p.clientKeys {
-			routes[rp.prefix+jwksPath(p.name)] = route{"jwks", "GET", of((*RelyingParty).serveJWKS), p}
+	checks := route{"check-session", "GET", (*RelyingParty).serveCheckSession, nil}
+	if rp.providers.source != nil {
+		routes[rp.prefix+"/check-session"] = checks
+	}
+	for _, p := range rp.providers.static {
+		for below, at := range rp.ofProviders {
+			if !at.offered(p) {
+				continue
+			}
+			path := rp.prefix + below + p.name
+			if below == callbackBelow {
+				path = p.redirectPath
+			}
+			routes[path] = route{at.step, at.methods, func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error {
+				return at.serve(rp, w, r, p)
+			}, p}
 		}
 		if p.manages {
-			routes[rp.prefix+"/check-session"] = route{"check-session", "GET", (*RelyingParty).serveCheckSession, nil}
-		}
-		if p.byReference {
-			routes[rp.prefix+requestPath(p.name)] = route{"request", "GET", of((*RelyingParty).serveRequest), p}
+			routes[rp.prefix+"/check-session"] = checks
 		}
 	}
 	return routes
@@ -198,6 +205,9 @@ func (rp *RelyingParty) route(path string) (route, bool) {
 		return found, true
 	}
 	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {
+		if found, ok := rp.sourcedRoute(rest); ok {
+			return found, true
+		}
 		return noRoute, true
 	}
 	return route{}, false
@@ -281,10 +291,14 @@ type Addresses struct {
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
-// [Config.Providers]. At those with a [Registration] it happens by itself.
+// [Config.Providers]. At those with a [Registration] it happens by itself. For
+// those of a [ProviderSource] see there.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	var all []Addresses
-	for _, p := range rp.entries() {
+	for _, p := range rp.providers.static {
+		if !rp.allows(p.name) {
+			continue
+		}
 		a := Addresses{
 			Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
 			Initiate: rp.site.url(rp.path("/initiate")),
@@ -306,29 +320,35 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 	return all
 }
 
-// Ready fetches the metadata and keys of every provider and reports all
-// failures. It is for start-up and deployment checks; requests never wait for
-// it. It registers no client: the first login does.
+// Ready fetches the metadata and keys of every one of Config.Providers, asks the
+// ProviderSource for its List, and reports all failures. It is for start-up and
+// deployment checks; requests never wait for it. It registers no client: the
+// first login does.
 func (rp *RelyingParty) Ready(ctx context.Context) error {
-	errs := make([]error, len(rp.providers))
+	static := rp.providers.static
+	errs := make([]error, len(static)+1)
 	var wg sync.WaitGroup
-	for i, p := range rp.providers {
+	for i, p := range static {
 		wg.Go(func() {
 			if err := p.Ready(ctx); err != nil {
 				errs[i] = &Error{Step: "ready", Provider: p.name, Err: err}
 			}
 		})
 	}
+	if err := rp.providers.answers(ctx); err != nil {
+		errs[len(static)] = &Error{Step: "ready", Err: err}
+	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-// Status describes the providers without any network call, for health checks.
+// Status describes the providers without any network call, for health checks:
+// those of Config.Providers, and of a ProviderSource those that are kept ready.
 // A provider nobody has used yet is not ready: do not make an application's
 // readiness depend on it unless Ready was called.
 func (rp *RelyingParty) Status() Status {
 	var s Status
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.ready() {
 		at := p.Status()
 		status := ProviderStatus{Name: p.name, Ready: at.Ready, Fetched: at.Fetched, NextTry: at.NextTry, Keys: at.Keys}
 		if at.LastErr != nil {
@@ -359,7 +379,7 @@ type ProviderStatus struct {
 // optional.
 func (rp *RelyingParty) Shutdown(ctx context.Context) error {
 	rp.flights.wait(ctx)
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.ready() {
 		p.Wait(ctx)
 	}
 	return ctx.Err()

@@ -140,7 +140,11 @@ func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke b
 	if len(d.Tokens) == 0 || rp.vault == nil {
 		return
 	}
-	p := rp.entry(d.Provider)
+	p, err := rp.known(ctx, d.Provider)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		rp.log.ErrorContext(ctx, "tokens not removed", "provider", d.Provider, "err", err) // they may be kept for jobs
+		return
+	}
 	if p != nil && slices.Equal(d.Tokens, rp.offlineID(p, d.Issuer, d.Subject)) {
 		return
 	}
@@ -227,7 +231,7 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) {
 // no error if there is nothing. The provider is told while nobody waits;
 // Shutdown does.
 func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error {
-	h, err := rp.absent(u)
+	h, err := rp.absent(ctx, u)
 	if err != nil {
 		return err
 	}
@@ -240,7 +244,7 @@ func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
 		return holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
 	}
 	rec := loadedIn(ctx).latest()
-	p := rp.entry(rec.Provider())
+	p := rp.still(ctx, rec.Provider())
 	if p == nil || !p.keepTokens {
 		return holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
 	}
@@ -248,8 +252,11 @@ func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
 }
 
 // absent is somebody who is not here.
-func (rp *RelyingParty) absent(u Identity) (holder, error) {
-	p := rp.entry(u.Provider)
+func (rp *RelyingParty) absent(ctx context.Context, u Identity) (holder, error) {
+	p, err := rp.known(ctx, u.Provider)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		return holder{}, err
+	}
 	if p == nil || !p.keepOffline {
 		return holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
 	}

@@ -67,7 +67,11 @@ func (v View) Providers() []ProviderLink {
 		return nil
 	}
 	var links []ProviderLink
-	for _, l := range v.rp.links(LoginOptions{ReturnTo: v.returnTo()}) {
+	found, err := v.rp.links(v.r.Context(), LoginOptions{ReturnTo: v.returnTo()})
+	if err != nil && len(found) == 0 {
+		v.rp.log.ErrorContext(v.r.Context(), "providers not listed", "err", err)
+	}
+	for _, l := range found {
 		links = append(links, ProviderLink(l))
 	}
 	return links
@@ -89,7 +93,7 @@ func (v View) FormAction() []string {
 	if v.rp == nil {
 		return nil
 	}
-	return v.rp.formActions()
+	return v.rp.formActions(v.user.Provider())
 }
 
 // SignInURL returns the address that signs in and comes back to this page.

@@ -125,7 +125,7 @@ type question struct {
 }
 
 // questions are what has to be asked before a session may be believed.
-func (k *Keeper) questions(rec Record) (all [4]question, n int) {
+func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n int, err error) {
 	// A record that could not be deleted, or was written once more by a request
 	// that could not look for the mark, must not bring the session back. What
 	// lies in memory cannot fail in between.
@@ -135,21 +135,24 @@ func (k *Keeper) questions(rec Record) (all [4]question, n int) {
 		n++
 	}
 	if k.client == nil {
-		return all, n
+		return all, n, nil
 	}
-	client, byProvider := k.client(rec.Provider())
+	client, byProvider, err := k.client(ctx, rec.Provider())
+	if err != nil {
+		return all, n, err
+	}
 	u := User{rec.Issuer(), client, rec.Subject()}
 	user := k.user(u)
 	all[n] = question{byUs, user.by(byUs)}
 	n++
 	if !byProvider {
-		return all, n
+		return all, n, nil
 	}
 	all[n], all[n+1] = question{bySub, user.by(bySub)}, question{byBoth, user.by(byBoth)}
 	if sid := rec.SID(); sid != "" {
 		all[n+1] = question{bySID, k.sid(u, sid).by(bySID)}
 	}
-	return all, n + 2
+	return all, n + 2, nil
 }
 
 // endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
@@ -183,7 +186,10 @@ func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
 	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
 		return ErrEnded
 	}
-	all, n := k.questions(rec)
+	all, n, err := k.questions(ctx, rec)
+	if err != nil {
+		return err
+	}
 	if k.marks != nil && !k.marks.prompt && n > 1 {
 		return k.askAtOnce(ctx, all, n, rec)
 	}
