@@ -99,7 +99,7 @@ var tenantID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 // spellings of one tenant's issuer may not.
 func (i Issuers) SeveralTenants(issuer string) bool {
 	if i.Template != "" {
-		return len(i.Tenants) != 1 || len(i.Exact) > 0
+		return true
 	}
 	tenants := map[string]bool{}
 	for _, iss := range append([]string{issuer}, i.Exact...) {
