@@ -23,6 +23,12 @@ var (
 	errNotPlain = errors.New("email: is no plain address")
 )
 
+// MailDomain returns a mail domain in the form in which a [ProviderSource] is
+// asked for it: lower case, in ASCII with labels of other scripts as xn--, and
+// without a final dot. It is not ok for anything else than a host name of two
+// labels or more, and for letters of which it is not plain which they are.
+func MailDomain(s string) (domain string, ok bool) { return validate.MailDomain(s) }
+
 // emailDomains are those of a provider in the one form they are compared in.
 func (c *complaints) emailDomains(field string, p Provider) []string {
 	var all []string

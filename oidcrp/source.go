@@ -38,7 +38,7 @@ type ProviderSource interface {
 	// logins.
 	ByIssuer(ctx context.Context, issuer string) ([]Provider, error)
 	// ByEmailDomain returns the providers that have a domain in EmailDomains. It
-	// is in lower case, and in its xn-- form.
+	// is in the form of [MailDomain].
 	ByEmailDomain(ctx context.Context, domain string) ([]Provider, error)
 	// List returns those to show on the sign-in page. With many, show none, and
 	// have [Config.SingleSignOn] find them.
