@@ -19,7 +19,7 @@ import (
 
 // sessionNow is the session of a request, be it loaded or not; nil: none.
 func (rp *RelyingParty) sessionNow(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	if c := loadedIn(r.Context()); c != nil && (c.rp == rp || c.rp == nil) {
+	if c := loadedIn(r.Context()); c.of(rp) {
 		return c.current(), nil
 	}
 	return rp.sessionBefore(w, r)

@@ -77,7 +77,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 	if resp.Error != "" {
 		return rp.refusedByProvider(w, r, p, tx, resp)
 	}
-	expected := provider.Expected{Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes, ACR: tx.ACR, RedirectURL: rp.site.url(rp.callbackPath(p))}
+	expected := provider.Expected{Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes, ACR: tx.ACR, RedirectURL: rp.redirectURL(p)}
 	if tx.HasMaxAge {
 		expected.MaxAge = &tx.MaxAge
 	}
@@ -301,7 +301,7 @@ func (rp *RelyingParty) sessionBefore(w http.ResponseWriter, r *http.Request) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Session{rec: rec}, nil
+	return rp.session(rec), nil
 }
 
 // askOnLogin asks the application about a verified login.

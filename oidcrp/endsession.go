@@ -27,6 +27,10 @@ func (l *Login) Identity() Identity { return Identity{l.Provider, l.Issuer, l.Su
 // handle does not open the session's tokens: they stay in the Store, unused, until
 // they expire there.
 func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return err
+	}
 	if err := rp.sessions.EndByHandle(ctx, handle); err != nil {
 		return err
 	}
@@ -41,6 +45,10 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 // [ErrMisconfigured] for a provider that is not there, [ErrStoreUnavailable],
 // and [ErrProviderUnavailable] while a ProviderSource is silent.
 func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return err
+	}
 	if err := rp.endUser(ctx, u); err != nil {
 		return err
 	}

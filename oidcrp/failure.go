@@ -28,6 +28,8 @@ type failure struct {
 // failures are tried in order: what is more precise comes first.
 var failures = []failure{
 	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"}, // whatever the hook said
+	{ErrNoSite, http.StatusMisdirectedRequest, "no_site", "error.no_site"},
+	{errSites, http.StatusServiceUnavailable, "sites", "error.generic"},
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
@@ -92,7 +94,7 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 // about a failure, where no guard or Load did: at our own addresses. It decides
 // nothing, so a session that cannot be read is none here.
 func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
-	if loadedIn(r.Context()) != nil || e.Step == "session" || e.reason == "store_unavailable" {
+	if loadedIn(r.Context()) != nil || e.Step == "session" || e.Step == "site" || e.reason == "store_unavailable" {
 		return r
 	}
 	s, err := rp.sessionBefore(headers{}, r)
@@ -118,7 +120,10 @@ func (rp *RelyingParty) named(name string) []pages.Link {
 // page writes one of our pages. Should a replaced template fail, the built-in
 // one was sent.
 func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Page) error {
-	p.Lang, p.Home, p.SiteName = rp.lang(r), rp.site.home(), rp.siteName
+	p.Lang, p.SiteName = rp.lang(r), rp.siteName
+	if rp.site.origin != "" {
+		p.Home = rp.site.home()
+	}
 	if err := rp.pages.Write(w, p); err != nil {
 		rp.log.ErrorContext(r.Context(), "page template failed", "page", p.Name, "err", err)
 	}
@@ -206,12 +211,12 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	}
 	level := slog.LevelWarn
 	switch e.reason {
-	case "login_required", "step_up_needed", "not_found", "method":
+	case "login_required", "step_up_needed", "not_found", "no_site", "method":
 		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
 	case "cancelled", "consent_needed":
 		level = slog.LevelInfo // the visitor's own wish
-	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "internal", "hook":
+	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "internal", "hook", "sites":
 		level = slog.LevelError
 	}
 	kind := kindOf(e)

@@ -80,8 +80,12 @@ func appendPointers(names []string, above, name string, value json.RawMessage) [
 
 // testCookie starts a session that keeps what a login would keep.
 func (rp *RelyingParty) testCookie(ctx context.Context, u testhook.User) (*http.Cookie, error) {
-	if u.Provider == "" && len(rp.providers.static) > 0 {
-		u.Provider = rp.providers.static[0].name
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if static := rp.static(); u.Provider == "" && len(static) > 0 {
+		u.Provider = static[0].name
 	}
 	p, err := rp.find(ctx, u.Provider)
 	if err != nil {

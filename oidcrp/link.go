@@ -28,16 +28,15 @@ func (rp *RelyingParty) beginLink(w http.ResponseWriter, r *http.Request, opts L
 	if rp.onLogin == nil {
 		return fmt.Errorf("%w: LoginOptions.Link needs Config.OnLogin, which keeps the identity", ErrMisconfigured)
 	}
-	p := rp.only()
-	if opts.Provider != "" || p == nil {
-		var err error
+	p, err := rp.only(r.Context())
+	if err == nil && (opts.Provider != "" || p == nil) {
 		p, err = rp.find(r.Context(), opts.Provider)
-		if errors.Is(err, ErrNoProvider) {
-			err = fmt.Errorf("%w: %w", errNotFound, err)
-		}
-		if err != nil {
-			return rp.because(nil, opts.ReturnTo, err)
-		}
+	}
+	if errors.Is(err, ErrNoProvider) {
+		err = fmt.Errorf("%w: %w", errNotFound, err)
+	}
+	if err != nil {
+		return rp.because(nil, opts.ReturnTo, err)
 	}
 	s, err := rp.sessionNow(w, r)
 	if err == nil && s == nil {

@@ -83,7 +83,7 @@ func (rp *RelyingParty) choose(ctx context.Context, name string) (*providerEntry
 			return p, err
 		}
 	}
-	return rp.only(), nil
+	return rp.only(ctx)
 }
 
 // askToConfirm asks the visitor whether the login is their wish. Following the
@@ -143,6 +143,10 @@ func (rp *RelyingParty) links(ctx context.Context, opts LoginOptions) ([]pages.L
 // or with 401 and a problem document if the request does not navigate. Over a
 // session, Scopes, MaxAge, ACRValues and Link keep it.
 func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	if opts.ReturnTo == "" {
 		opts.ReturnTo = rp.here(r)
 	} else {
@@ -158,8 +162,12 @@ func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts Login
 // LoginURL returns the address that starts such a login, for links. It is a
 // path of this site. Scopes, MaxAge and ACRValues are sealed in it; whoever
 // follows another link is not asked for them, so a page that needs them has
-// to have a guard.
+// to have a guard. With [Config.Sites] it is that of a BaseURL without a path,
+// unless it is called on what [RelyingParty.At] returns.
 func (rp *RelyingParty) LoginURL(opts LoginOptions) string {
+	if rp.place == nil {
+		rp = &RelyingParty{rp.common, rp.nowhere}
+	}
 	if opts.ReturnTo == rp.site.home() {
 		opts.ReturnTo = ""
 	}
@@ -249,7 +257,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(), Scopes: opts.Scopes,
 		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
 		MaxAge: opts.MaxAge, ACRValues: opts.ACRValues,
-		RedirectURL: rp.site.url(b.CallbackPath), Reference: rp.reference(p),
+		RedirectURL: rp.redirectURL(p), Reference: rp.reference(p),
 	})
 	if err != nil {
 		return rp.stopped(p, b, err)

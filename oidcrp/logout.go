@@ -92,7 +92,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		cancel()
 	}
 	return rp.page(w, r, pages.Page{
-		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: leadingOn(rp.formActions(rec.Provider())),
+		Name: "signout", Action: rp.path("/logout"), User: rp.session(rec).Name(), FormAction: leadingOn(rp.formActions(rec.Provider())),
 	})
 }
 
@@ -118,7 +118,7 @@ func leadingOn(origins []string) []string {
 // Of those of a source it has the one of a session.
 func (rp *RelyingParty) formActions(provider string) []string {
 	var origins []string
-	for _, p := range rp.providers.static {
+	for _, p := range rp.static() {
 		origins = append(origins, p.formAction()...)
 	}
 	if p := rp.peek(provider); p != nil && rp.providers.byName[provider] == nil {
@@ -167,6 +167,10 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 // log-off address, and so must not be called from there. The caller has
 // checked that the request is the user's own wish: a guard does, for a POST.
 func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts LogoutOptions) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	step := rp.endLocally(w, r, opts.Everywhere)
 	step.LocalOnly = opts.LocalOnly
 	if opts.ReturnTo != "" {
@@ -185,12 +189,12 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, everywhere bool) logoutStep {
 	var step logoutStep
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)
-	if c := loadedIn(r.Context()); c != nil && c.renewed.Load() != nil {
+	if c := loadedIn(r.Context()); c.of(rp) && c.renewed.Load() != nil {
 		rec, err = *c.renewed.Load(), nil // the request's own cookie is spent
 	}
 	switch {
 	case err == nil:
-		s := &Session{rec: rec}
+		s := rp.session(rec)
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
 		reason := "logout"
 		if everywhere {

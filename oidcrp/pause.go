@@ -95,6 +95,10 @@ func unpaused(rec session.Record) session.Draft {
 // passed: send the visitor to [RelyingParty.LoginURL] then; and
 // [ErrStoreUnavailable] when that cannot be found out.
 func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
+	rp, r, err := rp.locate(r)
+	if err != nil {
+		return nil, err
+	}
 	rec, err := rp.pausedRecord(headers{}, r)
 	if err != nil {
 		return nil, err
@@ -141,7 +145,7 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 		ReturnTo: rec.Value(pausedReturnTo), Language: rp.pages.Language(rp.lang(r)), Session: before,
 		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
 	}
-	for name, value := range (&Session{rec: rec}).nested() {
+	for name, value := range rp.session(rec).nested() {
 		l.claims[name] = rawJSON(value)
 	}
 	if p := rp.peek(d.Provider); p != nil {
@@ -162,6 +166,10 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 // page. It answers the request, and refuses one that is not a POST from our
 // own origin: no guard has seen it, since nobody is signed in yet.
 func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	w.Header()["Cache-Control"] = noStore
 	rp.fail("resume", w, r, rp.resume(w, r, update))
 }
@@ -272,7 +280,14 @@ func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values ma
 	if _, err := sessionOf(r.Context()); err != nil {
 		return err
 	}
+	rp, r, err := rp.locate(r)
+	if err != nil {
+		return err
+	}
 	c := loadedIn(r.Context())
+	if !c.of(rp) {
+		return ErrNotLoaded // but another relying party's, or another site's
+	}
 	rec, err := rp.sessions.Renew(r.Context(), w, r, c.latest(), func(d *session.Draft) { rp.setValues(d, values) })
 	if errors.Is(err, session.ErrNone) { // ended, or renewed by another request
 		return fmt.Errorf("%w: %w", ErrAnonymous, err)

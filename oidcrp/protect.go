@@ -21,12 +21,15 @@ import (
 // sign-out shows nothing; a handler may set another Cache-Control.
 func (rp *RelyingParty) Load(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rp, r, ok := rp.enter(w, r)
+		if !ok {
+			return
+		}
 		if ours, ok := rp.route(r.URL.EscapedPath()); ok {
 			rp.serve(ours, w, r)
 			return
 		}
-		r, ok := rp.load(w, r)
-		if ok {
+		if r, ok = rp.load(w, r); ok {
 			next.ServeHTTP(w, r)
 		}
 	})
@@ -37,7 +40,7 @@ func (rp *RelyingParty) Load(next http.Handler) http.Handler {
 func (rp *RelyingParty) Protect(next http.Handler) http.Handler {
 	guarded := rp.RequireLogin(next)
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rp.isSignIn(r.URL.EscapedPath()) {
+		if rp.loadedAt(r.Context()).isSignIn(r.URL.EscapedPath()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -88,16 +91,19 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 	policies = slices.Clone(policies)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rp, r, ok := rp.enter(w, r)
+			if !ok {
+				return
+			}
 			// In front of everything without Load, it would guard the callback
 			// too, and no login would ever end.
-			if c := loadedIn(r.Context()); c == nil || c.rp != nil && c.rp != rp {
+			if !loadedIn(r.Context()).of(rp) {
 				if ours, ok := rp.route(r.URL.EscapedPath()); ok {
 					rp.serve(ours, w, r)
 					return
 				}
 			}
-			r, ok := rp.load(w, r)
-			if !ok {
+			if r, ok = rp.load(w, r); !ok {
 				return
 			}
 			s := FromContext(r.Context())
@@ -187,7 +193,11 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := rp.only()
+		rp := rp.loadedAt(r.Context())
+		p, err := rp.only(r.Context())
+		if err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "err", err)
+		}
 		try := FromContext(r.Context()) == nil && p != nil && !p.asks && !p.tenantSupplied && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
@@ -215,7 +225,7 @@ var (
 // reports false when it has answered the request itself.
 func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	ctx := r.Context()
-	if c := loadedIn(ctx); c != nil && (c.rp == rp || c.rp == nil) {
+	if loadedIn(ctx).of(rp) {
 		return r, true
 	}
 	c := &loaded{Context: ctx, rp: rp}
@@ -273,14 +283,14 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 			return err
 		}
 	}
-	c.session, c.signedIn = Session{rec: rec}, true
+	c.session, c.signedIn = *rp.session(rec), true
 	rp.desk.Loaded(w, r)
 	return nil
 }
 
 // askStillAllowed asks the application whether a session may go on.
 func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, rec session.Record) (session.Record, error) {
-	ctx, s := r.Context(), &Session{rec: rec}
+	ctx, s := r.Context(), rp.session(rec)
 	err := guarded("StillAllowed", func() error {
 		ctx, cancel := context.WithTimeout(ctx, hookTime)
 		defer cancel()

@@ -66,6 +66,7 @@ func (a access) stale(now time.Time) bool {
 // while it is used, one that has ended before; and a provider that does not
 // answer costs nothing while the old one is good.
 func (rp *RelyingParty) accessToken(ctx context.Context, h holder, to api) (provider.Tokens, error) {
+	ctx = rp.located(ctx) // an API's request need not have it
 	g, err := rp.readGrant(ctx, h)
 	if err != nil {
 		return provider.Tokens{}, err
@@ -326,7 +327,7 @@ func (rp *RelyingParty) distrust(ctx context.Context, h holder, g *grant, err er
 func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) error {
 	var before *Session
 	if !h.rec.IsZero() {
-		before = &Session{rec: h.rec}
+		before = rp.session(h.rec)
 	}
 	login := newLogin(h.p, v, "", "", before)
 	if _, came := v.Claims.Lookup(h.p.rolesClaim); !came {
@@ -369,7 +370,7 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	if rp.stillAllowed == nil {
 		return nil
 	}
-	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, &Session{rec: rec}) })
+	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, rp.session(rec)) })
 	if errors.As(err, new(*Refusal)) {
 		return rp.refusedAtRefresh(ctx, h, err)
 	}

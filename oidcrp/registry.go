@@ -28,7 +28,14 @@ type registry struct {
 type choice struct{ name, display string }
 
 // allows reports whether visitors here may use the provider called name.
-func (rp *RelyingParty) allows(name string) bool { return true }
+func (rp *RelyingParty) allows(name string) bool {
+	return !rp.restricted() || slices.Contains(rp.owned.Providers, name)
+}
+
+// restricted reports whether a site names the providers for visitors here.
+func (rp *RelyingParty) restricted() bool {
+	return rp.place != nil && rp.owned != nil && rp.owned.Providers != nil
+}
 
 // find returns a provider for what begins or decides something: the source is
 // asked. It is ErrNoProvider for none.
@@ -70,26 +77,67 @@ func (rp *RelyingParty) peek(name string) *providerEntry {
 
 // static are those of Config.Providers, for visitors here.
 func (rp *RelyingParty) static() []*providerEntry {
-	return slices.DeleteFunc(slices.Clone(rp.providers.static), func(p *providerEntry) bool { return !rp.allows(p.name) })
+	if !rp.restricted() {
+		return rp.providers.static
+	}
+	var all []*providerEntry
+	for _, name := range rp.owned.Providers {
+		if p := rp.providers.byName[name]; p != nil && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // only is the provider where there is nothing to choose; nil otherwise.
-func (rp *RelyingParty) only() *providerEntry {
-	if static := rp.static(); rp.providers.source == nil && len(static) == 1 {
-		return static[0]
+func (rp *RelyingParty) only(ctx context.Context) (*providerEntry, error) {
+	if rp.restricted() && len(rp.owned.Providers) == 1 {
+		p, err := rp.find(ctx, rp.owned.Providers[0])
+		if errors.Is(err, ErrNoProvider) {
+			return nil, nil
+		}
+		return p, err
 	}
-	return nil
+	if static := rp.static(); rp.providers.source == nil && len(static) == 1 {
+		return static[0], nil
+	}
+	return nil, nil
 }
 
 // several reports whether there may be another provider to turn to.
-func (rp *RelyingParty) several() bool { return rp.providers.source != nil || len(rp.static()) > 1 }
+func (rp *RelyingParty) several() bool {
+	if rp.restricted() {
+		return len(rp.owned.Providers) > 1
+	}
+	return rp.providers.source != nil || len(rp.providers.static) > 1
+}
 
 // listed is what the sign-in page shows. Where the source fails, it has the
 // others beside the error.
 func (rp *RelyingParty) listed(ctx context.Context) ([]choice, error) {
+	if rp.restricted() {
+		return rp.listedHere(ctx)
+	}
 	return rp.choices(ctx, "List", func(p *providerEntry) bool { return !p.hidden },
 		func(ctx context.Context, s ProviderSource) ([]Provider, error) { return s.List(ctx) },
 		func(p Provider) bool { return !p.Hidden })
+}
+
+// listedHere are those that a site names, in its order.
+func (rp *RelyingParty) listedHere(ctx context.Context) (all []choice, failed error) {
+	for i, name := range rp.owned.Providers {
+		if slices.Index(rp.owned.Providers, name) != i {
+			continue
+		}
+		p, err := rp.find(ctx, name)
+		switch {
+		case err == nil && !p.hidden:
+			all = append(all, choice{p.name, p.display})
+		case err != nil && !errors.Is(err, ErrNoProvider):
+			failed = err
+		}
+	}
+	return all, failed
 }
 
 // owners are the providers that alone sign in people of a mail domain.

@@ -19,7 +19,7 @@ import (
 // immutable and safe for concurrent use; it needs no Close.
 type RelyingParty struct {
 	*common
-	*place
+	*place // nil with Config.Sites: see At
 }
 
 // common is what does not depend on where we live.
@@ -29,6 +29,8 @@ type common struct {
 	providers  registry
 	routes     map[string]route // by escaped path below the base URL's
 	rooms      rooms
+	sites      *sites // nil with BaseURL
+	nowhere    *place // with sites, where nothing is at home
 
 	ofProviders map[string]providerRoute // by path below prefix
 
@@ -141,6 +143,8 @@ type route struct {
 	of      *providerEntry // whose address it is; nil: everybody's
 }
 
+func (r route) here(rp *RelyingParty) bool { return r.of == nil || rp.allows(r.of.name) }
+
 // path is the escaped path of one of our addresses as browsers see it.
 func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix + p }
 
@@ -197,11 +201,11 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 func (rp *RelyingParty) route(path string) (route, bool) {
 	below, whole := strings.CutPrefix(path, rp.site.path)
 	if whole {
-		if found, ok := rp.routes[below]; ok {
+		if found, ok := rp.routes[below]; ok && found.here(rp) {
 			return found, true
 		}
 	}
-	if found, ok := rp.routes[path]; ok {
+	if found, ok := rp.routes[path]; ok && found.here(rp) {
 		return found, true
 	}
 	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {
@@ -234,6 +238,10 @@ func (rp *RelyingParty) owns(target string) bool {
 // them too, so mounting it is needed only where neither is used. Mount it with
 // Prefix in the path: do not strip it.
 func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	found, ok := rp.route(r.URL.EscapedPath())
 	if !ok {
 		found = noRoute
@@ -292,10 +300,14 @@ type Addresses struct {
 
 // RedirectURLs lists what to register at the providers, in the order of
 // [Config.Providers]. At those with a [Registration] it happens by itself. For
-// those of a [ProviderSource] see there.
+// those of a [ProviderSource] see there. With [Config.Sites] the addresses are
+// those of one site, and nil before [RelyingParty.At] says which.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
+	if rp.place == nil {
+		return nil
+	}
 	var all []Addresses
-	for _, p := range rp.providers.static {
+	for _, p := range rp.static() {
 		if !rp.allows(p.name) {
 			continue
 		}

@@ -20,6 +20,20 @@ type Config struct {
 	// on whole or cut BaseURL's path off; both work.
 	BaseURL string
 
+	// Sites finds the site of a request by its Host, for one instance that
+	// serves several base URLs, such as a domain for each tenant; BaseURL must
+	// be empty then, and CookieKeys set. Host decides nothing else. It comes in
+	// lower case, as "app.acme.example", without a port or a dot at its end, and
+	// IPv6 as "2001:db8::1"; anybody can send any, so a host that has no site
+	// should cost little. [ErrNoSite] is answered 421, any other error, a panic
+	// and what takes longer than ten seconds 503, and a Site that New would not
+	// take as BaseURL 500, with what to change in the log.
+	//
+	// An answer is used for ten seconds, for up to a thousand hosts, and requests
+	// that wait for the same host ask once. Sessions, logins under way, what has
+	// ended and tokens belong to the site they came from; see [RelyingParty.At].
+	Sites func(ctx context.Context, host string) (Site, error)
+
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
 	// newest first. To rotate, append the new key on every node, then move it
 	// to the front, then drop the old one once SessionLifetime and a day have

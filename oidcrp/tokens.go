@@ -207,7 +207,7 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) {
 		return TokenStatus{}, err
 	}
 	none := TokenStatus{State: "none"}
-	h, err := rp.visitor(ctx)
+	rp, h, err := rp.visitor(ctx)
 	if err != nil {
 		return none, nil
 	}
@@ -231,39 +231,47 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) {
 // no error if there is nothing. The provider is told while nobody waits;
 // Shutdown does.
 func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error {
-	h, err := rp.absent(ctx, u)
+	at, h, err := rp.absent(ctx, u)
 	if err != nil {
 		return err
 	}
-	return rp.removeTokens(ctx, h, true)
+	return at.removeTokens(at.located(ctx), h, true)
 }
 
-// visitor is whose tokens a request may use.
-func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
+// visitor is whose tokens a request may use, and where.
+func (rp *RelyingParty) visitor(ctx context.Context) (*RelyingParty, holder, error) {
 	if _, err := sessionOf(ctx); err != nil {
-		return holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
+		return nil, holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
+	}
+	rp, _, err := rp.at(ctx)
+	if err != nil {
+		return nil, holder{}, err
 	}
 	rec := loadedIn(ctx).latest()
 	p := rp.still(ctx, rec.Provider())
 	if p == nil || !p.keepTokens {
-		return holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
+		return nil, holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
 	}
-	return holder{p: p, id: rec.Tokens(), user: (&Session{rec: rec}).Identity(), rec: rec}, nil
+	return rp, holder{p: p, id: rec.Tokens(), user: rp.session(rec).Identity(), rec: rec}, nil
 }
 
 // absent is somebody who is not here.
-func (rp *RelyingParty) absent(ctx context.Context, u Identity) (holder, error) {
+func (rp *RelyingParty) absent(ctx context.Context, u Identity) (*RelyingParty, holder, error) {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return nil, holder{}, err
+	}
 	p, err := rp.known(ctx, u.Provider)
 	if err != nil && !errors.Is(err, ErrNoProvider) {
-		return holder{}, err
+		return nil, holder{}, err
 	}
 	if p == nil || !p.keepOffline {
-		return holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
+		return nil, holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
 	}
-	return holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject), user: u}, nil
+	return rp, holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject), user: u}, nil
 }
 
 // dropSession ends a session outside of any request of its own.
 func (rp *RelyingParty) dropSession(ctx context.Context, rec session.Record, reason string) {
-	rp.endSession(headers{}, (&http.Request{}).WithContext(ctx), &Session{rec: rec}, reason)
+	rp.endSession(headers{}, (&http.Request{}).WithContext(ctx), rp.session(rec), reason)
 }

@@ -25,7 +25,11 @@ type View struct {
 
 // View returns the view of a request, with the session that was loaded.
 func (rp *RelyingParty) View(r *http.Request) View {
-	return View{rp: rp, r: r, user: FromContext(r.Context())}
+	at, r, err := rp.locate(r)
+	if err != nil {
+		at = nil // no site, no ways to sign in
+	}
+	return View{rp: at, r: r, user: FromContext(r.Context())}
 }
 
 // Format prints whose view it is as a [Session] is printed, whatever the verb.

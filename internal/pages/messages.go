@@ -129,6 +129,8 @@ var texts = []message{
 	{"error.bad_request", "Something in the address or form is missing or wrong. Please go back and try again.", "ข้อมูลในที่อยู่หรือแบบฟอร์มขาดหายไปหรือไม่ถูกต้อง โปรดย้อนกลับไปลองอีกครั้ง"},
 	{"error.not_found.title", "Page not found", "ไม่พบหน้านี้"},
 	{"error.not_found", "There is nothing at this address. Please check it for mistakes.", "ไม่มีหน้าเว็บตามที่อยู่นี้ โปรดตรวจสอบว่าพิมพ์ที่อยู่ถูกต้องหรือไม่"},
+	{"error.no_site.title", "Page not found", "ไม่พบหน้านี้"},
+	{"error.no_site", "There is no site at this address. Please check it for mistakes.", "ไม่มีเว็บไซต์ตามที่อยู่นี้ โปรดตรวจสอบว่าพิมพ์ที่อยู่ถูกต้องหรือไม่"},
 	{"error.method.title", "This address cannot be opened directly", "เปิดที่อยู่นี้โดยตรงไม่ได้"},
 	{"error.method", "Please go back and use the button on the page.", "โปรดย้อนกลับไปใช้ปุ่มบนหน้าเว็บ"},
 	{"error.cross_origin.title", "Request from another site stopped", "คำขอจากเว็บไซต์อื่นถูกระงับ"},

@@ -41,7 +41,7 @@ func (t tenants) Site(ctx context.Context, host string) (oidcrp.Site, error) {
 	var name string
 	err := t.db.QueryRowContext(ctx, `SELECT name FROM tenants WHERE host = ?`, host).Scan(&name)
 	if errors.Is(err, sql.ErrNoRows) {
-		return oidcrp.Site{}, oidcrp.ErrNoProvider
+		return oidcrp.Site{}, oidcrp.ErrNoSite
 	}
 	if err != nil {
 		return oidcrp.Site{}, err
