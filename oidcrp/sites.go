@@ -24,7 +24,8 @@ type Site struct {
 
 	// Providers names the providers allowed here, in the order of the sign-in
 	// page; any other is as if it did not exist, and who is signed in with it
-	// is not any more. Nil: all.
+	// is not any more. They are asked of a ProviderSource by name, and its List is
+	// not. Where there is one, nobody has to choose. Nil: all.
 	Providers []string
 }
 

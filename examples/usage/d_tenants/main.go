@@ -1,5 +1,3 @@
-//go:build planned
-
 // A service for many customers: every tenant has a domain of its own, and
 // providers of its own that its administrators typed in. Tenants come and go
 // without a restart.
