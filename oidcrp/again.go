@@ -19,7 +19,7 @@ import (
 
 // sessionNow is the session of a request, be it loaded or not; nil: none.
 func (rp *RelyingParty) sessionNow(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	if c := loadedIn(r.Context()); c != nil && (c.rp == rp || c.rp == nil) {
+	if c := loadedIn(r.Context()); c.of(rp) {
 		return c.current(), nil
 	}
 	return rp.sessionBefore(w, r)
@@ -32,7 +32,12 @@ func (rp *RelyingParty) sessionFor(w http.ResponseWriter, r *http.Request, opts 
 		return nil, nil
 	}
 	s, err := rp.sessionNow(w, r)
-	if err != nil || s == nil || rp.entry(s.Provider()) == nil || opts.Provider != "" && opts.Provider != s.Provider() {
+	if err != nil || s == nil || opts.Provider != "" && opts.Provider != s.Provider() {
+		return nil, err
+	}
+	if _, err := rp.known(r.Context(), s.Provider()); errors.Is(err, ErrNoProvider) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -41,6 +46,10 @@ func (rp *RelyingParty) sessionFor(w http.ResponseWriter, r *http.Request, opts 
 // startAgain asks the session's provider. Scopes are asked for beside those
 // that were granted before: new tokens take the place of the old.
 func (rp *RelyingParty) startAgain(w http.ResponseWriter, r *http.Request, s *Session, opts LoginOptions) error {
+	p, err := rp.find(r.Context(), s.Provider())
+	if err != nil {
+		return &Error{Provider: s.Provider(), RetryURL: rp.target(opts.ReturnTo), Err: err}
+	}
 	begin := transaction.Begin{
 		Purpose: transaction.Consent, ReturnTo: opts.ReturnTo,
 		Identity: identityHash(s.Issuer(), s.Subject()), Scopes: opts.Scopes,
@@ -50,7 +59,7 @@ func (rp *RelyingParty) startAgain(w http.ResponseWriter, r *http.Request, s *Se
 		demand(&begin, opts.MaxAge, opts.ACRValues)
 	}
 	opts.Scopes = append(slices.Collect(s.rec.Scopes()), opts.Scopes...)
-	return rp.start(w, r, rp.entry(s.Provider()), begin, opts)
+	return rp.start(w, r, p, begin, opts)
 }
 
 func identityHash(issuer, subject string) []byte {

@@ -125,16 +125,16 @@ func (p *providerEntry) apiAt(u *url.URL) (found api, ok bool) {
 // used concurrently, and must not outlive the request. It has no time limit of
 // its own: requests carry a context.
 func (rp *RelyingParty) Client(ctx context.Context) *http.Client {
-	h, err := rp.visitor(ctx)
-	return &http.Client{Transport: &carrier{rp: rp, ctx: ctx, h: h, err: err}}
+	at, h, err := rp.visitor(ctx)
+	return &http.Client{Transport: &carrier{rp: at, ctx: ctx, h: h, err: err}}
 }
 
 // ClientFor is Client for a user who is not here, for jobs without a browser:
 // for providers with [Provider.KeepOffline], and users whose login brought a
 // refresh token. ctx ends what the client waits for.
 func (rp *RelyingParty) ClientFor(ctx context.Context, u Identity) *http.Client {
-	h, err := rp.absent(u)
-	return &http.Client{Transport: &carrier{rp: rp, ctx: ctx, h: h, err: err}}
+	at, h, err := rp.absent(ctx, u)
+	return &http.Client{Transport: &carrier{rp: at, ctx: ctx, h: h, err: err}}
 }
 
 // carrier carries the tokens of one holder to APIs.
@@ -198,14 +198,14 @@ func leftOrigin(r *http.Request) bool {
 // call asks anew. A token that is bound to a key (DPoP) or certificate is of use
 // to Client alone.
 func (rp *RelyingParty) TokenSource(ctx context.Context, api string) oauth2.TokenSource {
-	h, err := rp.visitor(ctx)
-	return &source{rp: rp, ctx: ctx, h: h, err: err, api: api}
+	at, h, err := rp.visitor(ctx)
+	return &source{rp: at, ctx: ctx, h: h, err: err, api: api}
 }
 
 // TokenSourceFor is TokenSource for a user who is not here; see ClientFor.
 func (rp *RelyingParty) TokenSourceFor(ctx context.Context, u Identity, api string) oauth2.TokenSource {
-	h, err := rp.absent(u)
-	return &source{rp: rp, ctx: ctx, h: h, err: err, api: api}
+	at, h, err := rp.absent(ctx, u)
+	return &source{rp: at, ctx: ctx, h: h, err: err, api: api}
 }
 
 type source struct {

@@ -1,10 +1,12 @@
 package oidcrp_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -64,6 +66,27 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 			}
 		})
 	}
+	b.Run("one of several sites", func(b *testing.B) {
+		rp := manySites(b, nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = "acme.example"
+		acme, err := rp.At(context.Background(), r.Host)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.AddCookie(oidcrptest.Cookie(acme, "", a1))
+		h := rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if oidcrp.FromContext(r.Context()) == nil {
+				b.Fatal("not signed in")
+			}
+		}))
+		w := &discardResponse{h: http.Header{}}
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(w.h)
+			h.ServeHTTP(w, r)
+		}
+	})
 	b.Run("bad cookie", func(b *testing.B) {
 		rp, err := oidcrp.New(goodConfig())
 		if err != nil {
@@ -147,4 +170,30 @@ func sessionNameOf(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// manySites has a site for every host.
+func manySites(b *testing.B, store oidcrp.Store) *oidcrp.RelyingParty {
+	b.Helper()
+	rp, err := oidcrp.New(oidcrp.Config{
+		CookieKeys: [][]byte{key(1), key(2)}, Store: store, Providers: goodConfig().Providers, Logger: slog.New(slog.DiscardHandler),
+		Sites: func(_ context.Context, host string) (oidcrp.Site, error) {
+			return oidcrp.Site{BaseURL: "https://" + host}, nil
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return rp
+}
+
+// BenchmarkFirstRequestAtASite is what it costs that a site is not kept.
+func BenchmarkFirstRequestAtASite(b *testing.B) {
+	rp := manySites(b, oidcrp.NewMemoryStore())
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := rp.At(context.Background(), strconv.Itoa(i)+".example"); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -77,7 +77,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 	if resp.Error != "" {
 		return rp.refusedByProvider(w, r, p, tx, resp)
 	}
-	expected := provider.Expected{Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes, ACR: tx.ACR, RedirectURL: rp.site.url(rp.callbackPath(p))}
+	expected := provider.Expected{Nonce: tx.Nonce, Verifier: tx.Verifier, Started: tx.Started, Scopes: tx.Scopes, ACR: tx.ACR, RedirectURL: rp.redirectURL(p)}
 	if tx.HasMaxAge {
 		expected.MaxAge = &tx.MaxAge
 	}
@@ -233,6 +233,9 @@ func (rp *RelyingParty) refusedByProvider(w http.ResponseWriter, r *http.Request
 
 // admit makes a session of a verified login, if the application agrees.
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *providerEntry, tx *transaction.Transaction, v *provider.Login) error {
+	if err := rp.mayAssert(r.Context(), p, v.Claims, LoginOptions{ReturnTo: rp.target(tx.ReturnTo)}); err != nil {
+		return err
+	}
 	switch tx.Purpose {
 	case transaction.Consent, transaction.StepUp:
 		return rp.answeredAgain(w, r, p, tx, v)
@@ -284,7 +287,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		}
 		return rp.because(p, returnTo, err)
 	}
-	if err := rp.startSession(w, r, d, before, tx.Started); err != nil {
+	if err := rp.startSession(w, r, p, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	return rp.redirect(w, r, returnTo)
@@ -306,7 +309,7 @@ func (rp *RelyingParty) sessionBefore(w http.ResponseWriter, r *http.Request) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Session{rec: rec}, nil
+	return rp.session(rec), nil
 }
 
 // askOnLogin asks the application about a verified login.
@@ -328,9 +331,9 @@ func judged(hook string, call func() error) error {
 }
 
 // startSession starts the session of d in place of the one there was.
-func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, d session.Draft, before *Session, started time.Time) error {
+func (rp *RelyingParty) startSession(w http.ResponseWriter, r *http.Request, p *providerEntry, d session.Draft, before *Session, started time.Time) error {
 	ctx := r.Context()
-	if err := rp.know(ctx, rp.entry(d.Provider), d); err != nil {
+	if err := rp.know(ctx, p, d); err != nil {
 		return err
 	}
 	rec, err := rp.sessions.Start(ctx, w, r, d)

@@ -19,7 +19,7 @@ import (
 // that could be made of it.
 //
 // cfg is what p is to be a part of: of it BaseURL, Prefix, Store, HTTPClient and
-// the like count; Providers, CookieKeys and Logger do not. Without BaseURL nothing
+// the like count; Providers, ProviderSource, Sites, CookieKeys and Logger do not. Without BaseURL nothing
 // is said of the application's own addresses.
 //
 // It calls the provider as a login would, by the same client and with the same
@@ -34,17 +34,18 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
+	cfg.Sites, cfg.ProviderSource = nil, nil // p is looked at, as one provider at one base URL
 	cfg.CookieKeys, cfg.Providers, cfg.Logger = [][]byte{key}, []Provider{p}, slog.New(slog.DiscardHandler)
 	rp := unchecked(&cfg, time.Now)
 	for _, complaint := range unjoin(rp.check(&cfg)) {
 		text := strings.TrimPrefix(complaint.Error(), "oidcrp: Config.")
 		r.add(true, "settings", strings.Replace(text, "Providers[0]", "Provider", 1))
 	}
-	if len(rp.providers) == 0 {
+	if len(rp.providers.static) == 0 {
 		return r
 	}
-	e := rp.providers[0]
-	if base := new(complaints).parseBaseURL(cfg.BaseURL); base != nil && cfg.BaseURL != noBaseURL {
+	e := rp.providers.static[0]
+	if base, err := parseBaseURL(cfg.BaseURL); err == nil && cfg.BaseURL != noBaseURL {
 		r.Addresses = rp.RedirectURLs()[0]
 		r.checkCookies(e, base)
 	}

@@ -26,7 +26,7 @@ func (rp *RelyingParty) watch(w http.ResponseWriter, p *providerEntry, sessionSt
 func (rp *RelyingParty) serveCheckSession(w http.ResponseWriter, r *http.Request) error {
 	var page pages.CheckSession
 	at := rp.watched.read(r)
-	if p := rp.entry(at.Provider); p != nil && p.manages {
+	if p := rp.still(r.Context(), at.Provider); p != nil && p.manages {
 		ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
 		defer cancel()
 		var err error

@@ -85,6 +85,7 @@ func (s *Strings) UnmarshalJSON(b []byte) error {
 type verified struct {
 	claims validate.Claims
 	values map[string]string
+	owned  bool // see OwnsEmail
 }
 
 // Claims decodes all verified claims, those of the ID token and of UserInfo
@@ -130,6 +131,18 @@ func (l *Login) Set(key, value string) {
 // Value returns what Set stored.
 func (l *Login) Value(key string) string { return l.values[key] }
 
+// OwnsEmail reports whether the claim email is of one of the provider's
+// EmailDomains, so that no other provider may assert it. It says nothing about
+// email_verified.
+func (l *Login) OwnsEmail() bool { return l.owned }
+
+// ownsEmail is OwnsEmail for these claims.
+func (p *providerEntry) ownsEmail(claims validate.Claims) bool {
+	email, _, err := claims.String("email")
+	domain, plain := validate.AddressDomain(email)
+	return err == nil && plain && domain != "" && slices.Contains(p.emailDomains, domain)
+}
+
 // newLogin is what OnLogin sees of a verified login.
 func newLogin(p *providerEntry, v *provider.Login, returnTo, language string, before *Session) *Login {
 	return &Login{
@@ -139,7 +152,7 @@ func newLogin(p *providerEntry, v *provider.Login, returnTo, language string, be
 		Roles:    p.rolesOf(v.Claims),
 		Language: language,
 		Session:  before,
-		verified: verified{claims: v.Claims},
+		verified: verified{claims: v.Claims, owned: p.ownsEmail(v.Claims)},
 	}
 }
 

@@ -109,33 +109,27 @@ func orDefault[T comparable](v, def T) T {
 }
 
 // parseBaseURL accepts https, and http on loopback.
-func (c *complaints) parseBaseURL(raw string) *url.URL {
+func parseBaseURL(raw string) (*url.URL, error) {
 	if raw == "" {
-		c.add(`BaseURL: missing: give the address browsers use, such as "https://app.example.com"`)
-		return nil
+		return nil, errors.New(`BaseURL: missing: give the address browsers use, such as "https://app.example.com"`)
 	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil, u.Host == "", u.Hostname() == "", u.Opaque != "", u.User != nil, u.Scheme != "https" && u.Scheme != "http":
-		c.add(`BaseURL: %q is not an address: give scheme and host, such as "https://app.example.com"`, raw)
-		return nil
+		return nil, fmt.Errorf(`BaseURL: %q is not an address: give scheme and host, such as "https://app.example.com"`, raw)
 	case strings.ContainsFunc(u.Host, func(c rune) bool { return c >= 0x80 }):
-		c.add("BaseURL: %q: write the host in punycode, as browsers send it: \"xn--…\"", raw)
-		return nil
+		return nil, fmt.Errorf("BaseURL: %q: write the host in punycode, as browsers send it: \"xn--…\"", raw)
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", hasDotSegment(u.EscapedPath()), strings.Contains(u.Path, "//"):
-		c.add("BaseURL: %q: remove query, fragment, and dots or double slashes in the path", raw)
-		return nil
+		return nil, fmt.Errorf("BaseURL: %q: remove query, fragment, and dots or double slashes in the path", raw)
 	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
-		c.add("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
-		return nil
+		return nil, fmt.Errorf("BaseURL: %q: use https: browsers drop the cookies of a login over plain http; only localhost, *.localhost and loopback addresses are excepted", raw)
 	}
 	host, ok := browserHost(u)
 	if !ok {
-		c.add("BaseURL: %q: give a port from 1 to 65535, and an address without zone", raw)
-		return nil
+		return nil, fmt.Errorf("BaseURL: %q: give a port from 1 to 65535, and an address without zone", raw)
 	}
 	u.Host = host
-	return u
+	return u, nil
 }
 
 // browserHost is host and port as browsers write them in an origin: without the
@@ -258,6 +252,7 @@ type providerEntry struct {
 	postLogout     string // "": our logout address
 	formPost       bool
 	issuer         string
+	emailDomains   []string // in the form of validate.MailDomain
 	clientKeys     bool
 	byReference    bool // requests, so they are served
 	keepTokens     bool
@@ -273,8 +268,8 @@ type providerEntry struct {
 
 // providers checks all of them together and each by itself.
 func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
-	if len(cfg.Providers) == 0 {
-		c.add("Providers: missing: give at least one, with Issuer and ClientID")
+	if len(cfg.Providers) == 0 && cfg.ProviderSource == nil {
+		c.add("Providers: missing: give at least one, with Issuer and ClientID, or a ProviderSource")
 	}
 	tenants := 0
 	for _, p := range cfg.Providers {
@@ -282,6 +277,8 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 			tenants++
 		}
 	}
+	g := &rp.providers
+	g.byName, g.log = map[string]*providerEntry{}, rp.log
 	for i, p := range cfg.Providers {
 		field := fmt.Sprintf("Providers[%d]", i)
 		if p.Name == "" && len(cfg.Providers) == 1 {
@@ -292,16 +289,24 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 		} else {
 			field = fmt.Sprintf("Providers[%d] (%s)", i, p.Name)
 		}
-		entry := c.provider(rp, cfg, field, p, tenants > 1)
-		if rp.byName[p.Name] != nil {
+		entry := c.provider(rp, cfg, field, p, tenants > 1 || cfg.ProviderSource != nil)
+		g.owning = g.owning || len(p.EmailDomains) > 0
+		if g.byName[p.Name] != nil {
 			c.add("%s.Name: %q is taken by another provider: give each its own", field, p.Name)
 			continue
 		}
-		rp.providers = append(rp.providers, entry)
-		rp.byName[p.Name] = entry
+		g.static = append(g.static, entry)
+		g.byName[p.Name] = entry
 	}
-	for _, a := range rp.providers {
-		for _, b := range rp.providers {
+	if cfg.ProviderSource != nil {
+		g.owning = true
+		g.source = rp.newSource(*cfg)
+	}
+	if cfg.SingleSignOn && !g.owning {
+		c.add("SingleSignOn: finds nobody: give a provider its EmailDomains, or a ProviderSource")
+	}
+	for _, a := range g.static {
+		for _, b := range g.static {
 			if a != b && a.redirectPath == b.redirectPath {
 				c.add("Providers (%s).RedirectPath: %q is that of %s too: give each its own, so that no answer can be taken for another's", b.name, b.redirectPath, a.name)
 			}
@@ -331,7 +336,7 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 		byReference: p.RequestObject == RequestByReference || p.RequestObject == UnsignedRequestByReference,
 		asks:        p.Prompt != "" && p.Prompt != "none",
 		keepTokens:  p.KeepTokens, keepOffline: p.KeepOffline, requiresACR: p.RequireACR,
-		apis: c.apis(cfg, field, p),
+		apis: c.apis(cfg, field, p), emailDomains: c.emailDomains(field, p),
 	}
 	if p.Registration != nil {
 		e.clientID = "registered " + p.Name // whoever we were
@@ -356,9 +361,18 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	if p.Roles != nil && p.RolesClaim == "" {
 		c.add("%s.Roles: needs RolesClaim: name the claim its keys are values of", field)
 	}
+	if p.Registration != nil && cfg.Sites != nil {
+		c.add("%s.Registration: tells the provider one BaseURL, and Sites gives several: register there yourself, with the addresses that RedirectURLs lists, and set ClientID", field)
+	}
+	redirectURL := ""
+	if cfg.Sites == nil {
+		redirectURL = rp.site.url(rp.callbackPath(e))
+	}
 	var err error
-	settings := rp.providerSettings(cfg, p, rp.site.url(rp.callbackPath(e)), requireIss)
-	settings.Registration = rp.registrationOf(cfg, p, e)
+	settings := rp.providerSettings(cfg, p, redirectURL, requireIss)
+	if cfg.Sites == nil {
+		settings.Registration = rp.registrationOf(cfg, p, e)
+	}
 	if settings.Anonymous() {
 		rp.log.Warn("no ClientSecret: a public client; say so by ClientAuth \"none\"", "provider", p.Name)
 	}
@@ -408,10 +422,33 @@ func (rp *RelyingParty) providerSettings(cfg *Config, p Provider, redirectURL st
 	return s
 }
 
+// baseURL is nil where there is none, be it that Sites gives several.
+func (c *complaints) baseURL(cfg *Config) *url.URL {
+	if cfg.Sites != nil && cfg.BaseURL == "" {
+		return nil
+	}
+	if cfg.Sites != nil {
+		c.add("BaseURL: remove it, or Sites, which gives one for each host")
+	}
+	base, err := parseBaseURL(cfg.BaseURL)
+	c.addAll("", err)
+	return base
+}
+
+// live moves in at the base URL, or gets ready to do so at several.
+func (rp *RelyingParty) live(cfg *Config, base *url.URL) {
+	if cfg.Sites == nil {
+		rp.furnish(cookie.NewSite(base))
+		return
+	}
+	rp.rooms.needs = rp.rooms.keys.Box("needs", "")
+	rp.place, rp.nowhere, rp.sites = nil, &place{needs: rp.rooms.needs}, newSites(cfg.Sites)
+}
+
 // check builds everything New needs of cfg.
 func (rp *RelyingParty) check(cfg *Config) error {
 	var c complaints
-	base := c.parseBaseURL(cfg.BaseURL)
+	base := c.baseURL(cfg)
 	keys := c.keys(cfg, base, rp.log)
 	if base == nil {
 		base = &url.URL{Scheme: "https", Host: "unknown.invalid"} // to find the other mistakes
@@ -446,7 +483,7 @@ func (rp *RelyingParty) check(cfg *Config) error {
 	c.pages(rp, cfg)
 	if len(c) == 0 {
 		rp.rooms = rp.build(cfg, keys)
-		rp.furnish(base)
+		rp.live(cfg, base)
 	}
 	return errors.Join(c...)
 }

@@ -190,6 +190,33 @@
 //	hint      logout        the ID token for the provider's sign-out, a day longer than the session
 //	watch     check-session the provider's session, where it manages sessions, likewise
 //
+// # Several base URLs
+//
+// With [Config.Sites] in place of BaseURL one instance serves many, such as a
+// domain for each customer. The Host of a request finds the [Site] and decides
+// nothing else: addresses, cookies and what a browser may send come from its
+// BaseURL, and only its Providers are there. Handlers, policies and hooks find
+// it by [SiteFromContext], a session by [Session.Site].
+//
+// Whatever one site gave is worth nothing at another, though they share keys,
+// Store and providers: sessions, logins under way, pauses, what has ended, and
+// tokens, those for jobs too. So a sign-out, [RelyingParty.EndSessions] and a
+// logout token end what is at the site where they happen or arrive: a provider
+// that is to sign users out of several sites has to know each as a client of its
+// own, or tell of it at each. What is kept in the process is bounded for all
+// sites together. Metadata and keys of a provider are fetched once for all.
+//
+// Without a request, [RelyingParty.At] says which site is meant:
+//
+//	acme, err := rp.At(ctx, "acme.example.com")
+//	if err != nil {
+//		return err
+//	}
+//	res, err := acme.ClientFor(ctx, user).Get("https://api.example.com/v1/report")
+//
+// With the context of a request these calls go to its site; without one, and
+// without At, they are [ErrMisconfigured]. A [Registration] takes one BaseURL.
+//
 // # Tokens
 //
 // With [Provider.KeepTokens] the tokens of a login are kept in the Store, sealed,
@@ -296,12 +323,13 @@
 // existing session and the logins of other tabs stay as they were.
 //
 // The reason of a problem document and of an [Event] is a stable code:
-// bad_request, binding, cancelled, consent_needed, cross_origin, ended, expired,
-// forbidden, hook, identifier, internal, invalid_response, invalid_token,
-// lifetime, login_required, loop, media_type, method, misconfigured, no_binding,
-// no_token, not_found, provider_unavailable, record, refused, state,
-// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer;
-// or the check of a token or response that failed, such as aud, exp, iss,
+// bad_request, binding, cancelled, consent_needed, cross_origin, email,
+// email_domain, ended, expired, forbidden, foreign_domain, hook, identifier,
+// internal, invalid_response, invalid_token, lifetime, login_required, loop,
+// media_type, method, misconfigured, no_binding, no_site, no_token, not_found,
+// provider_unavailable, record, refused, sites, source_unavailable, state,
+// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer,
+// unknown_provider; or the check of a token or response that failed, such as aud, exp, iss,
 // nonce, signature or sub.
 //
 // # What remains yours

@@ -2,6 +2,7 @@ package oidcrp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
@@ -28,6 +29,10 @@ func identityOf(d session.Draft) Identity { return Identity{d.Provider, d.Issuer
 // handle does not open the session's tokens: they stay in the Store, unused, until
 // they expire there.
 func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return err
+	}
 	if err := rp.sessions.EndByHandle(ctx, handle); err != nil {
 		return err
 	}
@@ -42,8 +47,13 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 // just before may be let in, or one begun just after has to be tried again. Tokens
 // kept for jobs are [RelyingParty.Forget]'s to end. Without a Store other nodes, and
 // this one after a restart, do not know. It returns [ErrMisconfigured] for a
-// provider that is not configured, and [ErrStoreUnavailable].
+// provider that is not there, [ErrStoreUnavailable], and [ErrProviderUnavailable]
+// while a ProviderSource is silent.
 func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return err
+	}
 	if err := rp.endUser(ctx, u); err != nil {
 		return err
 	}
@@ -52,9 +62,12 @@ func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 }
 
 func (rp *RelyingParty) endUser(ctx context.Context, u Identity) error {
-	p := rp.entry(u.Provider)
-	if p == nil {
-		return fmt.Errorf("%w: no provider is called %q", ErrMisconfigured, u.Provider)
+	p, err := rp.known(ctx, u.Provider)
+	if errors.Is(err, ErrNoProvider) {
+		return fmt.Errorf("%w: %w", ErrMisconfigured, err)
+	}
+	if err != nil {
+		return err
 	}
 	return rp.sessions.EndUser(ctx, session.User{Issuer: u.Issuer, Client: p.clientID, Subject: u.Subject})
 }

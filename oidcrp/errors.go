@@ -45,6 +45,8 @@ var (
 	// ErrConsentNeeded: the user must consent to further scopes first, see
 	// [LoginOptions.Scopes].
 	ErrConsentNeeded = errors.New("consent to further scopes is needed")
+	// ErrNoSite: [Config.Sites] knows no site of a host; 421.
+	ErrNoSite = errors.New("no site has this host")
 	// ErrMisconfigured: only the operator can help, such as with a client
 	// secret the provider does not accept; 500.
 	ErrMisconfigured = provider.ErrMisconfigured
@@ -53,7 +55,7 @@ var (
 // Error says at which step something failed, and with which provider. It is
 // what [Config.ErrorPage] gets.
 type Error struct {
-	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request", "refresh" or "ready"
+	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request", "refresh", "site" or "ready"
 	Provider string // its Name, "" where none was chosen
 	Status   int    // what the visitor gets
 	ID       string // correlation id, on the page and in the log

@@ -418,6 +418,39 @@ func ExampleRelyingParty_Status() {
 	// Output: acme false true
 }
 
+// A domain for each customer: the Host of a request finds the site, and At one
+// for what has no request.
+func ExampleRelyingParty_At() {
+	key := make([]byte, 32)
+	rand.Read(key) // a program reads it: see ParseKeys
+	customers := map[string]string{"app.acme.example": "acme", "login.contoso.example": "contoso"}
+	rp, err := oidcrp.New(oidcrp.Config{
+		CookieKeys: [][]byte{key},
+		Providers:  []oidcrp.Provider{{Issuer: "https://login.example.com", ClientID: "app", ClientSecret: "s3cret"}},
+		Sites: func(ctx context.Context, host string) (oidcrp.Site, error) {
+			customer, ok := customers[host]
+			if !ok {
+				return oidcrp.Site{}, oidcrp.ErrNoSite
+			}
+			return oidcrp.Site{Name: customer, BaseURL: "https://" + host}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		site, _ := oidcrp.SiteFromContext(r.Context())
+		fmt.Fprintln(w, oidcrp.FromContext(r.Context()).Name(), "of", site.Name)
+	})))
+
+	acme, err := rp.At(context.Background(), "app.acme.example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(acme.RedirectURLs()[0].Redirect)
+	// Output: https://app.acme.example/auth/callback/default
+}
+
 // The classic mistake: identifying a user by an e-mail address. Anybody can be
 // given that address at another provider, or later at the same one.
 func ExampleSession_incorrect() {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"weak"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
@@ -32,7 +33,7 @@ func WantsIss(rp *RelyingParty, name string) bool {
 	if err != nil {
 		panic(err)
 	}
-	err = rp.byName[name].CheckResponse(ctx, answer)
+	err = rp.peek(name).CheckResponse(ctx, answer)
 	var missing *validate.Error
 	return errors.As(err, &missing) && missing.Check == "iss"
 }
@@ -46,4 +47,30 @@ func Failures() (reasons, messages []string) {
 }
 
 // MarkTenant marks a provider as tenant-supplied without the address rules.
-func MarkTenant(rp *RelyingParty, name string) { rp.byName[name].tenantSupplied = true }
+func MarkTenant(rp *RelyingParty, name string) { rp.providers.byName[name].tenantSupplied = true }
+
+// Seen counts providers that a RelyingParty has built, and those that are still
+// in memory.
+type Seen struct {
+	entries map[weak.Pointer[providerEntry]]bool
+}
+
+// Look notes those that are ready.
+func (s *Seen) Look(rp *RelyingParty) {
+	if s.entries == nil {
+		s.entries = map[weak.Pointer[providerEntry]]bool{}
+	}
+	for _, p := range rp.providers.ready() {
+		s.entries[weak.Make(p)] = true
+	}
+}
+
+// Count is how many were noted, and how many of them are left.
+func (s *Seen) Count() (all, live int) {
+	for p := range s.entries {
+		if p.Value() != nil {
+			live++
+		}
+	}
+	return len(s.entries), live
+}

@@ -28,9 +28,16 @@ type failure struct {
 // failures are tried in order: what is more precise comes first.
 var failures = []failure{
 	{errHook, http.StatusServiceUnavailable, "hook", "error.generic"}, // whatever the hook said
+	{ErrNoSite, http.StatusMisdirectedRequest, "no_site", "error.no_site"},
+	{errSites, http.StatusServiceUnavailable, "sites", "error.generic"},
 	{errNotFound, http.StatusNotFound, "not_found", "error.not_found"},
 	{errBadRequest, http.StatusBadRequest, "bad_request", "error.bad_request"},
 	{errUnknownIssuer, http.StatusBadRequest, "unknown_issuer", "error.unknown_provider"},
+	{ErrNoProvider, http.StatusNotFound, "unknown_provider", "error.unknown_provider"},
+	{errForeignDomain, http.StatusForbidden, "foreign_domain", "error.foreign_domain"},
+	{errNotItsDomain, http.StatusForbidden, "email_domain", "error.email_domain"},
+	{errNotPlain, http.StatusForbidden, "email", "error.email_domain"},
+	{errSource, http.StatusServiceUnavailable, "source_unavailable", "error.source_unavailable"},
 	{provider.ErrUnknownIdentifier, http.StatusBadRequest, "identifier", "error.identifier"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "error.method"},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type", "error.bad_request"},
@@ -87,7 +94,7 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 // about a failure, where no guard or Load did: at our own addresses. It decides
 // nothing, so a session that cannot be read is none here.
 func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
-	if loadedIn(r.Context()) != nil || e.Step == "session" || e.reason == "store_unavailable" {
+	if loadedIn(r.Context()) != nil || e.Step == "session" || e.Step == "site" || e.reason == "store_unavailable" {
 		return r
 	}
 	s, err := rp.sessionBefore(headers{}, r)
@@ -103,7 +110,7 @@ func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
 
 // named is a provider for a page to name.
 func (rp *RelyingParty) named(name string) []pages.Link {
-	p := rp.entry(name)
+	p := rp.peek(name)
 	if p == nil {
 		return nil
 	}
@@ -113,7 +120,10 @@ func (rp *RelyingParty) named(name string) []pages.Link {
 // page writes one of our pages. Should a replaced template fail, the built-in
 // one was sent.
 func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Page) error {
-	p.Lang, p.Home, p.SiteName = rp.lang(r), rp.site.home(), rp.siteName
+	p.Lang, p.SiteName = rp.lang(r), rp.siteName
+	if rp.site.origin != "" {
+		p.Home = rp.site.home()
+	}
 	if err := rp.pages.Write(w, p); err != nil {
 		rp.log.ErrorContext(r.Context(), "page template failed", "page", p.Name, "err", err)
 	}
@@ -201,12 +211,12 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 	}
 	level := slog.LevelWarn
 	switch e.reason {
-	case "login_required", "step_up_needed", "not_found", "method":
+	case "login_required", "step_up_needed", "not_found", "no_site", "method":
 		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
 		return // daily life
 	case "cancelled", "consent_needed":
 		level = slog.LevelInfo // the visitor's own wish
-	case "store_unavailable", "provider_unavailable", "misconfigured", "internal", "hook":
+	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "internal", "hook", "sites":
 		level = slog.LevelError
 	}
 	kind := kindOf(e)
@@ -229,7 +239,7 @@ func kindOf(e *Error) EventKind {
 		return LoginFailed
 	case e.reason == "store_unavailable", e.reason == "record":
 		return StoreFailed
-	case e.reason == "provider_unavailable":
+	case e.reason == "provider_unavailable", e.reason == "source_unavailable":
 		return ProviderFailed
 	case e.reason == "cross_origin":
 		return AccessDenied
@@ -314,7 +324,7 @@ func (rp *RelyingParty) blame(p *providerEntry, retry LoginOptions, err error) e
 	if p != nil {
 		e.Provider, retry.Provider = p.name, p.name
 	}
-	if errors.Is(err, ErrProviderUnavailable) && len(rp.entries()) > 1 {
+	if errors.Is(err, ErrProviderUnavailable) && rp.several() {
 		retry.Provider = "" // there are others
 	}
 	e.RetryURL = rp.LoginURL(retry)

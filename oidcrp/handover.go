@@ -80,7 +80,7 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 		return rp.stopped(p, tx.Begin, err)
 	}
 	d := unpaused(rec)
-	if d.Tokens, err = rp.settleTokens(r.Context(), d); err != nil {
+	if d.Tokens, err = rp.settleTokens(r.Context(), p, d); err != nil {
 		return rp.stopped(p, tx.Begin, err)
 	}
 	switch tx.Purpose {
@@ -94,7 +94,7 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	if shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
 		rp.endTokens(r.Context(), d, false) // the other login has its own
 	} else {
-		err = rp.startSession(w, r, d, before, tx.Started)
+		err = rp.startSession(w, r, p, d, before, tx.Started)
 	}
 	if err != nil {
 		return rp.because(p, returnTo, err)

@@ -80,12 +80,16 @@ func appendPointers(names []string, above, name string, value json.RawMessage) [
 
 // testCookie starts a session that keeps what a login would keep.
 func (rp *RelyingParty) testCookie(ctx context.Context, u testhook.User) (*http.Cookie, error) {
-	p := rp.entry(u.Provider)
-	if all := rp.entries(); u.Provider == "" && len(all) > 0 {
-		p = all[0]
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if p == nil {
-		return nil, errors.New("no provider called " + u.Provider)
+	if static := rp.static(); u.Provider == "" && len(static) > 0 {
+		u.Provider = static[0].name
+	}
+	p, err := rp.find(ctx, u.Provider)
+	if err != nil {
+		return nil, err
 	}
 	login, err := testLogin(p, p.issuer, u)
 	if err != nil {

@@ -2,7 +2,6 @@ package oidcrp_test
 
 import (
 	"bytes"
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
@@ -44,12 +43,9 @@ func TestImportsGoDownstairs(t *testing.T) {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}
-			src, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
+			src, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if isPlanned(src) {
-				continue
 			}
 			for _, spec := range src.Imports {
 				path := strings.Trim(spec.Path.Value, `"`)
@@ -64,10 +60,6 @@ func TestImportsGoDownstairs(t *testing.T) {
 			}
 		}
 	}
-}
-
-func isPlanned(src *ast.File) bool {
-	return len(src.Comments) > 0 && strings.HasPrefix(src.Comments[0].List[0].Text, "//go:build planned")
 }
 
 // Whoever imports us gets these modules, and no others.
@@ -86,57 +78,6 @@ func TestDirectDependencies(t *testing.T) {
 	if !slices.Equal(direct, want) {
 		t.Errorf("go.mod requires %v, want %v", direct, want)
 	}
-}
-
-// What is released is part of what is planned, to the letter: settings.go has
-// no field of its own, and no other type or comment for one.
-func TestReleasedSettingsArePlanned(t *testing.T) {
-	released, planned := structs(t, "settings.go"), structs(t, "settings_planned.go")
-	if len(released) < 5 {
-		t.Fatalf("found %d structs", len(released))
-	}
-	for name, fields := range released {
-		for field, typ := range fields {
-			if planned[name][field] != typ {
-				t.Errorf("%s.%s is %q, planned %q", name, field, typ, planned[name][field])
-			}
-		}
-	}
-}
-
-// structs returns the fields of a file's structs with their types.
-func structs(t *testing.T, file string) map[string]map[string]string {
-	t.Helper()
-	src, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := token.NewFileSet()
-	parsed, err := parser.ParseFile(set, file, src, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]map[string]string{}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok {
-			return true
-		}
-		s, ok := spec.Type.(*ast.StructType)
-		if !ok {
-			return true
-		}
-		fields := map[string]string{}
-		for _, f := range s.Fields.List {
-			typ := string(src[set.Position(f.Type.Pos()).Offset:set.Position(f.Type.End()).Offset])
-			for _, name := range f.Names {
-				fields[name.Name] = typ
-			}
-		}
-		found[spec.Name.Name] = fields
-		return true
-	})
-	return found
 }
 
 // The repository speaks of the project alone.

@@ -33,15 +33,21 @@ func (rp *RelyingParty) serveInitiate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	p := rp.byIssuer(q.Get("iss"))
-	if p == nil {
-		return &Error{RetryURL: rp.LoginURL(LoginOptions{ReturnTo: rp.target(q.Get("target_link_uri"))}), Err: errUnknownIssuer}
+	opts := LoginOptions{ReturnTo: rp.target(q.Get("target_link_uri"))}
+	found, err := rp.ofIssuer(r.Context(), q.Get("iss"))
+	if err == nil && len(found) == 0 {
+		err = errUnknownIssuer
 	}
-	opts := LoginOptions{Provider: p.name, ReturnTo: rp.target(q.Get("target_link_uri"))}
+	if err != nil {
+		return &Error{RetryURL: rp.LoginURL(opts), Err: err}
+	}
 	if hint := q.Get("login_hint"); len(hint) <= maxHint {
 		opts.LoginHint = hint
 	}
-	return rp.redirect(w, r, rp.LoginURL(opts))
+	if rp.providers.byName[found[0].name] != nil {
+		found = found[:1] // in the order of Config.Providers
+	}
+	return rp.goOnWith(w, r, found, opts, "signin.message")
 }
 
 // initiation reads the parameters of a GET or of a form.
@@ -63,20 +69,4 @@ func initiation(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, fmt.Errorf("%w: iss is missing", errBadRequest)
 	}
 	return q, nil
-}
-
-// byIssuer finds the first provider of an issuer; nil if there is none. One
-// that is there for this issuer alone goes before one that has many.
-func (rp *RelyingParty) byIssuer(iss string) *providerEntry {
-	for _, p := range rp.entries() {
-		if p.issuer == iss {
-			return p
-		}
-	}
-	for _, p := range rp.entries() {
-		if p.Accepts(iss) {
-			return p
-		}
-	}
-	return nil
 }

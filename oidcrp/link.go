@@ -28,12 +28,15 @@ func (rp *RelyingParty) beginLink(w http.ResponseWriter, r *http.Request, opts L
 	if rp.onLogin == nil {
 		return fmt.Errorf("%w: LoginOptions.Link needs Config.OnLogin, which keeps the identity", ErrMisconfigured)
 	}
-	p := rp.entry(opts.Provider)
-	if p == nil && opts.Provider == "" {
-		p, _ = rp.choose("")
+	p, err := rp.only(r.Context())
+	if err == nil && (opts.Provider != "" || p == nil) {
+		p, err = rp.find(r.Context(), opts.Provider)
 	}
-	if p == nil {
-		return fmt.Errorf("%w: no provider %.100q", errNotFound, opts.Provider)
+	if errors.Is(err, ErrNoProvider) {
+		err = fmt.Errorf("%w: %w", errNotFound, err)
+	}
+	if err != nil {
+		return rp.because(nil, opts.ReturnTo, err)
 	}
 	s, err := rp.sessionNow(w, r)
 	if err == nil && s == nil {

@@ -30,12 +30,15 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 	}
 	q := r.URL.Query()
 	opts := rp.optionsFrom(q)
-	if rp.finder != nil && opts.Provider == "" && q.Get(paramIdentifier) != "" {
+	if rp.identifies() && opts.Provider == "" && q.Get(paramIdentifier) != "" {
 		return rp.identify(w, r, q[paramIdentifier], opts)
 	}
-	p, chosen := rp.choose(opts.Provider)
-	if !chosen {
-		return rp.signInPage(w, r, opts)
+	p, err := rp.choose(r.Context(), opts.Provider)
+	if err != nil {
+		return rp.blame(nil, opts, err)
+	}
+	if p == nil {
+		return rp.signInPage(w, r, opts, "", "")
 	}
 	// Anybody can send a browser here. Without this question a page elsewhere
 	// could exchange the visitor's session for another; beginLogin has one for
@@ -72,15 +75,15 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 	return opts.withNeeds(rp.openNeeds(q.Get(paramNeeds)))
 }
 
-// choose finds the provider a login is for, if that is decided.
-func (rp *RelyingParty) choose(name string) (*providerEntry, bool) {
-	if p := rp.entry(name); p != nil {
-		return p, true
+// choose finds the provider a login is for; nil if that is not decided.
+func (rp *RelyingParty) choose(ctx context.Context, name string) (*providerEntry, error) {
+	if name != "" {
+		p, err := rp.find(ctx, name)
+		if !errors.Is(err, ErrNoProvider) {
+			return p, err
+		}
 	}
-	if all := rp.entries(); len(all) == 1 {
-		return all[0], true
-	}
-	return nil, false
+	return rp.only(ctx)
 }
 
 // askToConfirm asks the visitor whether the login is their wish. Following the
@@ -104,30 +107,35 @@ func (rp *RelyingParty) signedIn(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // signInPage shows a button for each provider, on the application's page if it
-// has one.
-func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts LoginOptions) error {
+// has one. message is the key of what to say there, and typed what led nowhere,
+// both "" at first.
+func (rp *RelyingParty) signInPage(w http.ResponseWriter, r *http.Request, opts LoginOptions, message, typed string) error {
 	opts.Provider = ""
 	// Behind a guard the application's page would send the visitor to itself.
 	if rp.signIn != "" && !rp.isSignIn(r.URL.EscapedPath()) {
 		q := rp.loginQuery(opts)
+		if typed != "" {
+			q.Set(paramIdentifier, typed)
+		}
 		return rp.redirect(w, r, rp.signIn+"?"+q.Encode())
 	}
-	page := pages.Page{Name: "signin", Providers: rp.links(opts)}
+	links, err := rp.links(r.Context(), opts)
+	if err != nil && len(links) == 0 {
+		return rp.blame(nil, opts, err)
+	}
+	page := pages.Page{Name: "signin", MessageKey: message, Providers: links}
 	rp.identifierForm(&page, opts)
 	return rp.page(w, r, page)
 }
 
-// links are the buttons of a sign-in page.
-func (rp *RelyingParty) links(opts LoginOptions) []pages.Link {
-	var links []pages.Link
-	for _, p := range rp.entries() {
-		if p.hidden {
-			continue
-		}
-		opts.Provider = p.name
-		links = append(links, pages.Link{Name: p.name, DisplayName: p.display, URL: rp.LoginURL(opts)})
+// links are the buttons of a sign-in page. Where the source fails, the log has
+// why, and those that do not need it are there.
+func (rp *RelyingParty) links(ctx context.Context, opts LoginOptions) ([]pages.Link, error) {
+	found, err := rp.listed(ctx)
+	if err != nil && len(found) > 0 {
+		rp.log.ErrorContext(ctx, "providers not listed", "err", err)
 	}
-	return links
+	return rp.linksTo(found, opts), err
 }
 
 // Login starts a login from code. It answers the request: with a redirect to
@@ -135,6 +143,10 @@ func (rp *RelyingParty) links(opts LoginOptions) []pages.Link {
 // or with 401 and a problem document if the request does not navigate. Over a
 // session, Scopes, MaxAge, ACRValues and Link keep it.
 func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	if opts.ReturnTo == "" {
 		opts.ReturnTo = rp.here(r)
 	} else {
@@ -150,8 +162,12 @@ func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts Login
 // LoginURL returns the address that starts such a login, for links. It is a
 // path of this site. Scopes, MaxAge and ACRValues are sealed in it; whoever
 // follows another link is not asked for them, so a page that needs them has
-// to have a guard.
+// to have a guard. With [Config.Sites] it is that of a BaseURL without a path,
+// unless it is called on what [RelyingParty.At] returns.
 func (rp *RelyingParty) LoginURL(opts LoginOptions) string {
+	if rp.place == nil {
+		rp = &RelyingParty{rp.common, rp.nowhere}
+	}
 	if opts.ReturnTo == rp.site.home() {
 		opts.ReturnTo = ""
 	}
@@ -188,11 +204,14 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 	if s != nil {
 		return rp.startAgain(w, r, s, opts)
 	}
-	p, chosen := rp.choose(opts.Provider)
-	if !chosen {
+	p, err := rp.choose(r.Context(), opts.Provider)
+	if err != nil {
+		return rp.blame(nil, opts, err)
+	}
+	if p == nil {
 		opts.Provider = ""
 		if rp.signIn != "" {
-			return rp.signInPage(w, r, opts)
+			return rp.signInPage(w, r, opts, "", "")
 		}
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
@@ -238,7 +257,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 		State: tx.State, Nonce: tx.Nonce, Challenge: tx.Challenge(), Scopes: opts.Scopes,
 		Prompt: opts.Prompt, LoginHint: opts.LoginHint, UILocales: rp.lang(r), Params: opts.Params,
 		MaxAge: opts.MaxAge, ACRValues: opts.ACRValues,
-		RedirectURL: rp.site.url(b.CallbackPath), Reference: rp.reference(p),
+		RedirectURL: rp.redirectURL(p), Reference: rp.reference(p),
 	})
 	if err != nil {
 		return rp.stopped(p, b, err)

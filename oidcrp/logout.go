@@ -86,13 +86,13 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 	case err != nil:
 		return err
 	}
-	if p := rp.entry(rec.Provider()); p != nil {
+	if p := rp.still(r.Context(), rec.Provider()); p != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), endTimeout)
 		p.EndSession(ctx, provider.EndSession{}) // so that formActions knows where the form leads
 		cancel()
 	}
 	return rp.page(w, r, pages.Page{
-		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: leadingOn(rp.formActions()),
+		Name: "signout", Action: rp.path("/logout"), User: rp.session(rec).Name(), FormAction: leadingOn(rp.formActions(rec.Provider())),
 	})
 }
 
@@ -115,9 +115,13 @@ func leadingOn(origins []string) []string {
 // formActions are the places our sign-out forms lead to: browsers hold a
 // form's redirects against form-action too. Before a provider's metadata is
 // known its issuer's origin is the best guess.
-func (rp *RelyingParty) formActions() []string {
+// Of those of a source it has the one of a session.
+func (rp *RelyingParty) formActions(provider string) []string {
 	var origins []string
-	for _, p := range rp.entries() {
+	for _, p := range rp.static() {
+		origins = append(origins, p.formAction()...)
+	}
+	if p := rp.peek(provider); p != nil && rp.providers.byName[provider] == nil {
 		origins = append(origins, p.formAction()...)
 	}
 	return origins
@@ -163,6 +167,10 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 // log-off address, and so must not be called from there. The caller has
 // checked that the request is the user's own wish: a guard does, for a POST.
 func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts LogoutOptions) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	step := rp.endLocally(w, r, opts.Everywhere)
 	step.LocalOnly = opts.LocalOnly
 	if opts.ReturnTo != "" {
@@ -181,12 +189,12 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, everywhere bool) logoutStep {
 	var step logoutStep
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)
-	if c := loadedIn(r.Context()); c != nil && c.renewed.Load() != nil {
+	if c := loadedIn(r.Context()); c.of(rp) && c.renewed.Load() != nil {
 		rec, err = *c.renewed.Load(), nil // the request's own cookie is spent
 	}
 	switch {
 	case err == nil:
-		s := &Session{rec: rec}
+		s := rp.session(rec)
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
 		if everywhere {
 			if err := rp.endUser(r.Context(), s.Identity()); err != nil {
@@ -246,7 +254,7 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 	} else {
 		rp.hint.cookie.Clear(w)
 	}
-	p := rp.entry(hint.Provider)
+	p := rp.still(r.Context(), hint.Provider)
 	if p == nil || p.localLogout || step.LocalOnly {
 		return rp.afterLogout(w, r, p, step.ReturnTo)
 	}

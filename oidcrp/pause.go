@@ -102,6 +102,10 @@ func unpaused(rec session.Record) session.Draft {
 // passed: send the visitor to [RelyingParty.LoginURL] then; and
 // [ErrStoreUnavailable] when that cannot be found out.
 func (rp *RelyingParty) Paused(r *http.Request) (*Login, error) {
+	rp, r, err := rp.locate(r)
+	if err != nil {
+		return nil, err
+	}
 	rec, err := rp.pausedRecord(headers{}, r)
 	if err != nil {
 		return nil, err
@@ -148,8 +152,11 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 		ReturnTo: rec.Value(pausedReturnTo), Language: rp.pages.Language(rp.lang(r)), Session: before,
 		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
 	}
-	for name, value := range (&Session{rec: rec}).nested() {
+	for name, value := range rp.session(rec).nested() {
 		l.claims[name] = rawJSON(value)
+	}
+	if p := rp.peek(d.Provider); p != nil {
+		l.owned = p.ownsEmail(l.claims)
 	}
 	for _, v := range d.Values {
 		l.values[v.Key] = v.Value
@@ -166,6 +173,10 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 // page. It answers the request, and refuses one that is not a POST from our
 // own origin: no guard has seen it, since nobody is signed in yet.
 func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	w.Header()["Cache-Control"] = noStore
 	rp.fail("resume", w, r, rp.resume(w, r, update))
 }
@@ -189,9 +200,16 @@ func (rp *RelyingParty) resume(w http.ResponseWriter, r *http.Request, update fu
 	if err != nil {
 		return rp.because(nil, "", err)
 	}
-	p, login := rp.entry(rec.Provider()), rp.loginOf(r, rec, before)
-	if p == nil {
-		return rp.because(nil, login.ReturnTo, ErrLoginExpired)
+	login := rp.loginOf(r, rec, before)
+	p, err := rp.find(r.Context(), rec.Provider())
+	if errors.Is(err, ErrNoProvider) {
+		err = fmt.Errorf("%w: %w", ErrLoginExpired, err)
+	}
+	if err != nil {
+		return rp.because(nil, login.ReturnTo, err)
+	}
+	if err := rp.mayAssert(r.Context(), p, login.claims, LoginOptions{ReturnTo: rp.target(login.ReturnTo)}); err != nil {
+		return err
 	}
 	if rec.Value(pausedOnly) != "" && !rp.waitsAt(r, rec) {
 		return rp.because(p, login.ReturnTo, fmt.Errorf("%w: it waits at another page", ErrLoginExpired))
@@ -222,7 +240,7 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.because(p, returnTo, err)
 	}
 	if path != "" {
-		if err := rp.prolongTokens(r.Context(), d); err != nil {
+		if err := rp.prolongTokens(r.Context(), p, d); err != nil {
 			return rp.because(p, returnTo, err)
 		}
 		return rp.redirect(w, r, path)
@@ -232,10 +250,10 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.redirect(w, r, returnTo)
 	}
 	if err == nil {
-		d.Tokens, err = rp.settleTokens(r.Context(), d)
+		d.Tokens, err = rp.settleTokens(r.Context(), p, d)
 	}
 	if err == nil {
-		err = rp.startSession(w, r, d, login.Session, rec.Started())
+		err = rp.startSession(w, r, p, d, login.Session, rec.Started())
 	}
 	if err != nil {
 		return rp.because(p, returnTo, err)
@@ -277,7 +295,14 @@ func (rp *RelyingParty) Update(w http.ResponseWriter, r *http.Request, values ma
 	if _, err := sessionOf(r.Context()); err != nil {
 		return err
 	}
+	rp, r, err := rp.locate(r)
+	if err != nil {
+		return err
+	}
 	c := loadedIn(r.Context())
+	if !c.of(rp) {
+		return ErrNotLoaded // but another relying party's, or another site's
+	}
 	rec, err := rp.sessions.Renew(r.Context(), w, r, c.latest(), func(d *session.Draft) { rp.setValues(d, values) })
 	if errors.Is(err, session.ErrNone) { // ended, or renewed by another request
 		return fmt.Errorf("%w: %w", ErrAnonymous, err)

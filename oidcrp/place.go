@@ -3,7 +3,6 @@ package oidcrp
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
@@ -14,6 +13,7 @@ import (
 // nothing at another.
 type place struct {
 	site        site
+	owned       *Site  // as Config.Sites gave it; nil with BaseURL
 	signIn      string // path of the application's sign-in page, or ""
 	crossOrigin *http.CrossOriginProtection
 
@@ -39,12 +39,13 @@ type rooms struct {
 	paused   *session.Keeper
 	vault    *session.Vault
 	archive  *session.Archive
+	needs    *cookie.Box // with Config.Sites one for all: see LoginURL
 }
 
 // build makes the rooms, once everything was found right.
 func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys) rooms {
 	crossSite := false
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.static {
 		crossSite = crossSite || p.formPost
 	}
 	var records, marks session.Store = cfg.Store, nil
@@ -74,9 +75,8 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys) rooms {
 }
 
 // furnish puts the rooms to where rp lives.
-func (rp *RelyingParty) furnish(base *url.URL) {
-	at, all := cookie.NewSite(base), rp.rooms
-	p := rp.place
+func (rp *RelyingParty) furnish(at cookie.Site) {
+	p, all := rp.place, rp.rooms
 	if rp.signInPath != "" {
 		p.signIn = p.site.path + rp.signInPath
 	}
@@ -94,7 +94,9 @@ func (rp *RelyingParty) furnish(base *url.URL) {
 	p.watched = newJSONCookie[watched](all.keys, at, "watch", rp.path("/check-session"), rp.lifetime+hintOutlives)
 	p.tickets = all.keys.Box("logout", at.ID())
 	p.requests = all.keys.Box("request", at.ID())
-	p.needs = all.keys.Box("needs", at.ID())
+	if p.needs = all.needs; p.needs == nil {
+		p.needs = all.keys.Box("needs", at.ID())
+	}
 	if all.vault != nil {
 		p.vault = all.vault.At(at)
 		p.archive = all.archive.At(at)
@@ -104,13 +106,19 @@ func (rp *RelyingParty) furnish(base *url.URL) {
 // callbackPath is where a provider's answers arrive, as browsers see it.
 func (rp *RelyingParty) callbackPath(p *providerEntry) string { return rp.site.path + p.redirectPath }
 
+// redirectURL is the redirect_uri of a login; "" where the provider room has the
+// only one there is.
+func (rp *RelyingParty) redirectURL(p *providerEntry) string {
+	if rp.sites == nil {
+		return ""
+	}
+	return rp.site.url(rp.callbackPath(p))
+}
+
 // postLogoutURL is where a provider sends the visitor after its sign-out.
 func (rp *RelyingParty) postLogoutURL(p *providerEntry) string {
 	return orDefault(p.postLogout, rp.site.url(rp.path("/logout")))
 }
 
-// entry is the provider called name, for visitors here; nil if there is none.
-func (rp *RelyingParty) entry(name string) *providerEntry { return rp.byName[name] }
-
-// entries are the providers for visitors here.
-func (rp *RelyingParty) entries() []*providerEntry { return rp.providers }
+// session is a session here.
+func (p *place) session(rec session.Record) *Session { return &Session{rec: rec, site: p.owned} }

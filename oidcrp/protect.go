@@ -21,12 +21,15 @@ import (
 // sign-out shows nothing; a handler may set another Cache-Control.
 func (rp *RelyingParty) Load(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rp, r, ok := rp.enter(w, r)
+		if !ok {
+			return
+		}
 		if ours, ok := rp.route(r.URL.EscapedPath()); ok {
 			rp.serve(ours, w, r)
 			return
 		}
-		r, ok := rp.load(w, r)
-		if ok {
+		if r, ok = rp.load(w, r); ok {
 			next.ServeHTTP(w, r)
 		}
 	})
@@ -37,7 +40,7 @@ func (rp *RelyingParty) Load(next http.Handler) http.Handler {
 func (rp *RelyingParty) Protect(next http.Handler) http.Handler {
 	guarded := rp.RequireLogin(next)
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rp.isSignIn(r.URL.EscapedPath()) {
+		if rp.loadedAt(r.Context()).isSignIn(r.URL.EscapedPath()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -88,16 +91,19 @@ func (rp *RelyingParty) Require(policies ...Policy) func(http.Handler) http.Hand
 	policies = slices.Clone(policies)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rp, r, ok := rp.enter(w, r)
+			if !ok {
+				return
+			}
 			// In front of everything without Load, it would guard the callback
 			// too, and no login would ever end.
-			if c := loadedIn(r.Context()); c == nil || c.rp != nil && c.rp != rp {
+			if !loadedIn(r.Context()).of(rp) {
 				if ours, ok := rp.route(r.URL.EscapedPath()); ok {
 					rp.serve(ours, w, r)
 					return
 				}
 			}
-			r, ok := rp.load(w, r)
-			if !ok {
+			if r, ok = rp.load(w, r); !ok {
 				return
 			}
 			s := FromContext(r.Context())
@@ -131,7 +137,7 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 		panic("oidcrp: Require: " + n.mistake)
 	}
 	for _, name := range n.providers {
-		if rp.byName[name] == nil {
+		if rp.providers.source == nil && rp.providers.byName[name] == nil {
 			panic(fmt.Sprintf("oidcrp: Require: a policy names the provider %q, which is none of Config.Providers: correct the name", name))
 		}
 	}
@@ -141,7 +147,7 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 		}
 	}
 	givesRoles := func(p *providerEntry) bool { return p.rolesClaim != "" }
-	if n.roles && rp.onLogin == nil && !slices.ContainsFunc(rp.providers, givesRoles) {
+	if n.roles && rp.onLogin == nil && rp.providers.source == nil && !slices.ContainsFunc(rp.providers.static, givesRoles) {
 		panic("oidcrp: Require: a policy reads roles, which no provider gives: set Provider.RolesClaim")
 	}
 	return n.ask
@@ -187,16 +193,20 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all := rp.entries()
-		try := FromContext(r.Context()) == nil && len(all) == 1 && !all[0].asks && !all[0].tenantSupplied && isSafe(r.Method) &&
+		rp := rp.loadedAt(r.Context())
+		p, err := rp.only(r.Context())
+		if err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "err", err)
+		}
+		try := FromContext(r.Context()) == nil && p != nil && !p.asks && !p.tenantSupplied && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := rp.startSilent(w, r, all[0]); err != nil {
-			rp.log.WarnContext(r.Context(), "silent login not started", "provider", all[0].name, "err", err)
+		if err := rp.startSilent(w, r, p); err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "provider", p.name, "err", err)
 			// A provider that is slow to take requests is not waited for at
 			// every page.
 			rp.desk.SilentFailed(w, r)
@@ -215,7 +225,7 @@ var (
 // reports false when it has answered the request itself.
 func (rp *RelyingParty) load(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	ctx := r.Context()
-	if c := loadedIn(ctx); c != nil && (c.rp == rp || c.rp == nil) {
+	if loadedIn(ctx).of(rp) {
 		return r, true
 	}
 	c := &loaded{Context: ctx, rp: rp}
@@ -255,7 +265,11 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 	if err != nil {
 		return err
 	}
-	if p := rp.entry(rec.Provider()); p == nil || !p.Accepts(rec.Issuer()) {
+	p, err := rp.known(r.Context(), rec.Provider())
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		return err
+	}
+	if p == nil || !p.Accepts(rec.Issuer()) {
 		// Its provider was removed from the configuration, or is another by now.
 		rp.endTokens(r.Context(), rec.Draft(), false)
 		return rp.sessions.End(r.Context(), w, r, rec)
@@ -269,14 +283,14 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 			return err
 		}
 	}
-	c.session, c.signedIn = Session{rec: rec}, true
+	c.session, c.signedIn = *rp.session(rec), true
 	rp.desk.Loaded(w, r)
 	return nil
 }
 
 // askStillAllowed asks the application whether a session may go on.
 func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, rec session.Record) (session.Record, error) {
-	ctx, s := r.Context(), &Session{rec: rec}
+	ctx, s := r.Context(), rp.session(rec)
 	err := guarded("StillAllowed", func() error {
 		ctx, cancel := context.WithTimeout(ctx, hookTime)
 		defer cancel()

@@ -67,6 +67,7 @@ func (a access) stale(now time.Time) bool {
 // while it is used, one that has ended before; and a provider that does not
 // answer costs nothing while the old one is good.
 func (rp *RelyingParty) accessToken(ctx context.Context, h holder, to api) (provider.Tokens, error) {
+	ctx = rp.located(ctx) // an API's request need not have it
 	g, err := rp.readGrant(ctx, h)
 	if err != nil {
 		return provider.Tokens{}, err
@@ -332,7 +333,7 @@ func (rp *RelyingParty) distrust(ctx context.Context, h holder, g *grant, err er
 func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) error {
 	var before *Session
 	if !h.rec.IsZero() {
-		before = &Session{rec: h.rec}
+		before = rp.session(h.rec)
 	}
 	login := newLogin(h.p, v, "", "", before)
 	if _, came := v.Claims.Lookup(h.p.rolesClaim); !came {
@@ -340,6 +341,13 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	}
 	for key, value := range h.rec.Values() {
 		login.Set(key, value)
+	}
+	switch err := rp.mayAssert(ctx, h.p, v.Claims, LoginOptions{}); {
+	case errors.Is(err, ErrProviderUnavailable): // nothing was decided, and the tokens are good
+		rp.log.ErrorContext(ctx, "claims not refreshed", "provider", h.p.name, "err", err)
+		return nil
+	case err != nil:
+		return rp.refusedAtRefresh(ctx, h, err)
 	}
 	if rp.onRefresh != nil {
 		err := guarded("OnRefresh", func() error { return rp.onRefresh(ctx, login) })
@@ -368,7 +376,7 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	if rp.stillAllowed == nil {
 		return nil
 	}
-	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, &Session{rec: rec}) })
+	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, rp.session(rec)) })
 	if errors.As(err, new(*Refusal)) {
 		return rp.refusedAtRefresh(ctx, h, err)
 	}
@@ -382,7 +390,7 @@ func (rp *RelyingParty) refusedAtRefresh(ctx context.Context, h holder, refusal 
 	if err := rp.removeTokens(ctx, h, true); err != nil {
 		rp.storeFailed(ctx, "refresh", err)
 	}
-	if rp.isOffline(h.id, h.user) {
+	if rp.isOffline(h.p, h.id, h.user) {
 		if err := rp.endUser(ctx, h.user); err != nil {
 			rp.storeFailed(ctx, "refresh", err)
 		}

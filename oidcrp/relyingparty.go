@@ -19,17 +19,20 @@ import (
 // immutable and safe for concurrent use; it needs no Close.
 type RelyingParty struct {
 	*common
-	*place
+	*place // nil with Config.Sites: see At
 }
 
 // common is what does not depend on where we live.
 type common struct {
 	prefix     string // "/auth"
 	signInPath string // of the application's sign-in page, or ""
-	providers  []*providerEntry
-	byName     map[string]*providerEntry
+	providers  registry
 	routes     map[string]route // by escaped path below the base URL's
 	rooms      rooms
+	sites      *sites // nil with BaseURL
+	nowhere    *place // with sites, where nothing is at home
+
+	ofProviders map[string]providerRoute // by path below prefix
 
 	finder   *provider.Finder // nil: nobody is found by WebFinger
 	pages    *pages.Renderer
@@ -50,6 +53,7 @@ type common struct {
 	stillAllowedEvery time.Duration
 	crossOrigins      []string // besides our own
 	siteName          string
+	singleSignOn      bool
 	language          func(*http.Request) string
 	errorPage         func(http.ResponseWriter, *http.Request, *Error)
 	onEvent           func(context.Context, Event)
@@ -76,7 +80,7 @@ func unchecked(cfg *Config, now func() time.Time) *RelyingParty {
 	rp := &RelyingParty{common: &common{
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
 		signInPath:        cfg.SignInPath,
-		byName:            map[string]*providerEntry{},
+		ofProviders:       providerRoutes(),
 		claims:            append([]string(nil), cfg.Claims...),
 		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
 		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
@@ -87,6 +91,7 @@ func unchecked(cfg *Config, now func() time.Time) *RelyingParty {
 		stillAllowed:      cfg.StillAllowed,
 		stillAllowedEvery: orDefault(cfg.StillAllowedEvery, defaultStillAllowedEvery),
 		siteName:          cfg.SiteName,
+		singleSignOn:      cfg.SingleSignOn,
 		language:          cfg.Language,
 		errorPage:         cfg.ErrorPage,
 		onEvent:           cfg.OnEvent,
@@ -105,12 +110,15 @@ func unchecked(cfg *Config, now func() time.Time) *RelyingParty {
 
 // client tells the session room what its markers go by. Sessions of a provider
 // that was removed end anyway.
-func (rp *RelyingParty) client(name string) (id string, logouts bool) {
-	p := rp.byName[name]
-	if p == nil {
-		return "", false
+func (rp *RelyingParty) client(ctx context.Context, name string) (id string, logouts bool, err error) {
+	p, err := rp.providers.known(ctx, name)
+	if errors.Is(err, ErrNoProvider) {
+		return "", false, nil
 	}
-	return p.clientID, p.backchannel || p.frontchannel
+	if err != nil {
+		return "", false, err
+	}
+	return p.clientID, p.backchannel || p.frontchannel, nil
 }
 
 // adder is the store's optional Add (SET NX).
@@ -141,6 +149,8 @@ type route struct {
 	of      *providerEntry // whose address it is; nil: everybody's
 }
 
+func (r route) here(rp *RelyingParty) bool { return r.of == nil || rp.allows(r.of.name) }
+
 // path is the escaped path of one of our addresses as browsers see it.
 func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix + p }
 
@@ -148,17 +158,18 @@ func (rp *RelyingParty) path(p string) string { return rp.site.path + rp.prefix 
 // URL's.
 func (rp *RelyingParty) fixedPaths() []string {
 	paths := []string{"/login", "/logout", "/me", "/initiate", "/check-session"}
-	for _, p := range rp.providers {
-		paths = append(paths, requestPath(p.name), jwksPath(p.name), backchannelPath(p.name), frontchannelPath(p.name))
+	for _, p := range rp.providers.static {
+		for below := range rp.ofProviders {
+			if below != callbackBelow {
+				paths = append(paths, below+p.name)
+			}
+		}
 	}
 	for i := range paths {
 		paths[i] = rp.prefix + paths[i]
 	}
 	return paths
 }
-
-func backchannelPath(name string) string  { return "/backchannel-logout/" + name }
-func frontchannelPath(name string) string { return "/frontchannel-logout/" + name }
 
 func (rp *RelyingParty) makeRoutes() map[string]route {
 	routes := map[string]route{
@@ -167,25 +178,25 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 		rp.prefix + "/me":       {"me", "GET", (*RelyingParty).serveMe, nil},
 		rp.prefix + "/initiate": {"initiate", "GET POST", (*RelyingParty).serveInitiate, nil},
 	}
-	for _, p := range rp.providers {
-		of := func(serve func(*RelyingParty, http.ResponseWriter, *http.Request, *providerEntry) error) func(*RelyingParty, http.ResponseWriter, *http.Request) error {
-			return func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error { return serve(rp, w, r, p) }
-		}
-		routes[p.redirectPath] = route{"callback", "GET POST", of((*RelyingParty).serveCallback), p}
-		if p.backchannel {
-			routes[rp.prefix+backchannelPath(p.name)] = route{"backchannel-logout", "POST", of((*RelyingParty).serveBackchannelLogout), p}
-		}
-		if p.frontchannel {
-			routes[rp.prefix+frontchannelPath(p.name)] = route{"frontchannel-logout", "GET", of((*RelyingParty).serveFrontchannelLogout), p}
-		}
-		if p.clientKeys {
-			routes[rp.prefix+jwksPath(p.name)] = route{"jwks", "GET", of((*RelyingParty).serveJWKS), p}
+	checks := route{"check-session", "GET", (*RelyingParty).serveCheckSession, nil}
+	if rp.providers.source != nil {
+		routes[rp.prefix+"/check-session"] = checks
+	}
+	for _, p := range rp.providers.static {
+		for below, at := range rp.ofProviders {
+			if !at.offered(p) {
+				continue
+			}
+			path := rp.prefix + below + p.name
+			if below == callbackBelow {
+				path = p.redirectPath
+			}
+			routes[path] = route{at.step, at.methods, func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error {
+				return at.serve(rp, w, r, p)
+			}, p}
 		}
 		if p.manages {
-			routes[rp.prefix+"/check-session"] = route{"check-session", "GET", (*RelyingParty).serveCheckSession, nil}
-		}
-		if p.byReference {
-			routes[rp.prefix+requestPath(p.name)] = route{"request", "GET", of((*RelyingParty).serveRequest), p}
+			routes[rp.prefix+"/check-session"] = checks
 		}
 	}
 	return routes
@@ -196,14 +207,17 @@ func (rp *RelyingParty) makeRoutes() map[string]route {
 func (rp *RelyingParty) route(path string) (route, bool) {
 	below, whole := strings.CutPrefix(path, rp.site.path)
 	if whole {
-		if found, ok := rp.routes[below]; ok {
+		if found, ok := rp.routes[below]; ok && found.here(rp) {
 			return found, true
 		}
 	}
-	if found, ok := rp.routes[path]; ok {
+	if found, ok := rp.routes[path]; ok && found.here(rp) {
 		return found, true
 	}
 	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {
+		if found, ok := rp.sourcedRoute(rest); ok {
+			return found, true
+		}
 		return noRoute, true
 	}
 	return route{}, false
@@ -230,6 +244,10 @@ func (rp *RelyingParty) owns(target string) bool {
 // them too, so mounting it is needed only where neither is used. Mount it with
 // Prefix in the path: do not strip it.
 func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rp, r, ok := rp.enter(w, r)
+	if !ok {
+		return
+	}
 	found, ok := rp.route(r.URL.EscapedPath())
 	if !ok {
 		found = noRoute
@@ -287,10 +305,18 @@ type Addresses struct {
 }
 
 // RedirectURLs lists what to register at the providers, in the order of
-// [Config.Providers]. At those with a [Registration] it happens by itself.
+// [Config.Providers]. At those with a [Registration] it happens by itself. For
+// those of a [ProviderSource] see there. With [Config.Sites] the addresses are
+// those of one site, and nil before [RelyingParty.At] says which.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
+	if rp.place == nil {
+		return nil
+	}
 	var all []Addresses
-	for _, p := range rp.entries() {
+	for _, p := range rp.static() {
+		if !rp.allows(p.name) {
+			continue
+		}
 		a := Addresses{
 			Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
 			Initiate: rp.site.url(rp.path("/initiate")),
@@ -312,29 +338,35 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 	return all
 }
 
-// Ready fetches the metadata and keys of every provider and reports all
-// failures. It is for start-up and deployment checks; requests never wait for
-// it. It registers no client: the first login does.
+// Ready fetches the metadata and keys of every one of Config.Providers, asks the
+// ProviderSource for its List, and reports all failures. It is for start-up and
+// deployment checks; requests never wait for it. It registers no client: the
+// first login does.
 func (rp *RelyingParty) Ready(ctx context.Context) error {
-	errs := make([]error, len(rp.providers))
+	static := rp.providers.static
+	errs := make([]error, len(static)+1)
 	var wg sync.WaitGroup
-	for i, p := range rp.providers {
+	for i, p := range static {
 		wg.Go(func() {
 			if err := p.Ready(ctx); err != nil {
 				errs[i] = &Error{Step: "ready", Provider: p.name, Err: err}
 			}
 		})
 	}
+	if err := rp.providers.answers(ctx); err != nil {
+		errs[len(static)] = &Error{Step: "ready", Err: err}
+	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-// Status describes the providers without any network call, for health checks.
+// Status describes the providers without any network call, for health checks:
+// those of Config.Providers, and of a ProviderSource those that are kept ready.
 // A provider nobody has used yet is not ready: do not make an application's
 // readiness depend on it unless Ready was called.
 func (rp *RelyingParty) Status() Status {
 	var s Status
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.ready() {
 		at := p.Status()
 		status := ProviderStatus{Name: p.name, Ready: at.Ready, Fetched: at.Fetched, NextTry: at.NextTry, Keys: at.Keys}
 		if at.LastErr != nil {
@@ -365,7 +397,7 @@ type ProviderStatus struct {
 // optional.
 func (rp *RelyingParty) Shutdown(ctx context.Context) error {
 	rp.flights.wait(ctx)
-	for _, p := range rp.providers {
+	for _, p := range rp.providers.ready() {
 		p.Wait(ctx)
 	}
 	return ctx.Err()

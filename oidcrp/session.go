@@ -18,7 +18,8 @@ import (
 // *Session is an anonymous visitor: all methods may be called on it and give
 // zero values. It is immutable and safe for concurrent use.
 type Session struct {
-	rec session.Record
+	rec  session.Record
+	site *Site // nil with Config.BaseURL
 }
 
 // loaded is the context of a request whose session was looked for. It holds
@@ -51,6 +52,11 @@ func (c *loaded) String() string { return "oidcrp.Load" }
 func loadedIn(ctx context.Context) *loaded {
 	c, _ := ctx.Value(loadedKey{}).(*loaded)
 	return c
+}
+
+// of reports whether the session was looked for by rp, or made for a test.
+func (c *loaded) of(rp *RelyingParty) bool {
+	return c != nil && (c.rp == nil || c.rp == rp || c.rp.common == rp.common && c.rp.place == rp.place)
 }
 
 // latest is the record the visitor's cookie will stand for after this request.
@@ -105,6 +111,16 @@ func (s *Session) Provider() string {
 		return ""
 	}
 	return s.rec.Provider()
+}
+
+// Site returns the Name of the site the session was started on, which is that
+// of the request: at another there is no such session. It is "" with
+// [Config.BaseURL].
+func (s *Session) Site() string {
+	if s == nil || s.site == nil {
+		return ""
+	}
+	return s.site.Name
 }
 
 // Issuer and Subject together identify the user, and nothing else does

@@ -1,5 +1,3 @@
-//go:build !planned
-
 package oidcrp
 
 import (
@@ -20,6 +18,20 @@ type Config struct {
 	// on whole or cut BaseURL's path off; both work.
 	BaseURL string
 
+	// Sites finds the site of a request by its Host, for one instance that
+	// serves several base URLs, such as a domain for each tenant; BaseURL must
+	// be empty then, and CookieKeys set. Host decides nothing else. It comes in
+	// lower case, as "app.acme.example", without a port or a dot at its end, and
+	// IPv6 as "2001:db8::1"; anybody can send any, so a host that has no site
+	// should cost little. [ErrNoSite] is answered 421, any other error, a panic
+	// and what takes longer than ten seconds 503, and a Site that New would not
+	// take as BaseURL 500, with what to change in the log.
+	//
+	// An answer is used for ten seconds, for up to a thousand hosts, and requests
+	// that wait for the same host ask once. Sessions, logins under way, what has
+	// ended and tokens belong to the site they came from; see [RelyingParty.At].
+	Sites func(ctx context.Context, host string) (Site, error)
+
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
 	// newest first. To rotate, append the new key on every node, then move it
 	// to the front, then drop the old one once SessionLifetime and a day have
@@ -32,6 +44,10 @@ type Config struct {
 
 	// Providers are the OpenID Providers visitors may sign in with.
 	Providers []Provider
+
+	// ProviderSource gives more providers at run time, beside Providers, which
+	// may then be empty. The zero value is none.
+	ProviderSource ProviderSource
 
 	// Prefix is the path, below BaseURL, of the package's own addresses.
 	// Everything below it is ours: what we do not know there is 404.
@@ -133,7 +149,7 @@ type Config struct {
 	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
 	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
 	// .Value) of the form, which on "signin" is a GET with an "identifier" and
-	// there with WebFinger only, .Inputs of "register" (each .Name, .Label,
+	// there with SingleSignOn and WebFinger only, .Inputs of "register" (each .Name, .Label,
 	// .Value, .Autocomplete, .Required and .Error), .Text "key" for any message, .Style and .Script for
 	// the elements our Content-Security-Policy admits, and in "layout"
 	// .Content. Nothing from elsewhere loads on these pages.
@@ -159,6 +175,14 @@ type Config struct {
 	// that logging from OnEvent too doubles it. Nil: slog.Default(). Tokens,
 	// codes, cookies and claims are never logged.
 	Logger *slog.Logger
+
+	// SingleSignOn has the sign-in page ask for an e-mail address, which leads
+	// to the provider with its domain in [Provider.EmailDomains]. Whose domain is
+	// nobody's is back on the page. Only the domain is looked at, so that the page
+	// tells nobody who has an account. A page of the application's own asks in a
+	// form that sends identifier by GET to the login address; SignInPath gets it
+	// back where it led nowhere.
+	SingleSignOn bool
 
 	// WebFinger lists the hosts that may be asked who signs their users in
 	// (Discovery 2), such as "example.com" or "example.com:8443"; a host of
@@ -427,17 +451,38 @@ type Provider struct {
 	// It needs a ClientID without spaces.
 	SessionManagement bool
 
+	// EmailDomains are the mail domains that this provider speaks for, such as
+	// "acme.example"; one does not stand for those below it. People of these
+	// sign in here and nowhere else: what they type into the sign-in page leads
+	// here ([Config.SingleSignOn]), and a login or refresh at any other provider
+	// whose claim email is of them is refused, verified or not. In return this
+	// provider may assert no other address. A login without the claim asserts
+	// none, and is let in everywhere. Where several providers have a domain, the
+	// visitor chooses. Public mail services are refused, and providers with
+	// several tenants. That a domain is the tenant's is yours to find out, such as
+	// by a record in its DNS.
+	EmailDomains []string
+
 	// HTTPClient is used for this provider instead of Config.HTTPClient.
 	HTTPClient *http.Client
 
 	// TenantSupplied marks a provider whose settings were typed in by somebody
 	// else than the operator: discovery at the exact issuer only, no endpoint
 	// or key overrides, public addresses only, checked when they are dialled.
+	// With two of them, or a [ProviderSource], iss must be in every response
+	// without an ID token (RFC 9207), and a login that another site starts is
+	// asked about first.
 	TenantSupplied bool
 
 	// InsecureAllowHTTP admits plain http for this provider on any host. Only
 	// for a network that nobody else can read or write; it is logged.
 	InsecureAllowHTTP bool
+
+	// Version tells changed settings from unchanged ones when a
+	// [ProviderSource] gives the provider again, and is needed there. With the
+	// same one metadata, keys and settings stay as they are. A login under way
+	// ends where issuer or client id changed meanwhile.
+	Version string
 }
 
 // LoginOptions are choices for one login.

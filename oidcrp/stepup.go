@@ -182,8 +182,11 @@ func notStronger(tx *transaction.Transaction, err error) error {
 // policies want anyway: to ask for one at a time could lose the other.
 func (rp *RelyingParty) askAgain(w http.ResponseWriter, r *http.Request, s *Session, err error, all *LoginNeeded) error {
 	var needed *LoginNeeded
-	p := rp.entry(s.Provider())
-	if !errors.As(err, &needed) || p == nil {
+	if !errors.As(err, &needed) {
+		return err
+	}
+	p := rp.still(r.Context(), s.Provider())
+	if p == nil {
 		return err
 	}
 	if needed.signIn() && needed.MaxAge == nil && len(needed.ACRValues) == 0 {

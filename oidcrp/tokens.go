@@ -104,8 +104,8 @@ func (rp *RelyingParty) placeTokens(ctx context.Context, p *providerEntry, g *gr
 
 // settleTokens gives the tokens of a login that waited their place, and returns
 // it; nil: there are none.
-func (rp *RelyingParty) settleTokens(ctx context.Context, d session.Draft) ([]byte, error) {
-	h := holder{p: rp.entry(d.Provider), id: d.Tokens, user: identityOf(d)}
+func (rp *RelyingParty) settleTokens(ctx context.Context, p *providerEntry, d session.Draft) ([]byte, error) {
+	h := holder{p: p, id: d.Tokens, user: identityOf(d)}
 	g, err := rp.readGrant(ctx, h)
 	if errors.Is(err, ErrNoToken) {
 		return nil, nil
@@ -124,8 +124,8 @@ func (rp *RelyingParty) settleTokens(ctx context.Context, d session.Draft) ([]by
 }
 
 // prolongTokens keeps the tokens of a login that goes on waiting.
-func (rp *RelyingParty) prolongTokens(ctx context.Context, d session.Draft) error {
-	g, err := rp.readGrant(ctx, holder{p: rp.entry(d.Provider), id: d.Tokens})
+func (rp *RelyingParty) prolongTokens(ctx context.Context, p *providerEntry, d session.Draft) error {
+	g, err := rp.readGrant(ctx, holder{p: p, id: d.Tokens})
 	if errors.Is(err, ErrNoToken) {
 		return nil
 	}
@@ -156,9 +156,9 @@ func (rp *RelyingParty) offlineID(p *providerEntry, issuer, subject string) []by
 	return rp.vault.IDOf(issuer, p.clientID, subject)
 }
 
-// isOffline reports whether tokens lie where they outlive sessions.
-func (rp *RelyingParty) isOffline(id []byte, u Identity) bool {
-	p := rp.entry(u.Provider)
+// isOffline reports whether tokens lie where they outlive sessions. p is nil for
+// a provider that is gone.
+func (rp *RelyingParty) isOffline(p *providerEntry, id []byte, u Identity) bool {
 	return p != nil && slices.Equal(id, rp.offlineID(p, u.Issuer, u.Subject))
 }
 
@@ -200,10 +200,18 @@ func (rp *RelyingParty) writeGrant(ctx context.Context, id []byte, g *grant) err
 // endTokens removes the tokens of a session that is over, and with revoke tells
 // the provider. What is kept for jobs stays.
 func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke bool) {
-	if len(d.Tokens) == 0 || rp.vault == nil || rp.isOffline(d.Tokens, identityOf(d)) {
+	if len(d.Tokens) == 0 || rp.vault == nil {
 		return
 	}
-	if err := rp.removeTokens(ctx, holder{p: rp.entry(d.Provider), id: d.Tokens}, revoke); err != nil {
+	p, err := rp.known(ctx, d.Provider)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		rp.log.ErrorContext(ctx, "tokens not removed", "provider", d.Provider, "err", err) // they may be kept for jobs
+		return
+	}
+	if rp.isOffline(p, d.Tokens, identityOf(d)) {
+		return
+	}
+	if err := rp.removeTokens(ctx, holder{p: p, id: d.Tokens}, revoke); err != nil {
 		rp.storeFailed(ctx, "logout", err)
 	}
 }
@@ -226,7 +234,7 @@ func (rp *RelyingParty) removeTokens(ctx context.Context, h holder, revoke bool)
 		g, _ = rp.readGrant(ctx, h) // what cannot be read cannot be revoked
 	}
 	lives := rp.lifetime + time.Minute
-	if rp.isOffline(h.id, h.user) {
+	if rp.isOffline(h.p, h.id, h.user) {
 		lives = offlineTime
 	}
 	if err := rp.vault.End(ctx, h.id, lives); err != nil {
@@ -266,7 +274,7 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) {
 		return TokenStatus{}, err
 	}
 	none := TokenStatus{State: "none"}
-	h, err := rp.visitor(ctx)
+	rp, h, err := rp.visitor(ctx)
 	if err != nil {
 		return none, nil
 	}
@@ -290,36 +298,47 @@ func (rp *RelyingParty) TokenStatus(ctx context.Context) (TokenStatus, error) {
 // no error if there is nothing. The provider is told while nobody waits;
 // Shutdown does.
 func (rp *RelyingParty) Forget(ctx context.Context, u Identity) error {
-	h, err := rp.absent(u)
+	at, h, err := rp.absent(ctx, u)
 	if err != nil {
 		return err
 	}
-	return rp.removeTokens(ctx, h, true)
+	return at.removeTokens(at.located(ctx), h, true)
 }
 
-// visitor is whose tokens a request may use.
-func (rp *RelyingParty) visitor(ctx context.Context) (holder, error) {
+// visitor is whose tokens a request may use, and where.
+func (rp *RelyingParty) visitor(ctx context.Context) (*RelyingParty, holder, error) {
 	if _, err := sessionOf(ctx); err != nil {
-		return holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
+		return nil, holder{}, fmt.Errorf("%w: %w", ErrNoToken, err)
+	}
+	rp, _, err := rp.at(ctx)
+	if err != nil {
+		return nil, holder{}, err
 	}
 	rec := loadedIn(ctx).latest()
-	p := rp.entry(rec.Provider())
+	p := rp.still(ctx, rec.Provider())
 	if p == nil || !p.keepTokens {
-		return holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
+		return nil, holder{}, fmt.Errorf("%w: the session's provider is not one with KeepTokens", ErrNoToken)
 	}
-	return holder{p: p, id: rec.Tokens(), user: (&Session{rec: rec}).Identity(), rec: rec}, nil
+	return rp, holder{p: p, id: rec.Tokens(), user: rp.session(rec).Identity(), rec: rec}, nil
 }
 
 // absent is somebody who is not here.
-func (rp *RelyingParty) absent(u Identity) (holder, error) {
-	p := rp.entry(u.Provider)
-	if p == nil || !p.keepOffline {
-		return holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
+func (rp *RelyingParty) absent(ctx context.Context, u Identity) (*RelyingParty, holder, error) {
+	rp, ctx, err := rp.at(ctx)
+	if err != nil {
+		return nil, holder{}, err
 	}
-	return holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject), user: u}, nil
+	p, err := rp.known(ctx, u.Provider)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		return nil, holder{}, err
+	}
+	if p == nil || !p.keepOffline {
+		return nil, holder{}, fmt.Errorf("%w: %q is no provider with KeepOffline", ErrMisconfigured, u.Provider)
+	}
+	return rp, holder{p: p, id: rp.offlineID(p, u.Issuer, u.Subject), user: u}, nil
 }
 
 // dropSession ends a session outside of any request of its own.
 func (rp *RelyingParty) dropSession(ctx context.Context, rec session.Record, reason string) {
-	rp.endSession(headers{}, (&http.Request{}).WithContext(ctx), &Session{rec: rec}, reason)
+	rp.endSession(headers{}, (&http.Request{}).WithContext(ctx), rp.session(rec), reason)
 }

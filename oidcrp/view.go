@@ -25,7 +25,11 @@ type View struct {
 
 // View returns the view of a request, with the session that was loaded.
 func (rp *RelyingParty) View(r *http.Request) View {
-	return View{rp: rp, r: r, user: FromContext(r.Context())}
+	at, r, err := rp.locate(r)
+	if err != nil {
+		at = nil // no site, no ways to sign in
+	}
+	return View{rp: at, r: r, user: FromContext(r.Context())}
 }
 
 // Format prints whose view it is as a [Session] is printed, whatever the verb.
@@ -67,7 +71,11 @@ func (v View) Providers() []ProviderLink {
 		return nil
 	}
 	var links []ProviderLink
-	for _, l := range v.rp.links(LoginOptions{ReturnTo: v.returnTo()}) {
+	found, err := v.rp.links(v.r.Context(), LoginOptions{ReturnTo: v.returnTo()})
+	if err != nil && len(found) == 0 {
+		v.rp.log.ErrorContext(v.r.Context(), "providers not listed", "err", err)
+	}
+	for _, l := range found {
 		links = append(links, ProviderLink(l))
 	}
 	return links
@@ -89,7 +97,7 @@ func (v View) FormAction() []string {
 	if v.rp == nil {
 		return nil
 	}
-	return v.rp.formActions()
+	return v.rp.formActions(v.user.Provider())
 }
 
 // SignInURL returns the address that signs in and comes back to this page.

@@ -36,10 +36,9 @@ var rules = accounts.Rules{
 		Login: map[string]string{"name": "name"},
 	},
 	ByProvider: map[string]accounts.ProviderRules{"staff": {
-		MatchEmail:   true,
-		EmailDomains: []string{"example.com"},
-		Login:        map[string]string{"name": "name", "given": "given_name"},
-		Grant:        accounts.Grant{Organization: "Example Ltd", Roles: []string{"staff"}},
+		MatchEmail: true,
+		Login:      map[string]string{"name": "name", "given": "given_name"},
+		Grant:      accounts.Grant{Organization: "Example Ltd", Roles: []string{"staff"}},
 	}},
 }
 
@@ -124,7 +123,11 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		cfg.Providers = append(cfg.Providers, provider.Config(name, baseURL))
+		p := provider.Config(name, baseURL)
+		if name == "staff" {
+			p.EmailDomains = []string{"example.com"}
+		}
+		cfg.Providers = append(cfg.Providers, p)
 	}
 	handler, err := app(store, cfg)
 	if err != nil {

@@ -43,7 +43,7 @@ func TestPortalOverItsDatabase(t *testing.T) {
 	visitors.AddUser(oidcrptest.User{Subject: "vera", Name: "Vera", Email: "vera@customer.example", EmailVerified: true})
 	p := &restarting{t: t, db: filepath.Join(t.TempDir(), "contacts.db")}
 	a := apptest.Start(t, func(baseURL string, staff oidcrp.Provider) (http.Handler, error) {
-		staff.Name = "staff"
+		staff.Name, staff.EmailDomains = "staff", []string{"example.com"}
 		p.cfg = oidcrp.Config{
 			BaseURL: baseURL, CookieKeys: [][]byte{[]byte("0123456789abcdefghijklmnopqrstuv")},
 			Providers: []oidcrp.Provider{staff, visitors.Config("visitors", baseURL)},
@@ -82,7 +82,7 @@ func TestPortalOverItsDatabase(t *testing.T) {
 	// Nobody comes uninvited, and nobody from elsewhere with an address of staff.
 	visitors.SignInAs("bob")
 	page = oidcrptest.NewBrowser(t).Get(a.URL + "/auth/login?provider=visitors")
-	apptest.Contains(t, page, "signs in another way")
+	apptest.Contains(t, page, "its own way to sign in")
 	visitors.AddUser(oidcrptest.User{Subject: "eve", Email: "eve@else.example", EmailVerified: true})
 	visitors.SignInAs("eve")
 	page = oidcrptest.NewBrowser(t).Get(a.URL + "/auth/login?provider=visitors")

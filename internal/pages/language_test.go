@@ -59,8 +59,8 @@ func TestKeysThatCallersName(t *testing.T) {
 		denied.message denied.ended signin.message signin.single signin.none signin.button signin.with
 		signout.message signout.button signedout.message signedout.local
 		register.message register.invitation_only register.again register.invitation register.missing register.too_long register.invitation_wrong
-		account.disabled account.closed account.email_taken account.foreign_domain account.provider_retired account.linked_elsewhere account.gone
-		confirm.message confirm.switch formpost.message formpost.signout`) {
+		account.disabled account.closed account.email_taken account.provider_retired account.linked_elsewhere account.gone
+		signin.not_found signin.several confirm.message confirm.switch formpost.message formpost.signout`) {
 		if en[key] == "" {
 			t.Errorf("no %s", key)
 		}

@@ -91,6 +91,9 @@ type Page struct {
 	Fields []Field
 	Inputs []Input // of "register"
 
+	// SingleSignOn: the identifier that "signin" asks for is an e-mail address.
+	SingleSignOn bool
+
 	// FormAction lists origins, besides our own and Action's, to which the
 	// form may lead: browsers apply form-action to redirects too (CSP3 6.4.1).
 	// What is no origin is left out, and so are hosts not in ASCII.

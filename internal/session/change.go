@@ -182,7 +182,7 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := k.supersede(ctx, old, k.goneOn(rec, claim), now, claim); err != nil {
+	if err := k.follow(ctx, old, rec, now, claim); err != nil {
 		return Record{}, err
 	}
 	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {
@@ -203,7 +203,7 @@ func (k *Keeper) replaceStored(ctx context.Context, w http.ResponseWriter, old *
 	// request; until now, here.
 	err := k.alive(ctx, rec, now)
 	if err == nil {
-		err = k.supersede(ctx, old, k.goneOn(rec, claim), now, claim)
+		err = k.follow(ctx, old, rec, now, claim)
 	}
 	if err == nil {
 		err = k.cookie.Set(w, idEncoding.EncodeToString(rec.token.id[:]), k.left(rec, now))

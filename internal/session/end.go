@@ -190,13 +190,18 @@ type fate struct {
 	user  whom   // whose it is then
 }
 
-// goneOn is the fate of a session that rec takes the place of, and which goes on
-// as that if it was renewed: a new login is another session.
-func (k *Keeper) goneOn(rec Record, renewed bool) fate {
-	if !renewed {
-		return fate{}
+// follow ends a session that rec takes the place of, and which goes on as that
+// if it was renewed: a new login is another session.
+func (k *Keeper) follow(ctx context.Context, old *ending, rec Record, now time.Time, renewed bool) error {
+	var f fate
+	if renewed {
+		user, err := k.userOf(ctx, rec)
+		if err != nil {
+			return err
+		}
+		f = fate{next: rec.handle(), user: user}
 	}
-	return fate{next: rec.handle(), user: k.userOf(rec)}
+	return k.supersede(ctx, old, f, now, renewed)
 }
 
 func (f fate) mark() ([]byte, error) {

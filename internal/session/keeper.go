@@ -50,8 +50,9 @@ type Config struct {
 	Now      func() time.Time
 
 	// Client gives the client id at a provider, by its name, and whether that
-	// provider tells of logouts. Nil where sessions end one by one only.
-	Client func(provider string) (id string, logouts bool)
+	// provider tells of logouts. Where that cannot be found out its error is
+	// Load's. Nil where sessions end one by one only.
+	Client func(ctx context.Context, provider string) (id string, logouts bool, err error)
 
 	// Warn is told of store failures that fail no request. May be nil.
 	Warn func(ctx context.Context, err error)
@@ -71,7 +72,7 @@ type Keeper struct {
 	lifetime time.Duration
 	idle     int64 // milliseconds, 0: off
 	now      func() time.Time
-	client   func(provider string) (id string, logouts bool)
+	client   func(ctx context.Context, provider string) (id string, logouts bool, err error)
 	warn     func(ctx context.Context, err error)
 	cleared  func(ctx context.Context, rec Record, told bool)
 

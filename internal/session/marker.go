@@ -50,12 +50,12 @@ func (k *Keeper) user(u User) whom { return k.whom(u, "") }
 func (k *Keeper) sid(u User, sid string) whom { return k.whom(User{u.Issuer, u.Client, ""}, sid) }
 
 // userOf is whose session rec is, where sessions end with others.
-func (k *Keeper) userOf(rec Record) whom {
+func (k *Keeper) userOf(ctx context.Context, rec Record) (whom, error) {
 	if k.client == nil {
-		return whom{}
+		return whom{}, nil
 	}
-	client, _ := k.client(rec.Provider())
-	return k.user(User{rec.Issuer(), client, rec.Subject()})
+	client, _, err := k.client(ctx, rec.Provider())
+	return k.user(User{rec.Issuer(), client, rec.Subject()}), err
 }
 
 func (k *Keeper) whom(u User, sid string) whom {
@@ -135,7 +135,7 @@ type question struct {
 }
 
 // questions are what has to be asked before a session may be believed.
-func (k *Keeper) questions(rec Record) (all [4]question, n int) {
+func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n int, err error) {
 	// A record that could not be deleted, or was written once more by a request
 	// that could not look for the mark, must not bring the session back. What
 	// lies in memory cannot fail in between.
@@ -143,21 +143,24 @@ func (k *Keeper) questions(rec Record) (all [4]question, n int) {
 		n++ // itself
 	}
 	if k.client == nil {
-		return all, n
+		return all, n, nil
 	}
-	client, byProvider := k.client(rec.Provider())
+	client, byProvider, err := k.client(ctx, rec.Provider())
+	if err != nil {
+		return all, n, err
+	}
 	u := User{rec.Issuer(), client, rec.Subject()}
 	user := k.user(u)
 	all[n] = question{byUs, user.by(byUs)}
 	n++
 	if !byProvider {
-		return all, n
+		return all, n, nil
 	}
 	all[n], all[n+1] = question{bySub, user.by(bySub)}, question{byBoth, user.by(byBoth)}
 	if sid := rec.SID(); sid != "" {
 		all[n+1] = question{bySID, k.sid(u, sid).by(bySID)}
 	}
-	return all, n + 2
+	return all, n + 2, nil
 }
 
 // endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
@@ -191,7 +194,10 @@ func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
 	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
 		return ErrEnded
 	}
-	all, n := k.questions(rec)
+	all, n, err := k.questions(ctx, rec)
+	if err != nil {
+		return err
+	}
 	if k.marks != nil && !k.marks.prompt && n > 1 {
 		return k.askAtOnce(ctx, all, n, rec)
 	}
@@ -278,7 +284,10 @@ func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error 
 	if k.client == nil {
 		return nil
 	}
-	client, _ := k.client(d.Provider)
+	client, _, err := k.client(ctx, d.Provider)
+	if err != nil {
+		return err
+	}
 	m, found, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
 	if err != nil || !found {
 		return err

@@ -14,7 +14,9 @@ import (
 )
 
 // clientOf is the client at each provider.
-func clientOf(provider string) (string, bool) { return "client of " + provider, provider != "silent" }
+func clientOf(_ context.Context, provider string) (string, bool, error) {
+	return "client of " + provider, provider != "silent", nil
+}
 
 // everyMode runs f with sessions in cookies, in cookies with a store for marks,
 // and in a store.
@@ -39,7 +41,7 @@ func (h *house) at(subject, sid string) session.Draft {
 }
 
 func user(d session.Draft) session.User {
-	client, _ := clientOf(d.Provider)
+	client, _, _ := clientOf(context.Background(), d.Provider)
 	return session.User{Issuer: d.Issuer, Client: client, Subject: d.Subject}
 }
 

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -88,4 +89,21 @@ func checkKey(iss, tenant string, e Expect) error {
 		}
 	}
 	return failed("signature", "made with a key of another issuer")
+}
+
+// tenantID is what a path segment looks like that names a tenant at Microsoft.
+var tenantID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// SeveralTenants reports whether tokens of a provider with this issuer, and
+// these beside it, may be of tenants that do not vouch for one another. Two
+// spellings of one tenant's issuer may not.
+func (i Issuers) SeveralTenants(issuer string) bool {
+	if i.Template != "" {
+		return true
+	}
+	tenants := map[string]bool{}
+	for _, iss := range append([]string{issuer}, i.Exact...) {
+		tenants[tenantID.FindString(strings.ToLower(iss))] = true
+	}
+	return len(tenants) > 1
 }

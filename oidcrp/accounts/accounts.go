@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
-	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -34,10 +33,10 @@ type Accounts struct {
 	store Store
 	rules Rules
 
-	providers map[string]bool     // configured
-	doubtful  map[string]bool     // whose word about addresses means nothing
-	owners    map[string][]string // mail domain to providers
+	providers map[string]bool // configured
+	doubtful  map[string]bool // whose word about addresses means nothing
 	links     map[string]pages.Link
+	source    oidcrp.ProviderSource // of further providers; may be nil
 
 	base     string // path of BaseURL, without a slash at the end
 	siteName string
@@ -65,7 +64,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	a := &Accounts{
 		store: store, rules: rules,
 		providers: map[string]bool{}, doubtful: map[string]bool{},
-		owners: map[string][]string{}, links: map[string]pages.Link{},
+		links: map[string]pages.Link{}, source: cfg.ProviderSource,
 		siteName: cfg.SiteName, pages: renderer, log: cfg.Logger,
 		onLogin: cfg.OnLogin, stillAllowed: cfg.StillAllowed, onEvent: cfg.OnEvent,
 	}
@@ -77,14 +76,9 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	}
 	for _, p := range cfg.Providers {
 		name := providerName(p)
-		own := rules.of(name)
 		a.providers[name] = true
-		a.doubtful[name] = severalTenants(p) || p.TenantSupplied && len(own.EmailDomains) == 0
+		a.doubtful[name] = severalTenants(p) || p.TenantSupplied
 		a.links[name] = pages.Link{Name: name, DisplayName: p.DisplayName}
-		for _, d := range own.EmailDomains {
-			domain, _ := validate.EmailDomain(d)
-			a.owners[domain] = append(a.owners[domain], name)
-		}
 	}
 	cfg.OnLogin, cfg.StillAllowed = a.atLogin, a.allowed
 	return a, nil
@@ -111,11 +105,12 @@ func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
 	if err != nil {
 		return err
 	}
+	working := a.working(ctx, c)
 	err = a.store.Update(ctx, c.ID, "", func(c *Contact) error {
 		if !c.Has(id.Issuer, id.Subject) {
 			return nil
 		}
-		if !a.hasOther(c, id) {
+		if !a.hasOther(c, id, working) {
 			return ErrLastIdentity
 		}
 		c.Identities = slices.DeleteFunc(c.Identities, func(own oidcrp.Identity) bool {
@@ -218,7 +213,6 @@ var refusals = map[Reason]string{
 	Disabled:        "account.disabled",
 	Gone:            "account.gone",
 	ProviderRetired: "account.provider_retired",
-	ForeignDomain:   "account.foreign_domain",
 	GateClosed:      "account.closed",
 	EmailTaken:      "account.email_taken",
 	EmailLinked:     "account.email_taken",

@@ -63,7 +63,6 @@ const (
 	Gone            Reason = "gone"
 	Disabled        Reason = "disabled"
 	ProviderRetired Reason = "provider_retired"
-	ForeignDomain   Reason = "foreign_domain"
 	GateOpen        Reason = "open"
 	GateClosed      Reason = "closed"
 	NeedsInvitation Reason = "needs_invitation"
@@ -85,7 +84,6 @@ var explanations = map[Reason]string{
 	Gone:            "there is no such contact any more",
 	Disabled:        "the contact is disabled",
 	ProviderRetired: "the provider is retired",
-	ForeignDomain:   "the provider does not speak for the domain of the address",
 	GateOpen:        "everybody may register",
 	GateClosed:      "nobody new is let in",
 	NeedsInvitation: "only who is invited may register",
@@ -129,8 +127,8 @@ func (a *Accounts) candidateOf(login *oidcrp.Login) candidate {
 // the user's.
 func (a *Accounts) vouched(login *oidcrp.Login) bool {
 	rules := a.rules.of(login.Provider)
-	if !a.providers[login.Provider] || a.doubtful[login.Provider] {
-		return false // New has not seen it, or not liked it
+	if !login.OwnsEmail() && (!a.providers[login.Provider] || a.doubtful[login.Provider]) {
+		return false // it may write any address
 	}
 	raw, given := login.Claim("email_verified")
 	switch string(raw) {
@@ -140,16 +138,6 @@ func (a *Accounts) vouched(login *oidcrp.Login) bool {
 		return rules.TrustTextEmailVerified
 	}
 	return !given && rules.TrustMissingEmailVerified
-}
-
-// owned reports whether a provider may speak for an address.
-func (a *Accounts) owned(provider, email string) bool {
-	_, domain, ok := validate.Email(email)
-	if !ok {
-		return true // no address is nobody's
-	}
-	owners, listed := a.owners[domain]
-	return slices.Contains(owners, provider) || !listed && len(a.rules.of(provider).EmailDomains) == 0
 }
 
 // outcome is a decision with what it rests on.
@@ -169,7 +157,7 @@ func (a *Accounts) decide(ctx context.Context, k candidate, code string, asked b
 	switch {
 	case err == nil && c.Disabled:
 		return is(Refuse, Disabled, c.ID)
-	case err == nil && rules.Retired && a.hasOther(c, k.id):
+	case err == nil && rules.Retired && a.hasOther(c, k.id, a.working(ctx, c)):
 		return is(Refuse, ProviderRetired, c.ID)
 	case err == nil && rules.Retired:
 		return is(SignIn, Moving, c.ID)
@@ -179,8 +167,6 @@ func (a *Accounts) decide(ctx context.Context, k candidate, code string, asked b
 		return outcome{}, err
 	case rules.Retired:
 		return is(Refuse, ProviderRetired, "")
-	case !a.owned(k.id.Provider, k.Email):
-		return is(Refuse, ForeignDomain, "")
 	case code != "" && rules.Gate != Closed:
 		return a.decideInvited(ctx, k, code, asked)
 	}
@@ -270,11 +256,25 @@ func (a *Accounts) decideInvited(ctx context.Context, k candidate, code string, 
 	return found, nil
 }
 
+// working are the providers of a contact's identities that are there. One that a
+// source does not answer for is not counted on.
+func (a *Accounts) working(ctx context.Context, c *Contact) map[string]bool {
+	there := map[string]bool{}
+	for _, id := range c.Identities {
+		there[id.Provider] = a.providers[id.Provider]
+		if !there[id.Provider] && a.source != nil {
+			_, err := a.source.Provider(ctx, id.Provider)
+			there[id.Provider] = err == nil
+		}
+	}
+	return there
+}
+
 // hasOther reports whether somebody can sign in without the identity id.
-func (a *Accounts) hasOther(c *Contact, id oidcrp.Identity) bool {
+func (a *Accounts) hasOther(c *Contact, id oidcrp.Identity, working map[string]bool) bool {
 	return slices.ContainsFunc(c.Identities, func(other oidcrp.Identity) bool {
 		same := other.Issuer == id.Issuer && other.Subject == id.Subject
-		return !same && a.providers[other.Provider] && !a.rules.of(other.Provider).Retired
+		return !same && working[other.Provider] && !a.rules.of(other.Provider).Retired
 	})
 }
 

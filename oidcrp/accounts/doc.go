@@ -28,8 +28,7 @@
 // account it is. Who is found is signed in, and their fields are brought up to
 // date by the Login mapping. Who is not found is
 //
-//   - refused, if the provider is retired, the address is of a domain that
-//     another provider speaks for, or the gate is closed;
+//   - refused, if the provider is retired or the gate is closed;
 //   - given the contact of an invitation, or of a verified address where
 //     MatchEmail allows that;
 //   - shown the registration page, if there is something to ask or an
@@ -66,7 +65,8 @@
 // address is never merged with (pre-hijacking), and an address that changes
 // hands does not hand over an account in use. Whoever is refused is told to
 // sign in as before and to add the new identity from there. With several
-// providers, EmailDomains says which of them is believed about what. Use it too
+// providers, [oidcrp.Provider.EmailDomains] says which of them is believed about
+// what: a login elsewhere with such an address does not come this far. Use it too
 // where a provider once verified addresses of domains that it does not run, as
 // Google does: whose an address is now it cannot know.
 //

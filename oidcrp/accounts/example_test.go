@@ -16,7 +16,7 @@ func Example() {
 	cfg := oidcrp.Config{
 		BaseURL: "http://localhost:3000",
 		Providers: []oidcrp.Provider{
-			{Name: "staff", Issuer: "https://login.acme.example", ClientID: "portal", ClientSecret: "…"},
+			{Name: "staff", Issuer: "https://login.acme.example", ClientID: "portal", ClientSecret: "…", EmailDomains: []string{"acme.example"}},
 			{Name: "google", Issuer: "https://accounts.google.com", ClientID: "portal", ClientSecret: "…"},
 		},
 	}
@@ -24,10 +24,9 @@ func Example() {
 		RegistrationPath: "/register",
 		Default:          accounts.ProviderRules{Gate: accounts.InviteOnly},
 		ByProvider: map[string]accounts.ProviderRules{"staff": {
-			MatchEmail:   true,
-			EmailDomains: []string{"acme.example"},
-			Login:        map[string]string{"name": "name"},
-			Grant:        accounts.Grant{Organization: "Acme", Roles: []string{"staff"}},
+			MatchEmail: true,
+			Login:      map[string]string{"name": "name"},
+			Grant:      accounts.Grant{Organization: "Acme", Roles: []string{"staff"}},
 		}},
 	}, &cfg)
 	if err != nil {

@@ -127,7 +127,7 @@ func (a *Accounts) signIn(ctx context.Context, k candidate, o outcome) (*Contact
 
 // newEmail is the address a login gives to a contact; "" to keep what it has.
 func (a *Accounts) newEmail(ctx context.Context, k candidate, contactID string) (string, error) {
-	if _, mapped := a.rules.of(k.id.Provider).Login[emailField]; !mapped || !k.Verified || !a.owned(k.id.Provider, k.Email) {
+	if _, mapped := a.rules.of(k.id.Provider).Login[emailField]; !mapped || !k.Verified {
 		return "", nil
 	}
 	all, err := a.store.ByEmail(ctx, k.Email)

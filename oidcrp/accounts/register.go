@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -78,11 +79,20 @@ func pending(login *oidcrp.Login) (candidate, bool) {
 	return k, err == nil
 }
 
+// linkTo is a provider for the page to name.
+func (a *Accounts) linkTo(ctx context.Context, provider string) pages.Link {
+	if a.source == nil || a.providers[provider] {
+		return a.links[provider]
+	}
+	p, _ := a.source.Provider(ctx, provider) // without a name it is called by its own
+	return pages.Link{Name: provider, DisplayName: p.DisplayName}
+}
+
 // show writes the page, with what was entered before and what is wrong with it.
 func (a *Accounts) show(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.Request, login *oidcrp.Login, k candidate, code string) {
 	page := pages.Page{
 		Name: "register", Lang: rp.View(r).Language(), User: cmp.Or(k.Email, login.Text("name")),
-		Action: a.base + a.rules.RegistrationPath, Providers: []pages.Link{a.links[login.Provider]},
+		Action: a.base + a.rules.RegistrationPath, Providers: []pages.Link{a.linkTo(r.Context(), login.Provider)},
 		FormAction: leadingOn(rp.View(r).FormAction()),
 	}
 	if k.Reason == NeedsInvitation {

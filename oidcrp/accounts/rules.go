@@ -19,7 +19,8 @@ type Rules struct {
 	Default ProviderRules
 
 	// ByProvider has rules for single providers, by Name, instead of Default:
-	// nothing of Default is taken over.
+	// nothing of Default is taken over. With a ProviderSource it may name those
+	// that are not there yet.
 	ByProvider map[string]ProviderRules
 
 	// ByDomain gives an organization and roles to who registers with a verified
@@ -61,14 +62,9 @@ type ProviderRules struct {
 	// address, if that contact has no identity yet and its own address is
 	// verified too. New refuses it for a provider that speaks for several
 	// tenants, any of which can write any address, and for a tenant-supplied
-	// one without EmailDomains.
+	// one without [oidcrp.Provider.EmailDomains]. Of a ProviderSource's, only
+	// those with EmailDomains are believed.
 	MatchEmail bool
-
-	// EmailDomains are mail domains for whose addresses this provider is
-	// believed, and no other: nobody registers or is matched elsewhere with
-	// one, or here with another. A domain does not stand for those below it.
-	// Nil: all domains that no other provider lists.
-	EmailDomains []string
 
 	// TrustMissingEmailVerified takes an address as verified where the provider
 	// says nothing about it. What it says is heeded: false stays false.
@@ -147,16 +143,25 @@ func (r *Rules) check(cfg *oidcrp.Config) error {
 		providers[providerName(p)] = p
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.ByProvider)) {
-		if _, ok := providers[name]; !ok {
+		if _, ok := providers[name]; !ok && cfg.ProviderSource == nil {
 			wrong("ByProvider: no provider is called %q", name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(providers)) {
-		for _, err := range r.of(name).check(providers[name]) {
+	rules := map[string]ProviderRules{}
+	for name := range providers {
+		rules[name] = r.of(name)
+	}
+	if cfg.ProviderSource != nil {
+		maps.Copy(rules, r.ByProvider)
+		rules["of ProviderSource"] = r.Default
+	}
+	invites := false
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		for _, err := range rules[name].check(providers[name]) {
 			wrong("provider %s: %w", name, err)
 		}
+		invites = invites || rules[name].Gate == InviteOnly
 	}
-	invites := slices.ContainsFunc(slices.Collect(maps.Keys(providers)), func(name string) bool { return r.of(name).Gate == InviteOnly })
 	if r.RegistrationPath == "" && (invites || len(r.Ask) > 0) {
 		wrong("RegistrationPath is missing: invitations and Ask need a page")
 	}
@@ -206,16 +211,11 @@ func (r ProviderRules) check(p oidcrp.Provider) (errs []error) {
 			}
 		}
 	}
-	for _, domain := range r.EmailDomains {
-		if _, ok := validate.EmailDomain(domain); !ok {
-			wrong("EmailDomains: %q is no mail domain; use one like \"acme.example\"", domain)
-		}
-	}
 	if r.MatchEmail && severalTenants(p) {
 		wrong("MatchEmail: any tenant of this provider can write any address; configure each tenant as a provider of its own, or send invitations")
 	}
-	if r.MatchEmail && p.TenantSupplied && len(r.EmailDomains) == 0 {
-		wrong("MatchEmail: a tenant-supplied provider can write any address; list those it speaks for in EmailDomains")
+	if r.MatchEmail && p.TenantSupplied && len(p.EmailDomains) == 0 {
+		wrong("MatchEmail: a tenant-supplied provider can write any address; give it its Provider.EmailDomains")
 	}
 	return errs
 }
@@ -236,18 +236,8 @@ func providerName(p oidcrp.Provider) string {
 	return p.Name
 }
 
-// tenantID is what a path segment looks like that names a tenant at Microsoft.
-var tenantID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-
 // severalTenants reports whether tokens of a provider may be of tenants that
 // do not vouch for one another. Two spellings of one tenant's issuer may not.
 func severalTenants(p oidcrp.Provider) bool {
-	if p.IssuerTemplate != "" {
-		return true
-	}
-	tenants := map[string]bool{}
-	for _, issuer := range append([]string{p.Issuer}, p.Issuers...) {
-		tenants[tenantID.FindString(strings.ToLower(issuer))] = true
-	}
-	return len(tenants) > 1
+	return validate.Issuers{Exact: p.Issuers, Template: p.IssuerTemplate, Tenants: p.Tenants}.SeveralTenants(p.Issuer)
 }

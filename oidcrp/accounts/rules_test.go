@@ -27,7 +27,7 @@ func TestRulesReportEveryMistake(t *testing.T) {
 			"nobody": {},
 			"many":   {MatchEmail: true},
 			"op": {
-				Gate: 7, EmailDomains: []string{"a@b.example"},
+				Gate:         7,
 				Registration: map[string]string{"email": "email", "empty": ""},
 				Login:        map[string]string{"email": "upn"},
 			},
@@ -39,7 +39,7 @@ func TestRulesReportEveryMistake(t *testing.T) {
 	}
 	for _, want := range []string{
 		`no provider is called "nobody"`, "provider many: MatchEmail: any tenant", "RegistrationPath is missing", `MovePath "//evil.example"`,
-		`Ask: "email"`, `Ask: "invitation"`, `Ask: "twice"`, `ByDomain: "Corp.example"`, "no Gate 7", `EmailDomains: "a@b.example"`,
+		`Ask: "email"`, `Ask: "invitation"`, `Ask: "twice"`, `ByDomain: "Corp.example"`, "no Gate 7",
 		`Registration: leave out "email"`, `Registration: "empty" has no claim`, `Login: "email" can only be "email"`, "field Nothing",
 	} {
 		if strings.Count(err.Error(), want) != 1 {

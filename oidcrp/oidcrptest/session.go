@@ -39,7 +39,8 @@ func SignedIn(r *http.Request, user User) *http.Request {
 // that go through [oidcrp.RelyingParty.Load]; an unsafe method also needs the
 // header Sec-Fetch-Site "same-origin". OnLogin is not called. The session is what a login at
 // the named provider, or the first where that is "", would keep of the user's
-// claims. It panics if that cannot be.
+// claims. With Config.Sites rp is what [oidcrp.RelyingParty.At] returned. It
+// panics if that cannot be.
 func Cookie(rp *oidcrp.RelyingParty, provider string, user User) *http.Cookie {
 	if provider == "" {
 		provider = user.Provider

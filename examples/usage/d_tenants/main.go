@@ -1,5 +1,3 @@
-//go:build planned
-
 // A service for many customers: every tenant has a domain of its own, and
 // providers of its own that its administrators typed in. Tenants come and go
 // without a restart.
@@ -41,7 +39,7 @@ func (t tenants) Site(ctx context.Context, host string) (oidcrp.Site, error) {
 	var name string
 	err := t.db.QueryRowContext(ctx, `SELECT name FROM tenants WHERE host = ?`, host).Scan(&name)
 	if errors.Is(err, sql.ErrNoRows) {
-		return oidcrp.Site{}, oidcrp.ErrNoProvider
+		return oidcrp.Site{}, oidcrp.ErrNoSite
 	}
 	if err != nil {
 		return oidcrp.Site{}, err
