@@ -134,6 +134,17 @@
 // strangers can send no more than twice at once and then every 30 seconds.
 // Keys without kid work, and keys that cannot be used are passed over.
 //
+// A [ProviderSource] gives providers at run time, from a database or an API: they
+// are added, changed and removed without a restart, and of 100,000 those that
+// are used take memory. Who loses a provider is signed out within a minute.
+//
+// A provider with [Provider.EmailDomains] is the only way in for the people of
+// these domains, and asserts no others. With [Config.SingleSignOn] the sign-in page
+// asks for an e-mail address and leads to whose domain it is; a login at another
+// provider that brings such an address, whatever it was begun for, ends on a page
+// that leads there too. Domains are compared in one form, see [MailDomain]; an
+// address that parsers could read in two ways is nobody's, and no login's.
+//
 // With [Provider.Registration] the provider gives client id and secret at the
 // first login; with a Store all nodes share them.
 //

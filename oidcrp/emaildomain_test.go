@@ -324,3 +324,34 @@ func TestSingleSignOnPages(t *testing.T) {
 		}
 	}
 }
+
+// sloppy is a source that answers more than it was asked.
+type sloppy struct{ *directory }
+
+func (s sloppy) ByEmailDomain(context.Context, string) ([]oidcrp.Provider, error) {
+	return s.ask("ByEmailDomain", func(oidcrp.Provider) bool { return true })
+}
+
+func (s sloppy) ByIssuer(context.Context, string) ([]oidcrp.Provider, error) {
+	return s.ask("ByIssuer", func(oidcrp.Provider) bool { return true })
+}
+
+func (s sloppy) List(context.Context) ([]oidcrp.Provider, error) {
+	return s.ask("List", func(oidcrp.Provider) bool { return true })
+}
+
+// Who owns a domain, has an issuer, or is hidden, is what the providers say.
+func TestSourceAnswersTooMuch(t *testing.T) {
+	a, corp, d := ownedApp(t, nil)
+	rp := a.later(func(c *oidcrp.Config) { c.ProviderSource = sloppy{d} })
+	for target, unwanted := range map[string]string{
+		"/auth/login?identifier=a@nobody.example": "corp",
+		"/auth/login": "branch",
+		"/auth/initiate?iss=" + url.QueryEscape(corp.Issuer()+"/other"): "corp",
+	} {
+		w := ask(rp, rp, nil, "GET", target, navigate...)
+		if strings.Contains(w.Header().Get("Location")+w.Body.String(), "provider="+unwanted) {
+			t.Errorf("%s: %d %s %s", target, w.Code, w.Header().Get("Location"), w.Body)
+		}
+	}
+}

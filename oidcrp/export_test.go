@@ -49,6 +49,18 @@ func Failures() (reasons, messages []string) {
 // MarkTenant marks a provider as tenant-supplied without the address rules.
 func MarkTenant(rp *RelyingParty, name string) { rp.providers.byName[name].tenantSupplied = true }
 
+// RememberSpending bounds of how many providers that are not built it is known
+// what was spent on them.
+func RememberSpending(rp *RelyingParty, most int) { rp.providers.source.remembers = most }
+
+// Remembered is of how many that is known.
+func Remembered(rp *RelyingParty) int {
+	s := rp.providers.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.spending)
+}
+
 // Seen counts providers that a RelyingParty has built, and those that are still
 // in memory.
 type Seen struct {

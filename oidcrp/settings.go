@@ -149,7 +149,7 @@ type Config struct {
 	// .Status, .ID, .RetryURL, .User, .Providers (each with .Name,
 	// .DisplayName, .URL and .Label), .Action and .Fields (each .Name and
 	// .Value) of the form, which on "signin" is a GET with an "identifier" and
-	// there with SingleSignOn and WebFinger only, .Inputs of "register" (each .Name, .Label,
+	// there with SingleSignOn, also as .SingleSignOn, and WebFinger only, .Inputs of "register" (each .Name, .Label,
 	// .Value, .Autocomplete, .Required and .Error), .Text "key" for any message, .Style and .Script for
 	// the elements our Content-Security-Policy admits, and in "layout"
 	// .Content. Nothing from elsewhere loads on these pages.
@@ -180,8 +180,9 @@ type Config struct {
 	// to the provider with its domain in [Provider.EmailDomains]. Whose domain is
 	// nobody's is back on the page. Only the domain is looked at, so that the page
 	// tells nobody who has an account. A page of the application's own asks in a
-	// form that sends identifier by GET to the login address; SignInPath gets it
-	// back where it led nowhere.
+	// form that sends identifier by GET to the login address, and on to the
+	// provider, which its Content-Security-Policy has to allow; SignInPath gets
+	// identifier back where it led nowhere.
 	SingleSignOn bool
 
 	// WebFinger lists the hosts that may be asked who signs their users in

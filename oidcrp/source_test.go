@@ -544,6 +544,36 @@ func TestManyConnectorsAreBounded(t *testing.T) {
 	}
 }
 
+// down never reaches anybody.
+type down struct{}
+
+func (down) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("down") }
+
+// silentOnes has a provider of every name, and none of them answers.
+type silentOnes struct{ directory }
+
+func (*silentOnes) Provider(_ context.Context, name string) (oidcrp.Provider, error) {
+	return oidcrp.Provider{Name: name, Issuer: "https://op.example/" + name, ClientID: "x", ClientSecret: "s", Version: "1"}, nil
+}
+
+// So is what is remembered of those that are not kept ready.
+func TestWhatWasSpentIsBounded(t *testing.T) {
+	rp, err := oidcrp.New(oidcrp.Config{BaseURL: "https://app.example", CookieKeys: [][]byte{key(1)}, Logger: quiet,
+		HTTPClient: &http.Client{Transport: down{}}, ProviderSource: &silentOnes{directory{calls: map[string]int{}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	oidcrp.RememberSpending(rp, 500)
+	for i := range 2000 {
+		if w := ask(rp, rp, nil, "GET", "/auth/login?provider=t"+strconv.Itoa(i), navigate...); w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if n := oidcrp.Remembered(rp); n > 500 || n < 400 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
 // What was spent on a provider outlives its place among those kept ready.
 func TestSpendingOutlivesEviction(t *testing.T) {
 	a, d := sourcedApp(t, func(c *oidcrp.Config, d *directory) {

@@ -27,16 +27,17 @@ const (
 // sourced are the providers of a ProviderSource, the ones used last built.
 type sourced struct {
 	ProviderSource
-	build  func(name string, p Provider) (*providerEntry, error)
-	now    func() time.Time
-	detach func(ctx context.Context, run func(context.Context))
-	asking chan struct{} // holds one for each question under way
+	build     func(name string, p Provider) (*providerEntry, error)
+	now       func() time.Time
+	detach    func(ctx context.Context, run func(context.Context))
+	asking    chan struct{} // holds one for each question under way
+	remembers int
 
 	mu       sync.Mutex
 	built    map[string]*list.Element // of *built
 	recent   *list.List               // used last in front
 	lookups  map[string]*lookup
-	spending map[string]spending
+	spending map[string]spending // of as many as it remembers
 }
 
 // built is a provider that is ready.
@@ -65,7 +66,7 @@ type lookup struct {
 func newSourced(source ProviderSource, build func(string, Provider) (*providerEntry, error), now func() time.Time,
 	detach func(context.Context, func(context.Context))) *sourced {
 	return &sourced{
-		ProviderSource: source, build: build, now: now, detach: detach, asking: make(chan struct{}, maxAsking),
+		ProviderSource: source, build: build, now: now, detach: detach, asking: make(chan struct{}, maxAsking), remembers: maxSpending,
 		built: map[string]*list.Element{}, recent: list.New(), lookups: map[string]*lookup{}, spending: map[string]spending{},
 	}
 }
@@ -252,10 +253,10 @@ func (s *sourced) drop(name string) {
 	if spent.Nothing(now) {
 		return
 	}
-	if len(s.spending) >= maxSpending {
-		for name, old := range s.spending {
-			if old.Nothing(now) || len(s.spending) >= maxSpending {
-				delete(s.spending, name)
+	if len(s.spending) >= s.remembers {
+		for other, old := range s.spending {
+			if old.Nothing(now) || len(s.spending) >= s.remembers {
+				delete(s.spending, other)
 			}
 		}
 	}
