@@ -91,7 +91,7 @@
 //
 //	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=, and needs=, sealed by LoginURL
 //	callback/{provider}    the redirect URI; see also Provider.RedirectPath
-//	logout                 POST signs out (return_to=); GET asks, and is where providers return to
+//	logout                 POST signs out; GET asks, and is where providers return to (return_to=)
 //	initiate               begins a login that another site asks for: ?iss=&login_hint=&target_link_uri= (Core 4)
 //	me                     who is signed in, as JSON, for front ends
 //	request/{provider}     signed authorization requests, for providers to fetch
@@ -100,7 +100,11 @@
 //	check-session          a page to frame, that asks the provider whether its session has changed
 //	jwks/{provider}        the public halves of Provider.ClientKeys, and a self-signed certificate
 //
+// [Config.LoginPath] and [Config.LogoutPath] are other names of the first and the
+// third, for links of another system, and [Provider.Aliases] other values of
+// provider=.
 // login with the name of no provider is the sign-in page, or the only provider;
+// without one it is [Config.DefaultProvider];
 // with [Config.WebFinger] identifier= finds the provider of who typed it.
 // A visitor sent there by a page of another site is asked before a session is
 // replaced, and so is one whom a form of another site sent to a guard.

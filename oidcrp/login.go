@@ -25,10 +25,14 @@ const (
 // serveLogin is the login address. Without a provider it is the sign-in page;
 // so is a name nobody has, for links that outlived their provider.
 func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	return rp.loginBy(w, r, r.URL.Query())
+}
+
+// loginBy is serveLogin with the parameters of the address.
+func (rp *RelyingParty) loginBy(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	if !navigates(r) {
 		return errLoginRequired
 	}
-	q := r.URL.Query()
 	opts := rp.optionsFrom(q)
 	if rp.finder != nil && opts.Provider == "" && q.Get(paramIdentifier) != "" {
 		return rp.identify(w, r, q[paramIdentifier], opts)
@@ -69,12 +73,18 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 			}
 		}
 	}
+	if name := rp.byAlias[opts.Provider]; name != "" {
+		opts.Provider = name
+	}
 	return opts.withNeeds(rp.openNeeds(q.Get(paramNeeds)))
 }
 
 // choose finds the provider a login is for, if that is decided.
 func (rp *RelyingParty) choose(name string) (*providerEntry, bool) {
 	if p := rp.entry(name); p != nil {
+		return p, true
+	}
+	if p := rp.entry(rp.preferred); p != nil && name == "" {
 		return p, true
 	}
 	if all := rp.entries(); len(all) == 1 {

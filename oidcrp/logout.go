@@ -91,9 +91,13 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		p.EndSession(ctx, provider.EndSession{}) // so that formActions knows where the form leads
 		cancel()
 	}
-	return rp.page(w, r, pages.Page{
+	page := pages.Page{
 		Name: "signout", Action: rp.path("/logout"), User: (&Session{rec: rec}).Name(), FormAction: leadingOn(rp.formActions()),
-	})
+	}
+	if raw := q.Get(paramReturnTo); raw != "" {
+		page.Fields = []pages.Field{{Name: paramReturnTo, Value: rp.target(raw)}}
+	}
+	return rp.page(w, r, page)
 }
 
 // leadingOn are the sources for form-action of a page of ours whose form leads
@@ -189,7 +193,7 @@ func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, every
 		s := &Session{rec: rec}
 		step.Provider, step.Identity = s.Provider(), identity(s.Issuer(), s.Subject())
 		reason := "logout"
-		if everywhere {
+		if everywhere || rp.everywhere {
 			reason = "everywhere"
 			if err := rp.endUser(r.Context(), s.Identity()); err != nil {
 				rp.storeFailed(r.Context(), "logout", err)

@@ -28,7 +28,10 @@ type common struct {
 	signInPath string // of the application's sign-in page, or ""
 	providers  []*providerEntry
 	byName     map[string]*providerEntry
-	routes     map[string]route // by escaped path below the base URL's
+	byAlias    map[string]string // Name, by what only links say
+	preferred  string            // Name of the provider of a login that names none; "": see choose
+	routes     map[string]route  // by escaped path below the base URL's
+	aliases    map[string]route  // likewise, in lower case
 	rooms      rooms
 
 	finder   *provider.Finder // nil: nobody is found by WebFinger
@@ -49,6 +52,7 @@ type common struct {
 	stillAllowed      func(context.Context, *Session) error
 	stillAllowedEvery time.Duration
 	crossOrigins      []string // besides our own
+	everywhere        bool     // every sign-out is
 	siteName          string
 	language          func(*http.Request) string
 	errorPage         func(http.ResponseWriter, *http.Request, *Error)
@@ -68,6 +72,9 @@ func newAt(cfg Config, now func() time.Time) (*RelyingParty, error) {
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
 		signInPath:        cfg.SignInPath,
 		byName:            map[string]*providerEntry{},
+		byAlias:           map[string]string{},
+		preferred:         cfg.DefaultProvider,
+		everywhere:        cfg.SignOutEverywhere,
 		claims:            append([]string(nil), cfg.Claims...),
 		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
 		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
@@ -195,6 +202,9 @@ func (rp *RelyingParty) route(path string) (route, bool) {
 		}
 	}
 	if found, ok := rp.routes[path]; ok {
+		return found, true
+	}
+	if found, ok := rp.alias(below, path); ok {
 		return found, true
 	}
 	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {
