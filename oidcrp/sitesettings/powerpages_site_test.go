@@ -1,7 +1,6 @@
 package sitesettings_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
-	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
@@ -131,23 +129,7 @@ var siteTests = map[string]func(*testing.T){
 		if s := says(t, given{key: "00:30:00"}, key, taken, "StillAllowedEvery"); s.Config.StillAllowedEvery != 30*time.Minute {
 			t.Errorf("%v", s.Config.StillAllowedEvery)
 		}
-		says(t, given{key: "00:00:00"}, key, changed, "every 1s")
-		// Whose contact is disabled is out after the interval.
-		p := startPortal(t, given{key: "00:00:01"}, nil)
-		b := oidcrptest.NewBrowser(t)
-		p.shows(b.Get(p.URL+signInLink), "contact")
-		c, err := p.store.ByIdentity(context.Background(), p.op.Issuer(), "alice")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.store.Update(context.Background(), c.ID, "", func(c *accounts.Contact) error { c.Disabled = true; return nil }); err != nil {
-			t.Fatal(err)
-		}
-		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.log.String(), "refuse/disabled"); b.Get(p.URL + "/") {
-			if time.Now().After(deadline) {
-				t.Fatal("the contact was never asked for")
-			}
-		}
+		says(t, given{key: "00:00:00"}, key, changed, "every 1 second")
 	},
 	"ApplicationCookie/CookieSecure": func(t *testing.T) {
 		const key = "ApplicationCookie/CookieSecure"

@@ -32,11 +32,13 @@ type given = map[string]string
 // TestPowerPages has a subtest for each setting of Power Pages: what it does on
 // the wire, or why it does nothing.
 func TestPowerPages(t *testing.T) {
-	for name, test := range providerTests {
-		t.Run(name, test)
-	}
-	for name, test := range siteTests {
-		t.Run(name, test)
+	for _, tests := range []map[string]func(*testing.T){providerTests, siteTests} {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t)
+			})
+		}
 	}
 	for key, reason := range withoutEffect {
 		t.Run(key, func(t *testing.T) { says(t, given{key: "true"}, key, ignored, reason) })

@@ -56,14 +56,17 @@ func (s *setting) span(unit time.Duration, remedy string) (d time.Duration, ok b
 
 // human is a duration as people say it.
 func human(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d > day && d%day == 0:
-		return strconv.Itoa(int(d/day)) + " days"
-	case d > time.Hour && d%time.Hour == 0:
-		return strconv.Itoa(int(d/time.Hour)) + " hours"
-	case d > time.Minute && d%time.Minute == 0:
-		return strconv.Itoa(int(d/time.Minute)) + " minutes"
+	for _, unit := range []struct {
+		d    time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		switch n := d / unit.d; {
+		case n < 1 || d%unit.d != 0:
+		case n == 1:
+			return "1 " + unit.name
+		default:
+			return strconv.Itoa(int(n)) + " " + unit.name + "s"
+		}
 	}
 	return d.String()
 }
