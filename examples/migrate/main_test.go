@@ -92,8 +92,7 @@ func TestEverythingStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a *apptest.App
-	a = apptest.Start(t, func(baseURL string, p oidcrp.Provider) (http.Handler, error) {
+	a := apptest.Start(t, func(baseURL string, p oidcrp.Provider) (http.Handler, error) {
 		ours := strings.NewReplacer("https://login.contoso.example", p.Issuer, `ClientId": "portal"`, `ClientId": "`+p.ClientID+`"`,
 			"the secret of the portal", string(p.ClientSecret), "https://portal.example/", baseURL+"/", "https://sts.contoso.example", "http://127.0.0.1:1")
 		b := []byte(ours.Replace(string(file)))

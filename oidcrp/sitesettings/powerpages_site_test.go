@@ -11,14 +11,6 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// cookies are what a page of the site sets when somebody signs in.
-func (p *portal) sessionCookies() []*http.Cookie {
-	p.t.Helper()
-	b := oidcrptest.NewBrowser(p.t)
-	p.shows(b.Get(p.URL+signInLink), "contact")
-	return b.Cookies(p.URL)
-}
-
 // registers signs somebody new in and says what came of it.
 func (p *portal) registers(decision string) {
 	p.t.Helper()

@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,6 +212,3 @@ func (p *portal) contact(email string) {
 		p.t.Fatal(err)
 	}
 }
-
-// keysOf are the names that settings are about.
-func keysOf(settings map[string]string) []string { return slices.Sorted(maps.Keys(settings)) }
