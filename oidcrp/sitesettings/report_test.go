@@ -15,8 +15,9 @@ func TestEverySettingHasATest(t *testing.T) {
 			continue
 		}
 		_, one := providerTests[key]
-		_, two := siteTests[key]
-		if !one && !two && withoutEffect[key] == "" && always[key] == "" {
+		_, two := moreProviderTests[key]
+		_, three := siteTests[key]
+		if !one && !two && !three && withoutEffect[key] == "" && always[key] == "" {
 			t.Errorf("%s has no subtest of TestPowerPages", key)
 		}
 	}
