@@ -123,6 +123,18 @@
 // Each provider fetches keys at an address of its own, so that it cannot encrypt to a key that
 // is for another, and does not miss its keys when another's cannot be had.
 //
+// # Roles
+//
+// [Provider.RolesClaim] says where roles come from, and [Provider.Roles] what
+// becomes of groups. Microsoft Entra ID leaves the groups of a user with very many
+// out of the token, and says by _claim_names or hasgroups that it did. These roles
+// are unknown, neither none nor all: the login goes on, [Login.RolesUnknown] lets
+// OnLogin find them out or refuse, guards that ask for a role answer 403, and the
+// log says "roles unknown" at the login and why at the guard. So it is where
+// UserInfo or a claim source fails that might have them. A refresh that brings
+// too many groups takes away the roles of before; one that says nothing of them
+// leaves them.
+//
 // # Providers
 //
 // Metadata is fetched at first use, again in the background every 12 hours or as

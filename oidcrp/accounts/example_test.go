@@ -72,6 +72,20 @@ func ExampleNew_incorrect() {
 
 // An invitation for a customer who is in the books already: whoever has the
 // code first gets that contact.
+func ExampleParseMapping() {
+	login, err := accounts.ParseMapping("firstname=given_name, city=userinfo./address/locality")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rules := accounts.Rules{Default: accounts.ProviderRules{
+		Registration: map[string]string{"company": "organization"}, // once
+		Login:        login,                                        // at each login
+	}}
+	fmt.Println(rules.Default.Login["city"])
+	// Output: userinfo./address/locality
+}
+
 func ExampleAccounts_Invite() {
 	ctx := context.Background()
 	store := accounts.NewMemoryStore()

@@ -52,6 +52,10 @@
 // provider= may be the provider's name in the settings or its AuthenticationType,
 // which is its authority unless it was given.
 //
+// Contacts that are brought along need their identities: Power Pages knows a user
+// of Microsoft Entra ID in one tenant by oid, and this library, as everybody
+// else's users, by the sub of the ID token.
+//
 // # Mappings
 //
 // RegistrationClaimsMapping and LoginClaimsMapping are read by

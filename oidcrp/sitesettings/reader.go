@@ -164,12 +164,12 @@ func (r *reader) settle(s *setting, group map[string]*setting, keys []known, nam
 		return
 	}
 	k, folded := keys[at], strings.ToLower(name)
-	if k.name == "ClientSecret" && s.value != "" {
+	if (k.name == "ClientSecret" || strings.HasPrefix(k.name, "PrivateKey")) && s.value != "" {
 		s.Value = redacted
 	}
 	if other := group[folded]; other != nil {
 		if s.value == other.value {
-			s.ignored("is %s in another case", other.Key)
+			s.ignored("is given already, as %s", other.Key)
 			return
 		}
 		s.contradicts("has another value than %s, which is the same name: remove one", other.Key)

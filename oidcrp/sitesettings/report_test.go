@@ -77,7 +77,7 @@ func TestCaseAndSpaces(t *testing.T) {
 }
 
 func TestTwoSpellingsOfOneName(t *testing.T) {
-	says(t, given{"Scope": "openid", contosoUpper + "SCOPE": "openid"}, "Scope", ignored, "in another case")
+	says(t, given{"Scope": "openid", contosoUpper + "SCOPE": "openid"}, "Scope", ignored, "is given already")
 	s := says(t, given{"Scope": "openid", contosoUpper + "SCOPE": "openid email"}, "Scope", contradictory, "another value")
 	if s.Report.Count(contradictory) != 2 {
 		t.Errorf("\n%s", s.Report)

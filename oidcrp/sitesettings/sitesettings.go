@@ -84,7 +84,7 @@ func (r *reader) finish() (Settings, error) {
 	var errs []error
 	for _, line := range s.Report {
 		if line.Verdict == Wrong || line.Verdict == Contradictory {
-			errs = append(errs, fmt.Errorf("sitesettings: %s: %s", line.Key, line.Reason))
+			errs = append(errs, fmt.Errorf("sitesettings: %s: %s", printable(line.Key), printable(line.Reason)))
 		}
 	}
 	if errs == nil {
