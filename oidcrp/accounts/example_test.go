@@ -70,8 +70,7 @@ func ExampleNew_incorrect() {
 	// accounts: provider entra: MatchEmail: any tenant of this provider can write any address; configure each tenant as a provider of its own, or send invitations
 }
 
-// An invitation for a customer who is in the books already: whoever has the
-// code first gets that contact.
+// Settings kept as text, such as a portal's.
 func ExampleParseMapping() {
 	login, err := accounts.ParseMapping("firstname=given_name, city=userinfo./address/locality")
 	if err != nil {
@@ -86,6 +85,8 @@ func ExampleParseMapping() {
 	// Output: userinfo./address/locality
 }
 
+// An invitation for a customer who is in the books already: whoever has the
+// code first gets that contact.
 func ExampleAccounts_Invite() {
 	ctx := context.Background()
 	store := accounts.NewMemoryStore()
