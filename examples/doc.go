@@ -2,7 +2,7 @@
 // portal, a whole application; spa, a page of JavaScript that holds no tokens;
 // api, one that calls a third party's API for its visitors; contacts, one that
 // keeps its visitors in a database; cluster, one on two nodes; frameworks, the
-// same with the standard mux, chi, Echo and Gin; and usage, one for each
-// situation an application may be in. They use nothing that a stranger could
-// not use.
+// same with the standard mux, chi, Echo and Gin; migrate, which says what becomes
+// of a portal's settings; and usage, one for each situation an application may be
+// in. They use nothing that a stranger could not use.
 package examples
