@@ -85,12 +85,10 @@ func (rp *RelyingParty) serveLoginAlias(w http.ResponseWriter, r *http.Request) 
 }
 
 // serveLogoutAlias leads to the log-off address: only there does the browser
-// show what the provider's sign-out needs.
+// show what the provider's sign-out needs, and only there the return URL of a
+// link is judged.
 func (rp *RelyingParty) serveLogoutAlias(w http.ResponseWriter, r *http.Request) error {
 	returnTo := renamed(r.URL.Query()).Get(paramReturnTo)
-	if returnTo != "" {
-		returnTo = rp.target(returnTo)
-	}
 	if r.Method != http.MethodPost {
 		address := rp.path("/logout")
 		if returnTo != "" {

@@ -84,6 +84,13 @@ func TestLogoutPath(t *testing.T) {
 			t.Errorf("the provider was not signed out: %v", ended)
 		}
 	})
+	t.Run("a link to elsewhere ends at home", func(t *testing.T) {
+		b := signedIn()
+		if page := b.Get(a.URL + "/Account/Login/LogOff?returnUrl=https%3A%2F%2Fevil.example%2F"); strings.Contains(page.Body, "evil") {
+			t.Errorf("the page has it: %s", page.Body)
+		}
+		a.shows(b.SubmitForm("Sign out", nil), "home of nobody")
+	})
 	t.Run("a form of our own signs out", func(t *testing.T) {
 		b := signedIn()
 		before := a.op.Calls(oidcrptest.EndSessionEndpoint)
