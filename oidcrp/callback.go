@@ -252,6 +252,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	rp.warnOfNoRoles(r.Context(), p, v.Claims)
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
 	err = rp.askOnLogin(r, login)
+	rp.warnOfRoles(r.Context(), p, login)
 	returnTo := rp.chosen(r.Context(), login.ReturnTo)
 	d := rp.keep(login)
 	d.SID, d.Began, d.IssuedAt, d.Ceiling = v.SID, tx.Started, v.IssuedAt, v.SessionExpiry

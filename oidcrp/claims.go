@@ -81,11 +81,16 @@ func (s *Strings) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(s))
 }
 
+// rolesUnknown is the key of the value by which a session remembers
+// [Login.RolesUnknown]. It goes wherever the application's own values go.
+const rolesUnknown = "oidcrp.roles_unknown"
+
 // verified is what a Login knows beyond its public fields.
 type verified struct {
-	claims validate.Claims
-	values map[string]string
-	owned  bool // see OwnsEmail
+	claims   validate.Claims
+	userInfo validate.Claims // alone
+	values   map[string]string
+	owned    bool // see OwnsEmail
 }
 
 // Claims decodes all verified claims, those of the ID token and of UserInfo
@@ -110,7 +115,14 @@ func (l *Login) Claim(name string) (value json.RawMessage, ok bool) {
 // Text is [Session.Text] for a verified claim.
 func (l *Login) Text(claim string) string {
 	raw, _ := l.claims.Lookup(claim)
-	return strings.Join(scalars(raw), ", ")
+	return strings.Join(validate.Scalars(raw), ", ")
+}
+
+// UserInfoClaim is Claim for what UserInfo alone says, whatever the ID token
+// has. ok is false where UserInfo was not asked or failed, see
+// [Provider.UserInfo], and after a pause.
+func (l *Login) UserInfoClaim(name string) (value json.RawMessage, ok bool) {
+	return l.userInfo.Lookup(name)
 }
 
 // EmailVerified reports whether email_verified is true: the boolean, not a
@@ -149,10 +161,10 @@ func newLogin(p *providerEntry, v *provider.Login, returnTo, language string, be
 		Provider: p.name, Issuer: v.Issuer, Subject: v.Subject,
 		ReturnTo: returnTo, Scopes: v.Scopes,
 		ACR: v.ACR, AMR: v.AMR, AuthTime: v.AuthTime,
-		Roles:    p.rolesOf(v.Claims),
+		Roles: p.rolesOf(v.Claims), RolesUnknown: p.rolesUnknown(v),
 		Language: language,
 		Session:  before,
-		verified: verified{claims: v.Claims, owned: p.ownsEmail(v.Claims)},
+		verified: verified{claims: v.Claims, userInfo: v.UserInfo, owned: p.ownsEmail(v.Claims)},
 	}
 }
 
@@ -182,6 +194,45 @@ func (p *providerEntry) rolesOf(claims validate.Claims) []string {
 		}
 	}
 	return roles
+}
+
+// rolesUnknown reports whether a login may be of somebody with roles that it
+// does not tell. Microsoft Entra ID leaves groups out where there are too many,
+// and refers to them by _claim_names (Core 5.6.2), or by hasgroups where a token
+// came by the browser.
+func (p *providerEntry) rolesUnknown(v *provider.Login) bool {
+	if p.rolesClaim == "" {
+		return false
+	}
+	if _, told := v.Claims.Lookup(p.rolesClaim); told {
+		return false
+	}
+	return v.Warning != nil || p.refersToRoles(v.Claims) || p.refersToRoles(v.UserInfo)
+}
+
+// refersToRoles reports whether claims say that those of the roles are elsewhere.
+func (p *providerEntry) refersToRoles(claims validate.Claims) bool {
+	name := p.rolesClaim
+	if strings.HasPrefix(name, "/") {
+		name, _, _ = strings.Cut(name[1:], "/")
+		name = validate.UnescapePointer(name)
+	}
+	var elsewhere map[string]json.RawMessage
+	if raw, ok := claims["_claim_names"]; ok && json.Unmarshal(raw, &elsewhere) == nil {
+		if _, ok := elsewhere[name]; ok {
+			return true
+		}
+	}
+	hasGroups := strings.Trim(string(claims["hasgroups"]), `"`)
+	return name == "groups" && hasGroups == "true"
+}
+
+// warnOfRoles says that a login lacks roles the user may have.
+func (rp *RelyingParty) warnOfRoles(ctx context.Context, p *providerEntry, l *Login) {
+	if l.RolesUnknown {
+		rp.log.WarnContext(ctx, "roles unknown", "provider", p.name, "claim", p.rolesClaim,
+			"remedy", "the provider did not tell the user's roles, so that no guard finds one: let it put only groups assigned to the application, or app roles, into tokens, or find them out in OnLogin (Login.RolesUnknown)")
+	}
 }
 
 // warnOfNoRoles says, once, that logins lack the claim their roles come from:
@@ -220,9 +271,12 @@ func (rp *RelyingParty) keep(l *Login) session.Draft {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.values)) {
-		if value := l.values[key]; value != "" && !isInternal(key) {
+		if value := l.values[key]; value != "" && !isInternal(key) && key != rolesUnknown {
 			d.Values = append(d.Values, session.Value{Key: key, Value: value})
 		}
+	}
+	if l.RolesUnknown {
+		d.Values = append(d.Values, session.Value{Key: rolesUnknown, Value: "1"})
 	}
 	return d
 }

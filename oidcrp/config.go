@@ -315,6 +315,7 @@ func (c *complaints) providers(rp *RelyingParty, cfg *Config) {
 			c.add("Providers (%s).RedirectPath: %q is an address of ours: choose another", a.name, a.redirectPath)
 		}
 	}
+	c.names(rp, cfg)
 }
 
 // provider builds one, complaining about whatever it can see.
@@ -480,6 +481,7 @@ func (rp *RelyingParty) check(cfg *Config) error {
 			c.add("SignInPath: %q is an address of ours: choose another", cfg.SignInPath)
 		}
 	}
+	c.addAliases(rp, cfg)
 	c.pages(rp, cfg)
 	if len(c) == 0 {
 		rp.rooms = rp.build(cfg, keys)

@@ -91,7 +91,7 @@
 //
 //	login                  begins a login: ?provider=&return_to=&prompt=&login_hint=, and needs=, sealed by LoginURL
 //	callback/{provider}    the redirect URI; see also Provider.RedirectPath
-//	logout                 POST signs out (return_to=); GET asks, and is where providers return to
+//	logout                 POST signs out; GET asks, and is where providers return to (return_to=)
 //	initiate               begins a login that another site asks for: ?iss=&login_hint=&target_link_uri= (Core 4)
 //	me                     who is signed in, as JSON, for front ends
 //	request/{provider}     signed authorization requests, for providers to fetch
@@ -100,7 +100,11 @@
 //	check-session          a page to frame, that asks the provider whether its session has changed
 //	jwks/{provider}        the public halves of Provider.ClientKeys, and a self-signed certificate
 //
+// [Config.LoginPath] and [Config.LogoutPath] are other names of the first and the
+// third, for links of another system, and [Provider.Aliases] other values of
+// provider=.
 // login with the name of no provider is the sign-in page, or the only provider;
+// without one it is [Config.DefaultProvider];
 // with [Config.WebFinger] identifier= finds the provider of who typed it.
 // A visitor sent there by a page of another site is asked before a session is
 // replaced, and so is one whom a form of another site sent to a guard.
@@ -118,6 +122,18 @@
 // JavaScript needs no more than that, and holds no token: examples/spa has one.
 // Each provider fetches keys at an address of its own, so that it cannot encrypt to a key that
 // is for another, and does not miss its keys when another's cannot be had.
+//
+// # Roles
+//
+// [Provider.RolesClaim] says where roles come from, and [Provider.Roles] what
+// becomes of groups. Microsoft Entra ID leaves the groups of a user with very many
+// out of the token, and says by _claim_names or hasgroups that it did. These roles
+// are unknown, neither none nor all: the login goes on, [Login.RolesUnknown] lets
+// OnLogin find them out or refuse, guards that ask for a role answer 403, and the
+// log says "roles unknown" at the login and why at the guard. So it is where
+// UserInfo or a claim source fails that might have them. A refresh that brings
+// too many groups takes away the roles of before; one that says nothing of them
+// leaves them.
 //
 // # Providers
 //

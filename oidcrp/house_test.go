@@ -28,6 +28,7 @@ func TestImportsGoDownstairs(t *testing.T) {
 		"oidcrp/presets":               {"oidcrp"},
 		"oidcrp/accounts":              {"oidcrp", "internal/pages", "internal/validate"},
 		"oidcrp/accounts/accountstest": {"oidcrp", "oidcrp/accounts"},
+		"oidcrp/sitesettings":          {"oidcrp", "oidcrp/accounts"},
 	}
 	owners := map[string][]string{ // who may import a library
 		"github.com/gorilla/securecookie": {"internal/cookie"},

@@ -25,10 +25,14 @@ const (
 // serveLogin is the login address. Without a provider it is the sign-in page;
 // so is a name nobody has, for links that outlived their provider.
 func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	return rp.loginBy(w, r, r.URL.Query())
+}
+
+// loginBy is serveLogin with the parameters of the address.
+func (rp *RelyingParty) loginBy(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	if !navigates(r) {
 		return errLoginRequired
 	}
-	q := r.URL.Query()
 	opts := rp.optionsFrom(q)
 	if rp.identifies() && opts.Provider == "" && q.Get(paramIdentifier) != "" {
 		return rp.identify(w, r, q[paramIdentifier], opts)
@@ -72,6 +76,9 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 			}
 		}
 	}
+	if name := rp.byAlias[opts.Provider]; name != "" {
+		opts.Provider = name
+	}
 	return opts.withNeeds(rp.openNeeds(q.Get(paramNeeds)))
 }
 
@@ -79,6 +86,12 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 func (rp *RelyingParty) choose(ctx context.Context, name string) (*providerEntry, error) {
 	if name != "" {
 		p, err := rp.find(ctx, name)
+		if !errors.Is(err, ErrNoProvider) {
+			return p, err
+		}
+	}
+	if name == "" && rp.preferred != "" {
+		p, err := rp.find(ctx, rp.preferred)
 		if !errors.Is(err, ErrNoProvider) {
 			return p, err
 		}

@@ -91,9 +91,13 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		p.EndSession(ctx, provider.EndSession{}) // so that formActions knows where the form leads
 		cancel()
 	}
-	return rp.page(w, r, pages.Page{
+	page := pages.Page{
 		Name: "signout", Action: rp.path("/logout"), User: rp.session(rec).Name(), FormAction: leadingOn(rp.formActions(rec.Provider())),
-	})
+	}
+	if raw := q.Get(paramReturnTo); raw != "" {
+		page.Fields = []pages.Field{{Name: paramReturnTo, Value: rp.target(raw)}}
+	}
+	return rp.page(w, r, page)
 }
 
 // leadingOn are the sources for form-action of a page of ours whose form leads
@@ -188,6 +192,7 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 // store that cannot be asked does not keep anybody signed in at this browser.
 func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, everywhere bool) logoutStep {
 	var step logoutStep
+	everywhere = everywhere || rp.everywhere
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)
 	if c := loadedIn(r.Context()); c.of(rp) && c.renewed.Load() != nil {
 		rec, err = *c.renewed.Load(), nil // the request's own cookie is spent

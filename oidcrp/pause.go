@@ -148,7 +148,7 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 	d := unpaused(rec)
 	l := &Login{
 		Provider: d.Provider, Issuer: d.Issuer, Subject: d.Subject, Scopes: d.Scopes,
-		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles,
+		ACR: d.ACR, AMR: d.AMR, AuthTime: d.AuthTime, Roles: d.Roles, RolesUnknown: rec.Value(rolesUnknown) != "",
 		ReturnTo: rec.Value(pausedReturnTo), Language: rp.pages.Language(rp.lang(r)), Session: before,
 		verified: verified{claims: validate.Claims{}, values: map[string]string{}},
 	}

@@ -2,12 +2,13 @@ package oidcrp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // Policy decides whether a signed-in visitor may pass: nil passes,
@@ -17,7 +18,8 @@ import (
 // never called with a nil Session.
 type Policy func(ctx context.Context, s *Session) error
 
-// HasRole passes sessions with at least one of roles.
+// HasRole passes sessions with at least one of roles. Roles that the provider
+// did not tell, see [Session.RolesUnknown], are none, and the log says so.
 func HasRole(roles ...string) Policy { return rolePolicy(roles).check }
 
 type rolePolicy []string
@@ -31,6 +33,9 @@ func (p rolePolicy) check(ctx context.Context, s *Session) error {
 	}
 	if slices.ContainsFunc(p, s.HasRole) {
 		return nil
+	}
+	if s.RolesUnknown() {
+		return fmt.Errorf("%w: needs the role %s, and the provider did not tell the user's roles: see the warning \"roles unknown\" of the login", ErrForbidden, strings.Join(p, " or "))
 	}
 	return fmt.Errorf("%w: needs the role %s", ErrForbidden, strings.Join(p, " or "))
 }
@@ -51,30 +56,10 @@ func (p claimPolicy) check(ctx context.Context, s *Session) error {
 		return nil
 	}
 	raw, ok := s.Claim(p.name)
-	if ok && (len(p.values) == 0 || slices.ContainsFunc(scalars(raw), func(v string) bool { return slices.Contains(p.values, v) })) {
+	if ok && (len(p.values) == 0 || slices.ContainsFunc(validate.Scalars(raw), func(v string) bool { return slices.Contains(p.values, v) })) {
 		return nil
 	}
 	return fmt.Errorf("%w: claim %s", ErrForbidden, p.name)
-}
-
-// scalars are the strings, numbers and booleans a claim consists of.
-func scalars(raw json.RawMessage) []string {
-	var many []json.RawMessage
-	if len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &many) != nil {
-		many = []json.RawMessage{raw}
-	}
-	var out []string
-	for _, one := range many {
-		var text string
-		switch {
-		case len(one) == 0, one[0] == '{', one[0] == '[', string(one) == "null":
-		case one[0] != '"':
-			out = append(out, string(one))
-		case json.Unmarshal(one, &text) == nil:
-			out = append(out, text)
-		}
-	}
-	return out
 }
 
 // EmailDomain passes sessions with a verified e-mail address of exactly one of

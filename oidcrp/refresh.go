@@ -336,9 +336,11 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 		before = rp.session(h.rec)
 	}
 	login := newLogin(h.p, v, "", "", before)
-	if _, came := v.Claims.Lookup(h.p.rolesClaim); !came {
-		login.Roles = before.Roles()
+	// Roles that are too many to be told now are not those of before.
+	if _, came := v.Claims.Lookup(h.p.rolesClaim); !came && (!login.RolesUnknown || v.Warning != nil) {
+		login.Roles, login.RolesUnknown = before.Roles(), before.RolesUnknown()
 	}
+	rp.warnOfRoles(ctx, h.p, login)
 	for key, value := range h.rec.Values() {
 		login.Set(key, value)
 	}

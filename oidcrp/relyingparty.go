@@ -27,7 +27,10 @@ type common struct {
 	prefix     string // "/auth"
 	signInPath string // of the application's sign-in page, or ""
 	providers  registry
-	routes     map[string]route // by escaped path below the base URL's
+	byAlias    map[string]string // Name, by what only links say
+	preferred  string            // Name of the provider of a login that names none; "": see choose
+	routes     map[string]route  // by escaped path below the base URL's
+	aliases    map[string]route  // likewise, in lower case
 	rooms      rooms
 	sites      *sites // nil with BaseURL
 	nowhere    *place // with sites, where nothing is at home
@@ -52,6 +55,7 @@ type common struct {
 	stillAllowed      func(context.Context, *Session) error
 	stillAllowedEvery time.Duration
 	crossOrigins      []string // besides our own
+	everywhere        bool     // every sign-out is
 	siteName          string
 	singleSignOn      bool
 	language          func(*http.Request) string
@@ -81,6 +85,9 @@ func unchecked(cfg *Config, now func() time.Time) *RelyingParty {
 		prefix:            orDefault(cfg.Prefix, defaultPrefix),
 		signInPath:        cfg.SignInPath,
 		ofProviders:       providerRoutes(),
+		byAlias:           map[string]string{},
+		preferred:         cfg.DefaultProvider,
+		everywhere:        cfg.SignOutEverywhere,
 		claims:            append([]string(nil), cfg.Claims...),
 		lifetime:          orDefault(cfg.SessionLifetime, defaultSessionLifetime),
 		loginTimeout:      orDefault(cfg.LoginTimeout, defaultLoginTimeout),
@@ -212,6 +219,9 @@ func (rp *RelyingParty) route(path string) (route, bool) {
 		}
 	}
 	if found, ok := rp.routes[path]; ok && found.here(rp) {
+		return found, true
+	}
+	if found, ok := rp.alias(below, path); ok {
 		return found, true
 	}
 	if rest, ok := strings.CutPrefix(below, rp.prefix); ok && (rest == "" || rest[0] == '/') {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // Session is a signed-in visitor, as it was when the request came. A nil
@@ -166,7 +167,7 @@ func (s *Session) EmailVerified() bool {
 // else and for a claim that is not there.
 func (s *Session) Text(claim string) string {
 	raw, _ := s.Claim(claim)
-	return strings.Join(scalars(raw), ", ")
+	return strings.Join(validate.Scalars(raw), ", ")
 }
 
 // string returns a kept claim that is a string.
@@ -199,6 +200,10 @@ func (s *Session) Roles() []string {
 	}
 	return slices.Collect(s.rec.Roles())
 }
+
+// RolesUnknown reports whether the user may have roles beside Roles that the
+// provider did not tell: see [Login.RolesUnknown].
+func (s *Session) RolesUnknown() bool { return s.Value(rolesUnknown) != "" }
 
 // HasRole reports whether Roles contains role.
 func (s *Session) HasRole(role string) bool { return s != nil && s.rec.HasRole(role) }

@@ -160,6 +160,22 @@ type Config struct {
 	// built-in one. [RelyingParty.View] gives it its buttons.
 	SignInPath string
 
+	// LoginPath and LogoutPath are further addresses of login and logout, relative
+	// to BaseURL, for links that were made for another system, such as
+	// "/Account/Login/ExternalLogin" and "/Account/Login/LogOff" of Power Pages.
+	// There ReturnUrl is another name for return_to, and neither paths nor names
+	// of parameters regard case. "": none.
+	LoginPath, LogoutPath string
+
+	// DefaultProvider is the Name of the provider that a login goes to which names
+	// none: one of Providers or, with a ProviderSource, perhaps of that. "": the only
+	// one there is, or the sign-in page.
+	DefaultProvider string
+
+	// SignOutEverywhere makes each sign-out end all sessions of the identity, as
+	// [LogoutOptions.Everywhere] does for one.
+	SignOutEverywhere bool
+
 	// ErrorPage answers failed navigations instead of the built-in pages:
 	// errors.Is tells failures apart. It must write e.Status; Cache-Control and
 	// Retry-After are set already. Nothing of e.Err should reach the visitor.
@@ -209,6 +225,11 @@ type Provider struct {
 	// digits, "-" and "_". It may be empty when there is only one provider,
 	// which is then called "default".
 	Name string
+
+	// Aliases are further names it has as provider= of a login address, in links
+	// that were made for another system. They are compared exactly, and no other
+	// provider may have them.
+	Aliases []string
 
 	// DisplayName is the text of its sign-in button. Default: Name.
 	DisplayName string
@@ -384,7 +405,9 @@ type Provider struct {
 	RequireClaims map[string][]string
 
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
-	// from: a string, or an array of strings. It need not be in Config.Claims.
+	// from: a string, or an array of strings. It need not be in Config.Claims. For
+	// what comes of a login that does not tell all of them see
+	// [Login.RolesUnknown].
 	// "realm_access.roles" is a claim of that name; a path is written
 	// "/realm_access/roles".
 	RolesClaim string
@@ -534,8 +557,14 @@ type Login struct {
 	AMR      []string
 	AuthTime time.Time
 	Roles    []string // may be changed by OnLogin
-	Language string   // tag of the language our pages would use
-	Session  *Session // the visitor's session until now; nil for none, and after form_post, which shows none
+	// RolesUnknown: the user may have roles that the provider did not tell, as
+	// Microsoft Entra ID does not of a user with very many groups; or UserInfo or a
+	// claim source, which may have them, failed. Roles has none of them then, and
+	// guards that ask for a role say 403. OnLogin may find the roles out, and clear
+	// it, or refuse.
+	RolesUnknown bool
+	Language     string   // tag of the language our pages would use
+	Session      *Session // the visitor's session until now; nil for none, and after form_post, which shows none
 
 	// Linking: the user of Session, which is there then, asked for this identity
 	// to be added ([LoginOptions.Link]), and stays signed in. OnLogin keeps it,

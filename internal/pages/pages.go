@@ -40,6 +40,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Link is one way to sign in.
@@ -134,6 +135,12 @@ type Renderer struct {
 	styleHash string
 }
 
+// builtinTemplates are parsed once: they are the same for every Renderer, which
+// only executes them.
+var builtinTemplates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(builtin, "templates/*.html"))
+})
+
 // New returns a Renderer with the built-in pages and texts, of which custom
 // replaces templates by name, and messages replaces texts or adds languages.
 // A language that lacks texts shows English ones. Every mistake is reported,
@@ -144,9 +151,8 @@ func New(custom *template.Template, messages map[string]map[string]string) (*Ren
 		own:       make(map[string]*template.Template),
 		styleHash: hash(style),
 	}
-	all := template.Must(template.ParseFS(builtin, "templates/*.html"))
 	for _, name := range append(Names(), fragment, "layout") {
-		p.pages[name] = all.Lookup(name + ".html")
+		p.pages[name] = builtinTemplates().Lookup(name + ".html")
 	}
 	errs := append(p.addMessages(messages), p.addTemplates(custom)...)
 	return p, errors.Join(errs...)

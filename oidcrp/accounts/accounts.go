@@ -44,6 +44,7 @@ type Accounts struct {
 	log      *slog.Logger
 
 	onLogin      func(context.Context, *oidcrp.Login) error
+	onRefresh    func(context.Context, *oidcrp.Login) error
 	stillAllowed func(context.Context, *oidcrp.Session) error
 	onEvent      func(context.Context, oidcrp.Event)
 }
@@ -51,8 +52,8 @@ type Accounts struct {
 // New checks rules against cfg and returns Accounts whose hooks are set in
 // cfg; call it when cfg is complete and before [oidcrp.New]. An OnLogin that is
 // set already runs after ours, once the contact is known: behind the
-// registration page it sees the kept claims alone. A StillAllowed that is set
-// already is asked first. All mistakes in rules are reported at once.
+// registration page it sees the kept claims alone; so does an OnRefresh. A
+// StillAllowed that is set already is asked first. All mistakes in rules are reported at once.
 func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	if store == nil {
 		return nil, errors.New("accounts: there is no Store; use NewMemoryStore or NewSQLStore")
@@ -66,7 +67,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 		providers: map[string]bool{}, doubtful: map[string]bool{},
 		links: map[string]pages.Link{}, source: cfg.ProviderSource,
 		siteName: cfg.SiteName, pages: renderer, log: cfg.Logger,
-		onLogin: cfg.OnLogin, stillAllowed: cfg.StillAllowed, onEvent: cfg.OnEvent,
+		onLogin: cfg.OnLogin, onRefresh: cfg.OnRefresh, stillAllowed: cfg.StillAllowed, onEvent: cfg.OnEvent,
 	}
 	if a.log == nil {
 		a.log = slog.Default()
@@ -80,7 +81,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 		a.doubtful[name] = severalTenants(p) || p.TenantSupplied
 		a.links[name] = pages.Link{Name: name, DisplayName: p.DisplayName}
 	}
-	cfg.OnLogin, cfg.StillAllowed = a.atLogin, a.allowed
+	cfg.OnLogin, cfg.OnRefresh, cfg.StillAllowed = a.atLogin, a.atRefresh, a.allowed
 	return a, nil
 }
 

@@ -75,6 +75,17 @@
 // any tenant's administrator can write any address. Send invitations instead:
 // [Accounts.Invite].
 //
+// # Mappings
+//
+// A claim becomes a field by its exact name, in which dots are dots, or by a JSON
+// Pointer into it; numbers, booleans and arrays become text. "userinfo." in front
+// takes UserInfo's word and no ID token's. Where UserInfo may fail without ending
+// the login ([oidcrp.UserInfoOptional]), such fields stay as they were; use
+// [oidcrp.UserInfoRequired] where the address that MatchEmail goes by, or roles,
+// come from there. [ParseMapping] reads
+//
+//	firstname=given_name,lastname=family_name,city=userinfo./address/locality
+//
 // # More identities
 //
 // A login that was started with [oidcrp.LoginOptions.Link] adds its identity to

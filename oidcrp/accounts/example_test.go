@@ -69,6 +69,21 @@ func ExampleNew_incorrect() {
 	// accounts: provider entra: MatchEmail: any tenant of this provider can write any address; configure each tenant as a provider of its own, or send invitations
 }
 
+// Settings kept as text, such as a portal's.
+func ExampleParseMapping() {
+	login, err := accounts.ParseMapping("firstname=given_name, city=userinfo./address/locality")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rules := accounts.Rules{Default: accounts.ProviderRules{
+		Registration: map[string]string{"company": "organization"}, // once
+		Login:        login,                                        // at each login
+	}}
+	fmt.Println(rules.Default.Login["city"])
+	// Output: userinfo./address/locality
+}
+
 // An invitation for a customer who is in the books already: whoever has the
 // code first gets that contact.
 func ExampleAccounts_Invite() {

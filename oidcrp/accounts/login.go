@@ -29,6 +29,22 @@ func (a *Accounts) atLogin(ctx context.Context, login *oidcrp.Login) error {
 	return a.then(ctx, login, err)
 }
 
+// atRefresh is Config.OnRefresh: a refresh brings the provider's roles alone. Who
+// is no contact any more, or disabled, is for StillAllowed to end.
+func (a *Accounts) atRefresh(ctx context.Context, login *oidcrp.Login) error {
+	c, err := a.store.ByIdentity(ctx, login.Issuer, login.Subject)
+	switch {
+	case err == nil:
+		login.Roles = union(login.Roles, c.Roles)
+	case !errors.Is(err, ErrNotFound):
+		return unavailable(err)
+	}
+	if a.onRefresh == nil {
+		return nil
+	}
+	return a.onRefresh(ctx, login)
+}
+
 // then asks the application, unless the login ended here.
 func (a *Accounts) then(ctx context.Context, login *oidcrp.Login, err error) error {
 	if err != nil || a.onLogin == nil {

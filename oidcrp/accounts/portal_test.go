@@ -149,6 +149,13 @@ func (p *portal) handler() http.Handler {
 	mux.HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) { // wants a fresh sign-in
 		http.Redirect(w, r, p.rp.LoginURL(oidcrp.LoginOptions{ReturnTo: "/", Prompt: "login"}), http.StatusSeeOther)
 	})
+	mux.HandleFunc("/call", func(w http.ResponseWriter, r *http.Request) { // an API, with a fresh token
+		resp, err := p.rp.Client(r.Context()).Get(r.URL.Query().Get("api"))
+		if err == nil {
+			resp.Body.Close()
+		}
+		fmt.Fprint(w, err)
+	})
 	mux.HandleFunc("POST /terms", func(w http.ResponseWriter, r *http.Request) { // of the application's own
 		p.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
 	})

@@ -55,7 +55,9 @@ type ProviderRules struct {
 	// them at each login, the first included. A claim that is missing, or longer
 	// than 1000 bytes, leaves the field as it is. Keys are names of fields, or "email" in Login, which replaces the
 	// address by a verified one that nobody else has. Values are exact claims or
-	// JSON Pointers, and become text as in [oidcrp.Login.Text].
+	// JSON Pointers, and become text as in [oidcrp.Login.Text]; with "userinfo." in
+	// front UserInfo's word is taken, and no ID token's. [ParseMapping] reads
+	// them from text.
 	Registration, Login map[string]string
 
 	// MatchEmail gives a new identity to the one contact with its verified
@@ -200,8 +202,12 @@ func (r ProviderRules) check(p oidcrp.Provider) (errs []error) {
 			if err := checkField(target); err != nil {
 				wrong("%s: %w", field, err)
 			}
-			if mapping[target] == "" {
+			source := mapping[target]
+			if source == "" || source == userInfoPrefix {
 				wrong("%s: %q has no claim", field, target)
+			}
+			if strings.HasPrefix(source, userInfoPrefix) && p.UserInfo == oidcrp.UserInfoOff {
+				wrong("%s: %q is from UserInfo, which is not asked: set Provider.UserInfo, or name a claim of the ID token", field, target)
 			}
 			if field == "Registration" && target == emailField {
 				wrong("Registration: leave out %q, which is set from the claim email", target)

@@ -1,56 +1,98 @@
-//go:build planned
-
-// Package sitesettings reads the settings of a Power Pages site, and the JSON
-// of a Logto application, into an oidcrp.Config, and reports what became of
-// each setting.
 package sitesettings
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 )
 
-// Verdict says what became of a setting.
-type Verdict string
-
-// The verdicts.
-const (
-	Taken         Verdict = "taken"
-	Changed       Verdict = "changed"
-	Ignored       Verdict = "ignored"
-	Contradictory Verdict = "contradictory"
-	Wrong         Verdict = "wrong"
-)
-
-// Line is what became of one setting, and why.
-type Line struct {
-	Key, Value string
-	Verdict    Verdict
-	Reason     string
-}
-
-// Report has one line for each setting.
-type Report []Line
-
-// String prints the report as a table.
-func (r Report) String() string { panic("planned") }
-
-// Settings is what a settings file says, in our words.
+// Settings is what settings of another system say, in our words.
 type Settings struct {
+	// Config is complete but for BaseURL, where no RedirectUri says it, CookieKeys
+	// and, with private_key_jwt, ClientKeys: no settings have them. It may be
+	// changed before it is used.
 	Config oidcrp.Config
-	Rules  accounts.Rules
+
+	// Rules are for [accounts.New]. Of Power Pages alone.
+	Rules accounts.Rules
+
+	// Report has one line for each setting that was given, and for each that is
+	// needed and missing.
 	Report Report
+
+	// Defaults says what holds where nothing was given, and what the application
+	// adds.
+	Defaults Report
 }
 
-// FromMap reads settings by name, such as
+// FromMap reads site settings of Power Pages by name, such as
 // "Authentication/OpenIdConnect/Acme/Authority". Names are compared without
-// regard to case. With wrong settings the error says so; the report is whole.
-func FromMap(settings map[string]string) (Settings, error) { panic("planned") }
+// regard to case; spaces around names and values, and settings without a value,
+// say nothing. Settings of a site that are not about signing in are reported as
+// ignored, and their values not kept.
+//
+// Where a setting is wrong, or two exclude each other, the error has a line for
+// each, Report is whole, and Config and Rules are empty.
+func FromMap(settings map[string]string) (Settings, error) {
+	entries := make([]entry, 0, len(settings))
+	for key, value := range settings {
+		entries = append(entries, entry{key, value})
+	}
+	return read(entries)
+}
 
-// FromJSON reads Power Pages settings as a JSON object, or the JSON of a Logto
-// application with its comments and single quotes.
-func FromJSON(b []byte) (Settings, error) { panic("planned") }
+// FromEnviron reads site settings of Power Pages from environment variables, in
+// the form of os.Environ, whose names begin with "Authentication__", in any
+// case: "__" stands for "/". Other variables are not looked at.
+func FromEnviron(environ []string) (Settings, error) {
+	const prefix = "authentication__"
+	var entries []entry
+	for _, variable := range environ {
+		key, value, ok := strings.Cut(variable, "=")
+		if ok && len(key) > len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
+			entries = append(entries, entry{strings.ReplaceAll(key, "__", "/"), value})
+		}
+	}
+	return read(entries)
+}
 
-// FromEnviron reads settings from the environment, os.Environ(), with "__" for
-// "/" in names.
-func FromEnviron(environ []string) (Settings, error) { panic("planned") }
+// FromJSON reads one JSON object: site settings of Power Pages by name, be the
+// names whole or objects within objects, or the settings of an application of
+// Logto. Comments, single quotes, names without quotes, and commas before a
+// closing bracket are no mistakes. Numbers and booleans are read as their text,
+// null as nothing; lists have no meaning here.
+func FromJSON(b []byte) (Settings, error) {
+	entries, err := parseJSON(b)
+	if err != nil {
+		return Settings{}, fmt.Errorf("sitesettings: %w", err)
+	}
+	if section, ok := logtoSection(entries); ok {
+		return readLogto(entries, section)
+	}
+	return read(entries)
+}
+
+// entry is a setting as it was given.
+type entry struct{ key, value string }
+
+// finish makes settings of what was read, or none if something was wrong.
+func (r *reader) finish() (Settings, error) {
+	s := Settings{Report: r.report(), Defaults: r.defaults}
+	var errs []error
+	for _, line := range s.Report {
+		if line.Verdict == Wrong || line.Verdict == Contradictory {
+			errs = append(errs, fmt.Errorf("sitesettings: %s: %s", printable(line.Key), printable(line.Reason)))
+		}
+	}
+	if errs == nil {
+		errs = r.leftOver()
+	}
+	if errs != nil {
+		return s, errors.Join(errs...)
+	}
+	s.Config, s.Rules = r.config, r.rules
+	return s, nil
+}

@@ -1,7 +1,6 @@
-//go:build planned
-
 // A Power Pages settings file, started as it is. The report says what was
-// taken, what was changed for safety, what was ignored, and why.
+// taken, what was changed for safety, what was ignored, and why. The portal's
+// links and its registered redirect URI go on working.
 package main
 
 import (
@@ -18,26 +17,37 @@ import (
 //go:embed settings.json
 var settings []byte
 
-func app(baseURL string) (http.Handler, error) {
+func app(baseURL string, settings []byte) (http.Handler, *accounts.Accounts, error) {
 	s, err := sitesettings.FromJSON(settings)
+	log.Printf("settings:\n%s", s.Report) // whether it went well or not
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, s.Report)
+		return nil, nil, err
 	}
-	log.Printf("settings:\n%s", s.Report)
 	s.Config.BaseURL = baseURL // the file does not know where the site moved to
 	// Who may register, and what becomes of their claims.
-	if _, err := accounts.New(accounts.NewMemoryStore(), s.Rules, &s.Config); err != nil {
-		return nil, err
+	accts, err := accounts.New(accounts.NewMemoryStore(), s.Rules, &s.Config)
+	if err != nil {
+		return nil, nil, err
 	}
 	rp, err := oidcrp.New(s.Config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return rp.Protect(http.NotFoundHandler()), nil
+	mux := http.NewServeMux()
+	mux.Handle(s.Rules.RegistrationPath, accts.RegistrationPage(rp))
+	mux.Handle("/", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		contact, err := accts.Current(r.Context())
+		if err != nil {
+			http.Error(w, "no contact", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, "Hello, %s %s\n", contact.Fields["firstname"], contact.Fields["lastname"])
+	})))
+	return rp.Load(mux), accts, nil
 }
 
 func main() {
-	handler, err := app("http://localhost:3000")
+	handler, _, err := app("http://localhost:3000", settings)
 	if err != nil {
 		log.Fatal(err)
 	}
