@@ -10,8 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/apptest"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts/accountstest"
@@ -64,10 +66,24 @@ func sqlite(t *testing.T) func() *sql.DB {
 	}
 }
 
+// postgres opens a database of a PostgreSQL that is there for this test alone.
+func postgres(t *testing.T) func() *sql.DB {
+	source := apptest.Postgres(t)
+	return func() *sql.DB {
+		db, err := sql.Open("pgx", source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.SetMaxOpenConns(12)
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+}
+
 func TestStore(t *testing.T) {
 	for dialect, start := range map[accounts.Dialect]func(*testing.T) func() *sql.DB{
 		accounts.SQLite:     sqlite,
-		accounts.PostgreSQL: startPostgres,
+		accounts.PostgreSQL: postgres,
 	} {
 		t.Run(string(dialect), func(t *testing.T) {
 			open := start(t)

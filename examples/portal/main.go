@@ -1,8 +1,12 @@
-// Portal is a small application with a public home page, a sign-in page with a
-// button for each provider, a profile page, an admin page behind a role, and
-// sign-out here and at the provider. It brings two development providers along:
+// Portal is a members' portal: visitors sign in with one of several providers
+// and register on the way, or by invitation; they see and change their profile,
+// add further ways to sign in, and sign out here, everywhere and at the
+// provider. Administrators look after contacts, sessions and invitations. It
+// brings two development providers along:
 //
 //	go -C examples run ./portal
+//	go -C examples run ./portal -db /tmp/portal.db
+//	go -C examples run ./portal -db postgres://localhost/portal -keys /tmp/portal.keys
 //
 // With -providers it uses real ones instead; see [providerFile].
 package main
@@ -27,7 +31,8 @@ import (
 
 type options struct {
 	addr, providerAddr string
-	db                 string
+	db, keys           string
+	registration       string
 	providers          string
 	baseURL            string
 	tlsCert, tlsKey    string
@@ -39,7 +44,9 @@ func main() {
 	var o options
 	flag.StringVar(&o.addr, "addr", "localhost:3000", "address of the portal")
 	flag.StringVar(&o.providerAddr, "provider-addr", "127.0.0.1:4000", "loopback address of the first development provider; the second takes the next port")
-	flag.StringVar(&o.db, "db", "", "SQLite file for sessions; with its key beside it, they outlive a restart (default in memory)")
+	flag.StringVar(&o.db, "db", "", "SQLite `file`, or postgres:// URL, for contacts and sessions; several portals may share one (default in memory)")
+	flag.StringVar(&o.keys, "keys", "", "`file` with the keys that seal sessions, made if it is not there (default beside the SQLite file)")
+	flag.StringVar(&o.registration, "registration", "open", "who may register: open, invited or closed")
 	flag.StringVar(&o.providers, "providers", "", "JSON file with real providers, instead of the development ones")
 	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "PEM certificate, to serve https")
@@ -114,6 +121,9 @@ func (p *portal) announce(out io.Writer) {
 			fmt.Fprintf(out, "Provider:  %s  %s, answers by %s\n", d.Issuer(), developmentProviders[i].display, developmentProviders[i].mode)
 		}
 		fmt.Fprintf(out, "Users:     %s (no password)\n", users(p.dev[0]))
+	}
+	if p.invitation != "" {
+		fmt.Fprintf(out, "Invited:   %s (the first administrator)\n", p.invitation)
 	}
 	fmt.Fprintln(out, "Ctrl-C ends it.")
 }

@@ -3,14 +3,11 @@ package main
 import (
 	"bytes"
 	"embed"
-	"fmt"
 	"html/template"
-	"log"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
@@ -18,155 +15,111 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// pages has each page with the layout around it.
-var pages = func() map[string]*template.Template {
+// frames puts the pages that oidcrp and accounts show into the portal's
+// layout: see Config.Pages.
+var frames = template.Must(template.New("layout").Funcs(template.FuncMap{"bare": bare}).ParseFS(pageFiles, "pages/layout.html", "pages/theirs.html"))
+
+// layout is around all pages, theirs and the portal's own.
+var layout = template.Must(template.ParseFS(pageFiles, "pages/layout.html"))
+
+// contents are the portal's own pages, by name.
+var contents = func() map[string]*template.Template {
 	out := make(map[string]*template.Template)
-	for _, name := range []string{"home", "signin", "profile", "admin", "notfound"} {
-		out[name] = template.Must(template.ParseFS(pageFiles, "pages/layout.html", "pages/"+name+".html"))
+	for _, name := range []string{"home", "signin", "terms", "profile", "providers", "contacts", "contact", "sessions", "invitations", "problem"} {
+		out[name] = template.Must(template.ParseFS(pageFiles, "pages/parts.html", "pages/"+name+".html"))
 	}
 	return out
 }()
 
-// view is what the templates are given.
-type view struct {
-	Page string
-	Auth oidcrp.View
-	Data any
-	here *url.URL
-	show func(provider string) string
-}
+// page answers a request, or says why it does not.
+type page func(http.ResponseWriter, *http.Request) error
 
-// page serves one of the pages; data may be nil.
-func (p *portal) page(name string, data func(*http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		v := view{Page: name, Auth: p.rp.View(r), here: r.URL, show: p.displayName}
-		if data != nil {
-			var err error
-			if v.Data, err = data(r); err != nil {
-				p.fail(w, name, err)
-				return
-			}
+// handle makes a handler of a page. What goes wrong is shown in one place.
+func (p *portal) handle(page page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := page(w, r); err != nil {
+			p.fail(w, r, err)
 		}
-		var page bytes.Buffer // whole, or not at all
-		if err := pages[name].ExecuteTemplate(&page, "layout", v); err != nil {
-			p.fail(w, name, err)
-			return
-		}
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Language", v.Lang())
-		// The sign-out button leads on to the provider.
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' "+
-			strings.Join(v.Auth.FormAction(), " "))
-		h.Set("Cache-Control", "no-store") // it shows who is signed in
-		if name == "notfound" {
-			w.WriteHeader(http.StatusNotFound)
-		}
-		w.Write(page.Bytes())
+	})
+}
+
+// show writes one of the portal's pages.
+func (p *portal) show(w http.ResponseWriter, r *http.Request, name string, data any) error {
+	return p.showStatus(w, r, http.StatusOK, name, data)
+}
+
+// showStatus writes a page that is no success.
+func (p *portal) showStatus(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	v := view{Page: name, Auth: p.rp.View(r), Data: data, Done: r.URL.Query().Get("done"), portal: p}
+	if v.Lang = v.Auth.Language(); !isLanguage(v.Lang) {
+		v.Lang = "en"
 	}
-}
-
-func (p *portal) fail(w http.ResponseWriter, name string, err error) {
-	log.Printf("%s page: %v", name, err)
-	http.Error(w, "This page cannot be shown just now.", http.StatusInternalServerError)
-}
-
-// Lang is the language of the page.
-func (v view) Lang() string {
-	if _, known := texts[v.Auth.Language()]; known {
-		return v.Auth.Language()
+	v.Languages = languageLinks(v.Lang, address(r))
+	body, err := v.render()
+	if err != nil {
+		return err
 	}
-	return "en"
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.Lang)
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' "+
+		strings.Join(formAction(name, v.Auth), " "))
+	h.Set("Cache-Control", "no-store") // it shows who is signed in
+	w.WriteHeader(status)
+	w.Write(body)
+	return nil
 }
 
-// T is a text in the page's language.
-func (v view) T(key string) string {
-	if text, ok := texts[v.Lang()][key]; ok {
-		return text
+// address is that of the page, or of the one whose form was sent.
+func address(r *http.Request) *url.URL {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return r.URL
 	}
-	return texts["en"][key]
-}
-
-// Tf is a text with values in it.
-func (v view) Tf(key string, args ...any) string { return fmt.Sprintf(v.T(key), args...) }
-
-// Languages are the links of the language switch.
-func (v view) Languages() []languageLink {
-	var out []languageLink
-	for _, lang := range []string{"en", "th"} {
-		query := v.here.Query()
-		query.Set("lang", lang)
-		out = append(out, languageLink{
-			Lang: lang, Name: texts[lang]["language.name"], Current: lang == v.Lang(),
-			URL: v.here.EscapedPath() + "?" + query.Encode(),
-		})
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host {
+		return &url.URL{Path: "/"}
 	}
-	return out
+	return from
 }
 
-type languageLink struct {
-	Lang, Name, URL string
-	Current         bool
-}
-
-// Signed in: when, until when, and by which provider.
-func (v view) Provider() string { return v.show(v.Auth.User().Provider()) }
-
-// Time shows a moment, in years as they are counted where the page is read.
-func (v view) Time(t time.Time) string {
-	if t.IsZero() {
-		return "–"
+// formAction is where the forms of a page lead on to, besides this site. The
+// sign-out button leads to the providers, and the forms that begin a login, or
+// let one go on, to whatever their sign-in pages are.
+func formAction(page string, auth oidcrp.View) []string {
+	known := auth.FormAction()
+	if page != "signin" && page != "profile" && page != "terms" {
+		return known
 	}
-	t = t.Local()
-	if v.Lang() == "th" {
-		return fmt.Sprintf("%d %s %d %s น.", t.Day(), thaiMonths[t.Month()-1], t.Year()+543, t.Format("15:04"))
+	if slices.ContainsFunc(known, func(origin string) bool { return strings.HasPrefix(origin, "http:") }) {
+		return []string{"https:", "http:"} // providers for development
 	}
-	return t.Format("2 January 2006, 15:04")
+	return []string{"https:"}
 }
 
-// Claims are a session's claims in a fixed order, as text.
-func (v view) Claims() []claim {
-	kept, _ := v.Data.(map[string]any)
-	var out []claim
-	for name, value := range kept {
-		out = append(out, claim{name, v.T("claim." + name), v.value(value)})
+// render makes the whole page, or none.
+func (v view) render() ([]byte, error) {
+	content := contents[v.Page]
+	var title, body, page bytes.Buffer
+	if err := content.ExecuteTemplate(&title, "title", v); err != nil {
+		return nil, err
 	}
-	slices.SortFunc(out, func(a, b claim) int { return strings.Compare(a.Name, b.Name) })
-	return out
+	if err := content.ExecuteTemplate(&body, "content", v); err != nil {
+		return nil, err
+	}
+	v.Title = template.HTML(title.String()) // escaped by their template
+	v.Content = template.HTML(body.String())
+	err := layout.ExecuteTemplate(&page, "frame", v)
+	return page.Bytes(), err
 }
 
-type claim struct{ Name, Label, Value string }
-
-func (v view) value(value any) string {
-	switch value := value.(type) {
-	case bool:
-		if value {
-			return v.T("yes")
-		}
-		return v.T("no")
-	case nil:
-		return "–"
-	}
-	return fmt.Sprint(value)
+// done leads on after a form was sent, to a page that says what was done.
+func done(w http.ResponseWriter, r *http.Request, to, what string) error {
+	http.Redirect(w, r, to+"?done="+what, http.StatusSeeOther)
+	return nil
 }
 
-// Initial stands in for a picture. Thai writes some vowels before the
-// consonant a name begins with.
-func (v view) Initial() string {
-	name := strings.TrimLeft(v.Auth.User().Name(), "เแโใไ")
-	for _, r := range name {
-		return strings.ToUpper(string(r))
-	}
-	return "?"
+func (p *portal) home(w http.ResponseWriter, r *http.Request) error { return p.show(w, r, "home", nil) }
+func (p *portal) signIn(w http.ResponseWriter, r *http.Request) error {
+	return p.show(w, r, "signin", nil)
 }
-
-// RoleNames lists the roles of the visitor.
-func (v view) RoleNames() string {
-	if roles := v.Auth.User().Roles(); len(roles) > 0 {
-		return strings.Join(roles, ", ")
-	}
-	return "–"
-}
-
-// IsAdmin decides about links only; the guard decides about the page.
-func (v view) IsAdmin() bool { return v.Auth.User().HasRole(adminRole) }

@@ -1,24 +1,35 @@
 package main
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
+	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
+// siteName is what the portal is called.
+const siteName = "Riverside"
+
+// sessionLifetime is how long a session lasts at most.
+const sessionLifetime = 12 * time.Hour
+
 // portal is the application and what it runs on.
 type portal struct {
-	baseURL   string
-	listener  net.Listener
-	sessions  *sessions
-	dev       []*oidcrptest.Provider // nil with real providers
-	providers []oidcrp.Provider
-	rp        *oidcrp.RelyingParty
+	baseURL    string
+	listener   net.Listener
+	db         *database
+	visits     *visits
+	dev        []*oidcrptest.Provider // nil with real providers
+	providers  []oidcrp.Provider
+	contacts   *accounts.Accounts
+	rp         *oidcrp.RelyingParty
+	invitation string // link for the first administrator; "" where none is needed
 }
 
 // open gets everything ready to serve, or closes what it has opened.
@@ -29,6 +40,14 @@ func open(o options) (_ *portal, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
+	rules, err := rulesFor(o.registration)
+	if err != nil {
+		return nil, err
+	}
+	keyFile, err := o.keyFile()
+	if err != nil {
+		return nil, err
+	}
 	if p.listener, p.baseURL, err = o.listen(); err != nil {
 		return nil, err
 	}
@@ -40,27 +59,42 @@ func open(o options) (_ *portal, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.sessions, err = openSessions(o.db); err != nil {
+	if p.db, err = openDatabase(o.db); err != nil {
 		return nil, err
 	}
-	keys, err := cookieKeys(o.db)
+	p.visits = &visits{db: p.db, seen: map[string]time.Time{}}
+	keys, err := cookieKeys(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	p.rp, err = oidcrp.New(oidcrp.Config{
-		BaseURL:    p.baseURL,
-		CookieKeys: keys,
-		Providers:  p.providers,
-		Store:      p.sessions,
-		SiteName:   "Riverside",
-		SignInPath: "/signin",
-		Claims:     []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"},
-		Language:   chosenLanguage,
-	})
-	if err != nil {
+	cfg := p.config(keys)
+	if p.contacts, err = accounts.New(p.db.contacts, rules, &cfg); err != nil {
 		return nil, err
 	}
-	return p, nil
+	if p.rp, err = oidcrp.New(cfg); err != nil {
+		return nil, err
+	}
+	if rules.Default.Gate == accounts.InviteOnly {
+		err = p.inviteFirst(context.Background())
+	}
+	return p, err
+}
+
+func (p *portal) config(keys [][]byte) oidcrp.Config {
+	return oidcrp.Config{
+		BaseURL:         p.baseURL,
+		CookieKeys:      keys,
+		Providers:       p.providers,
+		Store:           p.db.sessions,
+		SessionLifetime: sessionLifetime,
+		SiteName:        siteName,
+		SignInPath:      "/signin",
+		Claims:          []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"},
+		Language:        chosenLanguage,
+		Pages:           frames,
+		OnLogin:         p.atLogin,
+		OnEvent:         p.visits.heard,
+	}
 }
 
 func (p *portal) close() error {
@@ -71,8 +105,8 @@ func (p *portal) close() error {
 		}
 	}
 	errs = append(errs, closeProviders(p.dev))
-	if p.sessions != nil {
-		errs = append(errs, p.sessions.Close())
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -82,14 +116,36 @@ var assets embed.FS
 
 func (p *portal) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.page("home", nil))
-	mux.HandleFunc("GET /signin", p.page("signin", nil))
-	mux.Handle("GET /profile", p.rp.RequireLogin(p.page("profile", profile)))
-	mux.Handle("GET /admin", p.rp.Require(oidcrp.HasRole(adminRole))(p.page("admin", p.admin)))
+	mux.Handle("GET /{$}", p.handle(p.home))
+	mux.Handle("GET /signin", p.handle(p.signIn))
+	mux.Handle("/register", p.contacts.RegistrationPage(p.rp))
+	mux.Handle("GET /terms", p.handle(p.terms))
+	mux.Handle("POST /terms", p.handle(p.acceptTerms))
 	mux.Handle("GET /portal.css", http.FileServerFS(assets))
-	mux.HandleFunc("/", p.page("notfound", nil))
-	return secure(switchLanguage(p.rp.Load(mux)))
+	mux.Handle("/", p.handle(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
+
+	member := func(pattern string, page page) { mux.Handle(pattern, p.rp.RequireLogin(p.handle(page))) }
+	member("GET /profile", p.profile)
+	member("POST /profile", p.saveProfile)
+	member("POST /profile/link", p.link)
+	member("POST /profile/unlink", p.unlink)
+	member("POST /profile/leave", p.leaveEverywhere)
+
+	guard := p.rp.Require(oidcrp.HasRole(adminRole))
+	admin := func(pattern string, page page) { mux.Handle(pattern, guard(p.handle(page))) }
+	admin("GET /admin", p.adminProviders)
+	admin("GET /admin/contacts", p.adminContacts)
+	admin("GET /admin/contacts/{id}", p.adminContact)
+	admin("POST /admin/contacts/{id}", p.changeContact)
+	admin("GET /admin/sessions", p.adminSessions)
+	admin("POST /admin/sessions", p.endSession)
+	admin("GET /admin/invitations", p.adminInvitations)
+	admin("POST /admin/invitations", p.invite)
+	return secure(switchLanguage(p.rp.Load(p.visits.record(mux))))
 }
+
+// maxForm is the most a form of the portal's may send.
+const maxForm = 64 << 10
 
 // secure sets what every answer should have; pages say more.
 func secure(next http.Handler) http.Handler {
@@ -100,86 +156,4 @@ func secure(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
-}
-
-// profile shows all the claims a session keeps.
-func profile(r *http.Request) (any, error) { return oidcrp.Claims[map[string]any](r.Context()) }
-
-// adminData is what the admin page shows.
-type adminData struct {
-	Providers []adminProvider
-}
-
-type adminProvider struct {
-	oidcrp.ProviderStatus
-	oidcrp.Addresses
-	DisplayName, Issuer string
-}
-
-func (p *portal) admin(r *http.Request) (any, error) {
-	var data adminData
-	addresses := p.rp.RedirectURLs()
-	for i, status := range p.rp.Status().Providers {
-		data.Providers = append(data.Providers, adminProvider{
-			ProviderStatus: status,
-			DisplayName:    p.displayName(status.Name),
-			Issuer:         p.providers[i].Issuer,
-			Addresses:      addresses[i],
-		})
-	}
-	return data, nil
-}
-
-func (p *portal) displayName(name string) string {
-	for _, provider := range p.providers {
-		if provider.Name == name && provider.DisplayName != "" {
-			return provider.DisplayName
-		}
-	}
-	return name
-}
-
-// languageCookie remembers a choice. It is the portal's own affair.
-const languageCookie = "riverside_language"
-
-// switchLanguage serves links that end in ?lang=th: it remembers the choice
-// and shows the same page in it.
-func switchLanguage(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query := r.URL.Query()
-		lang := query.Get("lang")
-		if _, known := texts[lang]; r.Method != http.MethodGet || !known {
-			next.ServeHTTP(w, r)
-			return
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: languageCookie, Value: lang, Path: "/", MaxAge: 365 * 24 * 3600,
-			HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		})
-		query.Del("lang")
-		here := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
-		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, localPath(here), http.StatusSeeOther)
-	})
-}
-
-// localPath keeps a redirect on this site: browsers take "//host" for another.
-func localPath(u url.URL) string {
-	if len(u.Path) > 1 && (u.Path[1] == '/' || u.Path[1] == '\\') {
-		return "/"
-	}
-	return u.RequestURI()
-}
-
-// chosenLanguage is asked for the pages that oidcrp shows, and sent to the
-// provider. "" leaves it to the browser's settings.
-func chosenLanguage(r *http.Request) string {
-	c, err := r.Cookie(languageCookie)
-	if err != nil {
-		return ""
-	}
-	if _, known := texts[c.Value]; !known {
-		return ""
-	}
-	return c.Value
 }

@@ -13,9 +13,6 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// adminRole opens the admin page.
-const adminRole = "admin"
-
 // developmentProviders come along with the portal. They differ in how the
 // answer travels back through the browser.
 var developmentProviders = []struct{ name, display, mode string }{
@@ -62,7 +59,7 @@ func register(dev []*oidcrptest.Provider, baseURL string) []oidcrp.Provider {
 	for i, d := range developmentProviders {
 		client := dev[i].AddClient(oidcrptest.Client{
 			ID:                     "portal",
-			Name:                   "Riverside",
+			Name:                   siteName,
 			RedirectURLs:           []string{baseURL + "/auth/callback/" + d.name},
 			PostLogoutRedirectURLs: []string{baseURL + "/auth/logout"},
 			BackchannelLogoutURL:   baseURL + "/auth/backchannel-logout/" + d.name,
@@ -75,6 +72,7 @@ func register(dev []*oidcrptest.Provider, baseURL string) []oidcrp.Provider {
 			ClientSecret: oidcrp.Secret(client.Secret),
 			ResponseMode: d.mode,
 			RolesClaim:   "roles",
+			KeepTokens:   true,
 
 			BackchannelLogout: true, // who signs out at the provider is signed out here
 		})
@@ -115,6 +113,7 @@ type providerFile struct {
 	RolesClaim      string            `json:"roles_claim"` // default "roles"
 	Roles           map[string]string `json:"roles"`
 	UserInfo        bool              `json:"userinfo"` // ask the UserInfo endpoint too
+	KeepTokens      bool              `json:"keep_tokens"`
 	AllowHTTP       bool              `json:"insecure_allow_http"`
 
 	BackchannelLogout      bool `json:"backchannel_logout"`
@@ -161,6 +160,7 @@ func (l providerFile) provider() (oidcrp.Provider, error) {
 		ResponseMode:      l.ResponseMode,
 		RolesClaim:        l.RolesClaim,
 		Roles:             l.Roles,
+		KeepTokens:        l.KeepTokens,
 		InsecureAllowHTTP: l.AllowHTTP,
 
 		BackchannelLogout: l.BackchannelLogout, FrontchannelLogout: l.FrontchannelLogout,

@@ -293,7 +293,7 @@ func (b *tab) checkPage(name string) {
 const pageProblems = `(() => {
 	const problems = [];
 	const say = (bad, text) => { if (bad) problems.push(text); };
-	const visible = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
+	const visible = e => e.getClientRects().length > 0 && e.checkVisibility({visibilityProperty: true});
 	say(!document.documentElement.lang, 'html has no lang');
 	say(!document.title.trim(), 'no title');
 	say(document.querySelectorAll('h1').length !== 1, document.querySelectorAll('h1').length + ' h1 headings');

@@ -148,7 +148,7 @@ func TestHybridByFormPost(t *testing.T) {
 			b.until("the provider's sign-in page", "document.querySelector('button[name=user]')")
 			b.shoot(shotName(t) + "-provider-sign-in")
 			h.signIn(b, "alice")
-			b.untilAt(h.portal.url + "/profile")
+			h.arrive(b, "/profile")
 			b.untilSees("Alice Archer")
 			b.shoot(shotName(t) + "-profile")
 			checkCookies(b, h.portal.url)
@@ -285,7 +285,7 @@ func TestFragmentPage(t *testing.T) {
 	if _, err := chromedp.Call(b.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: request}); err != nil {
 		t.Fatal(err)
 	}
-	b.untilAt(h.portal.url + "/profile")
+	h.arrive(b, "/profile")
 	b.untilSees("Alice Archer")
 }
 
@@ -309,7 +309,7 @@ func TestFragmentWithoutScripts(t *testing.T) {
 	}
 	scripts(false)
 	b.do("reload", chromedp.Reload())
-	b.untilAt(h.portal.url + "/profile")
+	h.arrive(b, "/profile")
 	b.untilSees("Alice Archer")
 	checkAddresses(b)
 }

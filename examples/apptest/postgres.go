@@ -1,10 +1,10 @@
-package main
+package apptest
 
 import (
 	"bufio"
 	"bytes"
-	"database/sql"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -13,15 +13,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-// startPostgres starts Debian's PostgreSQL for this test alone, on a socket in a
-// directory of its own: no port can be in the way. It returns how to open a
+// Postgres starts Debian's PostgreSQL for this test alone, on a socket in a
+// directory of its own: no port can be in the way. It returns the URL of a
 // database. Where it is not installed the test is skipped, or fails if everything
 // is required.
-func startPostgres(t *testing.T) func() *sql.DB {
+func Postgres(t testing.TB) string {
 	t.Helper()
 	initdb, postgres := program("initdb"), program("postgres")
 	if initdb == "" || postgres == "" {
@@ -83,15 +81,7 @@ func startPostgres(t *testing.T) func() *sql.DB {
 	if !<-ready {
 		t.Fatal("PostgreSQL does not start")
 	}
-	return func() *sql.DB {
-		db, err := sql.Open("pgx", "host="+dir+" user=test database=postgres sslmode=disable")
-		if err != nil {
-			t.Fatal(err)
-		}
-		db.SetMaxOpenConns(12)
-		t.Cleanup(func() { db.Close() })
-		return db
-	}
+	return "postgres://test@localhost/postgres?" + url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode()
 }
 
 // program is the newest one of this name, which Debian keeps out of PATH.
@@ -106,7 +96,7 @@ func program(name string) string {
 
 // unprivileged makes dir that of a user whom PostgreSQL does not refuse, as it
 // does root.
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return nil

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+// adminPages are those of the administration, in the order of its menu: name
+// and address.
+var adminPages = [][2]string{
+	{"providers", "/admin"},
+	{"contacts", "/admin/contacts"},
+	{"sessions", "/admin/sessions"},
+	{"invitations", "/admin/invitations"},
+}
+
+// adminProvider is a provider as the administration shows it.
+type adminProvider struct {
+	oidcrp.ProviderStatus
+	oidcrp.Addresses
+	DisplayName, Issuer string
+}
+
+func (p *portal) adminProviders(w http.ResponseWriter, r *http.Request) error {
+	var all []adminProvider
+	addresses := p.rp.RedirectURLs()
+	for i, status := range p.rp.Status().Providers {
+		all = append(all, adminProvider{
+			ProviderStatus: status,
+			DisplayName:    p.displayName(status.Name),
+			Issuer:         p.providers[i].Issuer,
+			Addresses:      addresses[i],
+		})
+	}
+	return p.show(w, r, "providers", all)
+}
+
+func (p *portal) displayName(name string) string {
+	for _, provider := range p.providers {
+		if provider.Name == name && provider.DisplayName != "" {
+			return provider.DisplayName
+		}
+	}
+	return name
+}
+
+// adminSessions lists who is signed in.
+func (p *portal) adminSessions(w http.ResponseWriter, r *http.Request) error {
+	visits, err := p.visits.of(r.Context(), "")
+	if err != nil {
+		return err
+	}
+	return p.show(w, r, "sessions", visits)
+}
+
+// endSession ends one session. A handle of none is no error: it has ended.
+func (p *portal) endSession(w http.ResponseWriter, r *http.Request) error {
+	if err := p.rp.EndSession(r.Context(), r.PostFormValue("handle")); err != nil {
+		return err
+	}
+	back := "/admin/sessions"
+	if id := r.PostFormValue("contact"); id != "" {
+		back = "/admin/contacts/" + url.PathEscape(id)
+	}
+	return done(w, r, back, "ended")
+}
