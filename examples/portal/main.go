@@ -5,8 +5,8 @@
 // brings two development providers along:
 //
 //	go -C examples run ./portal
-//	go -C examples run ./portal -db /tmp/portal.db
-//	go -C examples run ./portal -db postgres://localhost/portal -keys /tmp/portal.keys
+//	go -C examples run ./portal -db portal.db
+//	go -C examples run ./portal -db postgres://localhost/portal -keys portal.keys
 //
 // With -providers it uses real ones instead; see [providerFile].
 package main
