@@ -558,8 +558,9 @@ func (*silentOnes) Provider(_ context.Context, name string) (oidcrp.Provider, er
 
 // So is what is remembered of those that are not kept ready.
 func TestWhatWasSpentIsBounded(t *testing.T) {
-	rp, err := oidcrp.New(oidcrp.Config{BaseURL: "https://app.example", CookieKeys: [][]byte{key(1)}, Logger: quiet,
-		HTTPClient: &http.Client{Transport: down{}}, ProviderSource: &silentOnes{directory{calls: map[string]int{}}}})
+	now := time.Now() // stands still: nothing is to have rested long enough
+	rp, err := oidcrp.NewAt(oidcrp.Config{BaseURL: "https://app.example", CookieKeys: [][]byte{key(1)}, Logger: quiet,
+		HTTPClient: &http.Client{Transport: down{}}, ProviderSource: &silentOnes{directory{calls: map[string]int{}}}}, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
