@@ -37,6 +37,8 @@
 //	ResponseType           -response-type              code
 //	Scope                  -scope                      openid profile
 //
+// A file that has them as the guide prints them will do as well: -settings.
+//
 // Register both addresses there. Since this program can keep a secret, register
 // it as a traditional web application rather, and put the secret into the
 // environment, see -client-secret-env.
@@ -76,10 +78,16 @@ func main() {
 	flag.StringVar(&o.settings.PostLogoutRedirectURI, "post-logout-redirect-uri", "", "where it sends them after signing out (default / of this application)")
 	flag.StringVar(&o.settings.ResponseType, "response-type", "code", "of the authorization request; leave it")
 	flag.StringVar(&o.settings.Scope, "scope", "openid profile", "what is asked for, with offline_access for a refresh token")
+	file := flag.String("settings", "", "JSON `file` with these six, used instead of their flags")
 	flag.StringVar(&o.api, "api", "", "API to call with the visitor's token, such as the UserInfo endpoint of -authority")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
+	}
+	if *file != "" {
+		if err := o.settings.read(*file); err != nil {
+			log.Fatalf("-settings: %v", err)
+		}
 	}
 	if *secret != "" {
 		value, ok := os.LookupEnv(*secret)

@@ -37,6 +37,26 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestSettingsOfAFile(t *testing.T) {
+	want := settings{
+		Authority: "https://bookstore.logto.example/oidc", ClientID: "bookstore", ResponseType: "code", Scope: "openid profile",
+		RedirectURI: "http://localhost:3000/callback", PostLogoutRedirectURI: "http://localhost:3000/",
+	}
+	var s settings
+	if err := s.read("../migrate/testdata/logto.json"); err != nil || s != want {
+		t.Errorf("%+v, %v", s, err)
+	}
+	before := s
+	for file, says := range map[string]string{
+		"testdata/none.json":                "no such file",
+		"../migrate/testdata/mistakes.json": "wrong",
+	} {
+		if err := s.read(file); err == nil || !strings.Contains(err.Error(), says) || s != before {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
 // runCommand runs the command until the test has looked at what it said.
 func runCommand(t *testing.T, o options, look func(said string)) {
 	t.Helper()

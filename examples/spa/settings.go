@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
 // settings are what a guide for single-page applications has one fill in, and
@@ -18,6 +20,26 @@ type settings struct {
 	PostLogoutRedirectURI string
 	ResponseType          string
 	Scope                 string
+}
+
+// read takes the six from a file that has them as the guide prints them.
+func (s *settings) read(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	found, err := sitesettings.FromJSON(b)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, found.Report)
+	}
+	if n := len(found.Config.Providers); n != 1 {
+		return fmt.Errorf("%d providers; this application has one", n)
+	}
+	p := found.Config.Providers[0]
+	s.Authority, s.ClientID, s.ResponseType, s.Scope = p.Issuer, p.ClientID, p.ResponseType, strings.Join(p.Scopes, " ")
+	s.RedirectURI = strings.TrimSuffix(found.Config.BaseURL, "/") + p.RedirectPath
+	s.PostLogoutRedirectURI = p.PostLogoutRedirectURL
+	return nil
 }
 
 // provider is what they mean here.
