@@ -189,8 +189,10 @@ func (rp *RelyingParty) Logout(w http.ResponseWriter, r *http.Request, opts Logo
 }
 
 // endLocally ends the session first, whatever the provider does afterwards. A
-// store that cannot be asked does not keep anybody signed in at this browser.
+// store that cannot be asked does not keep anybody signed in at this browser. All
+// of it happens though the visitor may have gone away.
 func (rp *RelyingParty) endLocally(w http.ResponseWriter, r *http.Request, everywhere bool) logoutStep {
+	r = r.WithContext(context.WithoutCancel(r.Context()))
 	var step logoutStep
 	everywhere = everywhere || rp.everywhere
 	rec, err := rp.sessions.Load(r.Context(), w, r, false)

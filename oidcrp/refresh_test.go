@@ -574,6 +574,33 @@ func TestSignOutRevokesTokens(t *testing.T) {
 	a.shows(a.call(b), `"sub":"alice"`)
 }
 
+// The visitor sends the sign-out and closes the tab: all of it happens.
+func TestSignOutOfWhoGoesAway(t *testing.T) {
+	op, store := oidcrptest.NewProvider(t), newPlain()
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) { cfg.Store = store })
+	b, other := a.signIn(), a.signIn()
+	ctx, goAway := context.WithCancel(context.Background())
+	r := httptest.NewRequestWithContext(ctx, "POST", a.URL+"/auth/logout", strings.NewReader("everywhere=1"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", a.URL)
+	r.AddCookie(a.sessionCookie(b))
+	store.fail(func() error { goAway(); return nil }, "Find") // the first question to the store
+	a.rp.ServeHTTP(httptest.NewRecorder(), r)
+	store.fail(nil)
+	if ctx.Err() == nil {
+		t.Fatal("the store was not asked")
+	}
+	for i, cookie := range []*http.Cookie{a.sessionCookie(b), a.sessionCookie(other)} {
+		if who := a.whoHas(cookie); who != "nobody" {
+			t.Errorf("session %d is still %s's\nlog: %s", i, who, a.log)
+		}
+	}
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 2 {
+		t.Errorf("%d revocations\nlog: %s", n, a.log)
+	}
+}
+
 // R16: the store does not take the new tokens, when the old ones are spent.
 func storeFailsDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
