@@ -198,11 +198,14 @@ func (rp *RelyingParty) writeGrant(ctx context.Context, id []byte, g *grant) err
 }
 
 // endTokens removes the tokens of a session that is over, and with revoke tells
-// the provider. What is kept for jobs stays.
+// the provider. What is kept for jobs stays. It goes on when the visitor does not
+// wait for it.
 func (rp *RelyingParty) endTokens(ctx context.Context, d session.Draft, revoke bool) {
 	if len(d.Tokens) == 0 || rp.vault == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
 	p, err := rp.known(ctx, d.Provider)
 	if err != nil && !errors.Is(err, ErrNoProvider) {
 		rp.log.ErrorContext(ctx, "tokens not removed", "provider", d.Provider, "err", err) // they may be kept for jobs
@@ -246,7 +249,7 @@ func (rp *RelyingParty) removeTokens(ctx context.Context, h holder, revoke bool)
 	return nil
 }
 
-// revokeTime bounds a revocation, which nobody waits for.
+// revokeTime bounds the removal of tokens, and a revocation, which nobody waits for.
 const revokeTime = 10 * time.Second
 
 // revoke tells the provider that a refresh token will not be used again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -378,6 +379,32 @@ func TestStillAllowedAtRefresh(t *testing.T) {
 	a.fails(b, oidcrp.ErrNoToken)
 	if me := b.Fetch("GET", "/auth/me", nil); me.Status != http.StatusUnauthorized {
 		t.Errorf("still signed in: %s", me.Body)
+	}
+}
+
+// Tokens of a session that is over are given back, though the request it ended
+// with is over too.
+func TestTokensOfWhoGoesAway(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	ctx, goAway := context.WithCancel(context.Background())
+	a := newTokenApp(t, op, func(cfg *oidcrp.Config) {
+		cfg.Store = newPlain()
+		cfg.StillAllowed = func(context.Context, *oidcrp.Session) error {
+			goAway()
+			return &oidcrp.Refusal{Message: "left"}
+		}
+	})
+	cookie := a.sessionCookie(a.signIn())
+	a.clock.advance(6 * time.Minute)
+	r := httptest.NewRequestWithContext(ctx, "GET", a.URL+"/auth/me", nil)
+	r.AddCookie(cookie)
+	a.rp.ServeHTTP(httptest.NewRecorder(), r)
+	if ctx.Err() == nil {
+		t.Fatal("the application was not asked")
+	}
+	a.rp.Shutdown(context.Background())
+	if n := op.Calls(oidcrptest.RevokeEndpoint); n != 1 {
+		t.Errorf("%d revocations\nlog: %s", n, a.log)
 	}
 }
 
