@@ -907,6 +907,25 @@ func TestStillAllowed(t *testing.T) {
 	}
 }
 
+// A clock that was far ahead when it was asked last keeps nobody signed in.
+func TestStillAllowedAfterAClockWasSetBack(t *testing.T) {
+	for mode, store := range stores {
+		t.Run(mode, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+				store(c)
+				c.StillAllowed = func(context.Context, *oidcrp.Session) error { return &oidcrp.Refusal{Message: "left"} }
+			})
+			b := a.signIn()
+			a.clock.advance(-2 * time.Minute)
+			a.shows(b.Get(a.URL+"/"), "home of alice") // nodes may differ by that
+			a.clock.advance(-time.Hour)
+			if page := b.Get(a.URL + "/"); page.Status != http.StatusForbidden {
+				t.Errorf("%s", page)
+			}
+		})
+	}
+}
+
 // Whichever error the application passes on, only a Refusal decides.
 func TestStillAllowedErrorsDecideNothing(t *testing.T) {
 	for _, cause := range []error{oidcrp.ErrForbidden, oidcrp.ErrLoginExpired, oidcrp.ErrMisconfigured} {

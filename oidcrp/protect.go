@@ -274,7 +274,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 		rp.endTokens(r.Context(), rec.Draft(), false)
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}
-	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()) >= rp.stillAllowedEvery {
+	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()).Abs() >= rp.stillAllowedEvery { // or some clock was wrong
 		rec, err = rp.askStillAllowed(w, r, rec)
 		if errors.Is(err, session.ErrNone) {
 			return nil // ended while the application thought
