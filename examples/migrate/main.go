@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/migrate/portalexport"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
@@ -45,7 +46,7 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 	if *fromEnv {
 		s, err = sitesettings.FromEnviron(environ)
 	} else {
-		s, err = readFile(flags.Arg(0), stdin)
+		s, err = portalexport.Read(flags.Arg(0), stdin)
 	}
 	printReport(stdout, s)
 	if err != nil && s.Report == nil {

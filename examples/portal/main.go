@@ -7,6 +7,7 @@
 //	go -C examples run ./portal
 //	go -C examples run ./portal -db portal.db
 //	go -C examples run ./portal -db postgres://localhost/portal -keys portal.keys
+//	go -C examples run ./portal -settings sitesetting.yml
 //
 // With -providers it uses real ones instead; see [providerFile].
 package main
@@ -34,6 +35,7 @@ type options struct {
 	db, keys           string
 	registration       string
 	providers          string
+	settings           string
 	baseURL            string
 	tlsCert, tlsKey    string
 }
@@ -46,8 +48,9 @@ func main() {
 	flag.StringVar(&o.providerAddr, "provider-addr", "127.0.0.1:4000", "loopback address of the first development provider; the second takes the next port")
 	flag.StringVar(&o.db, "db", "", "SQLite `file`, or postgres:// URL, for contacts and sessions; several portals may share one (default in memory)")
 	flag.StringVar(&o.keys, "keys", "", "`file` with the keys that seal sessions, made if it is not there (default beside the SQLite file)")
-	flag.StringVar(&o.registration, "registration", "open", "who may register: open, invited or closed")
+	flag.StringVar(&o.registration, "registration", "", "who may register: open, invited or closed (default open, or what -settings says)")
 	flag.StringVar(&o.providers, "providers", "", "JSON file with real providers, instead of the development ones")
+	flag.StringVar(&o.settings, "settings", "", "settings `file` of a Power Pages site, in JSON or YAML, instead of the development providers")
 	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "PEM certificate, to serve https")
 	flag.StringVar(&o.tlsKey, "tls-key", "", "PEM key of -tls-cert")
@@ -106,6 +109,9 @@ func (o options) listen() (net.Listener, string, error) {
 }
 
 func (p *portal) announce(out io.Writer) {
+	if p.settings != nil {
+		fmt.Fprintln(out, p.settings.Report)
+	}
 	fmt.Fprintf(out, "Portal:    %s\n", p.baseURL)
 	if p.dev == nil {
 		for _, u := range p.rp.RedirectURLs() {

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
 // siteName is what the portal is called.
@@ -26,6 +27,7 @@ type portal struct {
 	db         *database
 	visits     *visits
 	dev        []*oidcrptest.Provider // nil with real providers
+	settings   *sitesettings.Settings // nil without -settings
 	providers  []oidcrp.Provider
 	contacts   *accounts.Accounts
 	rp         *oidcrp.RelyingParty
@@ -40,7 +42,10 @@ func open(o options) (_ *portal, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	rules, err := rulesFor(o.registration)
+	if p.settings, err = o.readSettings(); err != nil {
+		return nil, err
+	}
+	rules, err := rulesFor(o.registration, p.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +56,12 @@ func open(o options) (_ *portal, err error) {
 	if p.listener, p.baseURL, err = o.listen(); err != nil {
 		return nil, err
 	}
-	if o.providers != "" {
+	if p.settings != nil {
+		p.providers = p.settings.Config.Providers
+		if o.baseURL == "" && p.settings.Config.BaseURL != "" {
+			p.baseURL = p.settings.Config.BaseURL
+		}
+	} else if o.providers != "" {
 		p.providers, err = readProviders(o.providers)
 	} else if p.dev, err = startProviders(o.providerAddr); err == nil {
 		p.providers = register(p.dev, p.baseURL)
@@ -62,12 +72,13 @@ func open(o options) (_ *portal, err error) {
 	if p.db, err = openDatabase(o.db); err != nil {
 		return nil, err
 	}
-	p.visits = &visits{db: p.db, seen: map[string]time.Time{}}
 	keys, err := cookieKeys(keyFile)
 	if err != nil {
 		return nil, err
 	}
 	cfg := p.config(keys)
+	p.visits = &visits{db: p.db, lifetime: cfg.SessionLifetime, seen: map[string]time.Time{}}
+	cfg.OnEvent = p.visits.heard
 	if p.contacts, err = accounts.New(p.db.contacts, rules, &cfg); err != nil {
 		return nil, err
 	}
@@ -80,21 +91,22 @@ func open(o options) (_ *portal, err error) {
 	return p, err
 }
 
+// config is what the settings say, and the portal's own.
 func (p *portal) config(keys [][]byte) oidcrp.Config {
-	return oidcrp.Config{
-		BaseURL:         p.baseURL,
-		CookieKeys:      keys,
-		Providers:       p.providers,
-		Store:           p.db.sessions,
-		SessionLifetime: sessionLifetime,
-		SiteName:        siteName,
-		SignInPath:      "/signin",
-		Claims:          []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"},
-		Language:        chosenLanguage,
-		Pages:           frames,
-		OnLogin:         p.atLogin,
-		OnEvent:         p.visits.heard,
+	cfg := oidcrp.Config{Providers: p.providers, SessionLifetime: sessionLifetime}
+	if p.settings != nil {
+		cfg = p.settings.Config
 	}
+	cfg.BaseURL = p.baseURL
+	cfg.CookieKeys = keys
+	cfg.Store = p.db.sessions
+	cfg.SiteName = siteName
+	cfg.SignInPath = "/signin"
+	cfg.Claims = []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"}
+	cfg.Language = chosenLanguage
+	cfg.Pages = frames
+	cfg.OnLogin = p.atLogin
+	return cfg
 }
 
 func (p *portal) close() error {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
 // adminRole opens the administration. A provider may give it, see
@@ -36,24 +38,49 @@ var details = []struct {
 // gates are the values of -registration.
 var gates = map[string]accounts.Gate{"": accounts.Open, "open": accounts.Open, "invited": accounts.InviteOnly, "closed": accounts.Closed}
 
-// rulesFor says how a login becomes a contact.
-func rulesFor(registration string) (accounts.Rules, error) {
+// rulesFor says how a login becomes a contact. The settings of a site have
+// rules of their own.
+func rulesFor(registration string, settings *sitesettings.Settings) (accounts.Rules, error) {
+	if settings != nil {
+		return rulesOf(settings.Rules), nil
+	}
 	gate, known := gates[registration]
 	if !known {
 		return accounts.Rules{}, fmt.Errorf("-registration: %q is none of open, invited and closed", registration)
 	}
-	rules := accounts.Rules{
+	return accounts.Rules{
 		RegistrationPath: "/register",
 		Default:          accounts.ProviderRules{Gate: gate, Login: map[string]string{"name": "name"}},
+		Ask:              questions(),
+	}, nil
+}
+
+// rulesOf adds the portal's own to the rules of a site: its registration page,
+// and what its pages call a contact.
+func rulesOf(rules accounts.Rules) accounts.Rules {
+	rules.RegistrationPath, rules.Ask = "/register", questions()
+	for name, of := range rules.ByProvider {
+		if of.Registration["name"] == "" && of.Login["name"] == "" {
+			login := map[string]string{"name": "name"}
+			maps.Copy(login, of.Login)
+			of.Login = login
+			rules.ByProvider[name] = of
+		}
 	}
+	return rules
+}
+
+// questions are what the registration page asks.
+func questions() []accounts.Field {
+	var ask []accounts.Field
 	for _, d := range details {
 		field := accounts.Field{Name: d.name, Required: d.required, Autocomplete: d.autocomplete, Labels: map[string]string{}}
 		for _, lang := range languages {
 			field.Labels[lang], _ = text(lang, "field."+d.name)
 		}
-		rules.Ask = append(rules.Ask, field)
+		ask = append(ask, field)
 	}
-	return rules, nil
+	return ask
 }
 
 // atLogin runs once it is known whose login it is. It names the session, for

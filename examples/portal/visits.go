@@ -34,7 +34,8 @@ type visit struct {
 
 // visits records which sessions there are.
 type visits struct {
-	db *database
+	db       *database
+	lifetime time.Duration // of a session, at most
 
 	mu   sync.Mutex
 	seen map[string]time.Time // by handle, when it was last written
@@ -68,7 +69,7 @@ func (v *visits) due(handle string) bool {
 
 func (v *visits) write(ctx context.Context, s *oidcrp.Session, browser string) error {
 	now := time.Now()
-	if _, err := v.db.ExecContext(ctx, `DELETE FROM portal_visits WHERE started < $1`, now.Add(-sessionLifetime).Unix()); err != nil {
+	if _, err := v.db.ExecContext(ctx, `DELETE FROM portal_visits WHERE started < $1`, now.Add(-v.lifetime).Unix()); err != nil {
 		return err
 	}
 	_, err := v.db.ExecContext(ctx, `INSERT INTO portal_visits
@@ -102,7 +103,7 @@ const maxVisits = 100
 func (v *visits) of(ctx context.Context, contactID string) ([]visit, error) {
 	rows, err := v.db.QueryContext(ctx, `SELECT handle, contact_id, name, provider, issuer, subject, browser, started, seen
 		FROM portal_visits WHERE ($1 = '' OR contact_id = $1) AND started >= $2 ORDER BY seen DESC, started DESC LIMIT $3`,
-		contactID, time.Now().Add(-sessionLifetime).Unix(), maxVisits)
+		contactID, time.Now().Add(-v.lifetime).Unix(), maxVisits)
 	if err != nil {
 		return nil, err
 	}

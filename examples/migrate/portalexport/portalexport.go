@@ -1,4 +1,6 @@
-package main
+// Package portalexport reads the settings of a Power Pages site from a file, as
+// a portal's export has them, or of an application of Logto.
+package portalexport
 
 import (
 	"bytes"
@@ -13,8 +15,11 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
-// readFile reads the settings in a file, or in "-", standard input.
-func readFile(name string, stdin io.Reader) (sitesettings.Settings, error) {
+// Read reads the settings in a file, or in "-", standard input: an export in
+// YAML, an object of names and values in YAML or JSON, or the JSON of Logto's
+// documentation. Where settings are wrong, the report says which, as that of
+// [sitesettings.FromMap] does.
+func Read(name string, stdin io.Reader) (sitesettings.Settings, error) {
 	b, err := os.ReadFile(name)
 	if name == "-" {
 		b, err = io.ReadAll(stdin)
