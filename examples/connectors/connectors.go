@@ -27,8 +27,9 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
-// The statements are those of SQLite; PostgreSQL takes them with $1 for ?.
-const schema = `
+// Schema makes the tables where they are missing, as [Open] does, for who makes
+// all tables at once. It and all statements are for SQLite and PostgreSQL.
+const Schema = `
 CREATE TABLE IF NOT EXISTS connectors (
 	name TEXT PRIMARY KEY,
 	display_name TEXT NOT NULL,
@@ -36,8 +37,8 @@ CREATE TABLE IF NOT EXISTS connectors (
 	client_id TEXT NOT NULL,
 	client_secret TEXT NOT NULL,
 	scopes TEXT NOT NULL,
-	listed INTEGER NOT NULL,
-	tenant_supplied INTEGER NOT NULL,
+	listed BOOLEAN NOT NULL,
+	tenant_supplied BOOLEAN NOT NULL,
 	version TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS connectors_issuer ON connectors (issuer);
 CREATE INDEX IF NOT EXISTS connectors_listed ON connectors (name) WHERE listed;
@@ -75,7 +76,7 @@ type Table struct{ db *sql.DB }
 
 // Open makes the tables where they are missing.
 func Open(ctx context.Context, db *sql.DB) (*Table, error) {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	if _, err := db.ExecContext(ctx, Schema); err != nil {
 		return nil, err
 	}
 	return &Table{db}, nil
@@ -123,14 +124,14 @@ func (t *Table) Add(ctx context.Context, c Connector) error {
 	}
 	return t.write(ctx, c, func(tx *sql.Tx) error {
 		var there int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM connectors WHERE name = ?`, c.Name).Scan(&there)
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM connectors WHERE name = $1`, c.Name).Scan(&there)
 		if err == nil && there > 0 {
 			err = ErrExists
 		}
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO connectors VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err = tx.ExecContext(ctx, `INSERT INTO connectors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			c.Name, c.DisplayName, c.Issuer, c.ClientID, string(c.ClientSecret), c.Scopes, c.Listed, c.TenantSupplied, version())
 		return err
 	})
@@ -140,7 +141,7 @@ func (t *Table) Add(ctx context.Context, c Connector) error {
 // settings; one that is under way ends if issuer or client are others.
 func (t *Table) Change(ctx context.Context, c Connector) error {
 	if c.ClientSecret == "" {
-		err := t.db.QueryRowContext(ctx, `SELECT client_secret FROM connectors WHERE name = ?`, c.Name).Scan((*string)(&c.ClientSecret))
+		err := t.db.QueryRowContext(ctx, `SELECT client_secret FROM connectors WHERE name = $1`, c.Name).Scan((*string)(&c.ClientSecret))
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrMissing
 		}
@@ -152,8 +153,8 @@ func (t *Table) Change(ctx context.Context, c Connector) error {
 		return err
 	}
 	return t.write(ctx, c, func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE connectors SET display_name = ?, issuer = ?, client_id = ?,
-			client_secret = ?, scopes = ?, listed = ?, tenant_supplied = ?, version = ? WHERE name = ?`,
+		done, err := tx.ExecContext(ctx, `UPDATE connectors SET display_name = $1, issuer = $2, client_id = $3,
+			client_secret = $4, scopes = $5, listed = $6, tenant_supplied = $7, version = $8 WHERE name = $9`,
 			c.DisplayName, c.Issuer, c.ClientID, string(c.ClientSecret), c.Scopes, c.Listed, c.TenantSupplied, version(), c.Name)
 		if err != nil {
 			return err
@@ -169,10 +170,10 @@ func (t *Table) Change(ctx context.Context, c Connector) error {
 // request; nobody's account is touched. One that is not there is no error.
 func (t *Table) Remove(ctx context.Context, name string) error {
 	return t.write(ctx, Connector{Name: name}, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM connector_domains WHERE connector = ?`, name); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM connector_domains WHERE connector = $1`, name); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM connectors WHERE name = ?`, name)
+		_, err := tx.ExecContext(ctx, `DELETE FROM connectors WHERE name = $1`, name)
 		return err
 	})
 }
@@ -187,20 +188,20 @@ func (t *Table) write(ctx context.Context, c Connector, do func(*sql.Tx) error) 
 	if err := do(tx); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM connector_domains WHERE connector = ?`, c.Name); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM connector_domains WHERE connector = $1`, c.Name); err != nil {
 		return err
 	}
 	for _, domain := range c.EmailDomains {
 		domain, _ = oidcrp.MailDomain(domain) // Check found it right
 		var owner string
-		err := tx.QueryRowContext(ctx, `SELECT connector FROM connector_domains WHERE domain = ?`, domain).Scan(&owner)
+		err := tx.QueryRowContext(ctx, `SELECT connector FROM connector_domains WHERE domain = $1`, domain).Scan(&owner)
 		if err == nil {
 			return fmt.Errorf("%w: %s", ErrDomain, domain)
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO connector_domains VALUES (?, ?)`, domain, c.Name); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO connector_domains VALUES ($1, $2)`, domain, c.Name); err != nil {
 			return err
 		}
 	}

@@ -9,12 +9,12 @@ import (
 )
 
 const columns = `SELECT name, display_name, issuer, client_id, client_secret, scopes, listed, tenant_supplied, version,
-	(SELECT coalesce(group_concat(domain), '') FROM connector_domains WHERE connector = name) FROM connectors `
+	(SELECT coalesce(string_agg(domain, ','), '') FROM connector_domains WHERE connector = name) FROM connectors `
 
 // Provider, ByIssuer, ByEmailDomain and List make a Table an
 // [oidcrp.ProviderSource].
 func (t *Table) Provider(ctx context.Context, name string) (oidcrp.Provider, error) {
-	found, err := t.query(ctx, `WHERE name = ?`, name)
+	found, err := t.query(ctx, `WHERE name = $1`, name)
 	if err != nil {
 		return oidcrp.Provider{}, err
 	}
@@ -26,12 +26,12 @@ func (t *Table) Provider(ctx context.Context, name string) (oidcrp.Provider, err
 
 // ByIssuer returns the connectors of an issuer.
 func (t *Table) ByIssuer(ctx context.Context, issuer string) ([]oidcrp.Provider, error) {
-	return t.query(ctx, `WHERE issuer = ? ORDER BY name`, issuer)
+	return t.query(ctx, `WHERE issuer = $1 ORDER BY name`, issuer)
 }
 
 // ByEmailDomain returns the connector that owns a domain.
 func (t *Table) ByEmailDomain(ctx context.Context, domain string) ([]oidcrp.Provider, error) {
-	return t.query(ctx, `WHERE name = (SELECT connector FROM connector_domains WHERE domain = ?)`, domain)
+	return t.query(ctx, `WHERE name = (SELECT connector FROM connector_domains WHERE domain = $1)`, domain)
 }
 
 // List returns the connectors that have a button on the sign-in page.
@@ -71,12 +71,12 @@ func read(rows *sql.Rows) (c Connector, version string, err error) {
 // All returns connectors by name, after one of that name and at most so many,
 // for an administrator's page. Their secrets are left out.
 func (t *Table) All(ctx context.Context, after string, most int) ([]Connector, error) {
-	return t.connectors(ctx, `WHERE name > ? ORDER BY name LIMIT ?`, after, most)
+	return t.connectors(ctx, `WHERE name > $1 ORDER BY name LIMIT $2`, after, most)
 }
 
 // Find returns one connector without its secret, or [ErrMissing].
 func (t *Table) Find(ctx context.Context, name string) (Connector, error) {
-	found, err := t.connectors(ctx, `WHERE name = ?`, name)
+	found, err := t.connectors(ctx, `WHERE name = $1`, name)
 	if err == nil && len(found) == 0 {
 		err = ErrMissing
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -11,6 +12,7 @@ import (
 // and address.
 var adminPages = [][2]string{
 	{"providers", "/admin"},
+	{"connections", "/admin/connections"},
 	{"contacts", "/admin/contacts"},
 	{"sessions", "/admin/sessions"},
 	{"invitations", "/admin/invitations"},
@@ -26,10 +28,10 @@ type adminProvider struct {
 func (p *portal) adminProviders(w http.ResponseWriter, r *http.Request) error {
 	var all []adminProvider
 	addresses := p.rp.RedirectURLs()
-	for i, status := range p.rp.Status().Providers {
+	for i, status := range p.rp.Status().Providers[:len(p.providers)] { // connections have pages of their own
 		all = append(all, adminProvider{
 			ProviderStatus: status,
-			DisplayName:    p.displayName(status.Name),
+			DisplayName:    p.displayName(r.Context(), status.Name),
 			Issuer:         p.providers[i].Issuer,
 			Addresses:      addresses[i],
 		})
@@ -37,11 +39,14 @@ func (p *portal) adminProviders(w http.ResponseWriter, r *http.Request) error {
 	return p.show(w, r, "providers", all)
 }
 
-func (p *portal) displayName(name string) string {
+func (p *portal) displayName(ctx context.Context, name string) string {
 	for _, provider := range p.providers {
 		if provider.Name == name && provider.DisplayName != "" {
 			return provider.DisplayName
 		}
+	}
+	if c, err := p.db.connected.Find(ctx, name); err == nil {
+		return shown(c)
 	}
 	return name
 }

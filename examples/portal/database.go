@@ -14,6 +14,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/connectors"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 )
@@ -22,9 +23,10 @@ import (
 // invitations, and who is signed in where. Several processes may share one.
 type database struct {
 	*sql.DB
-	dialect  accounts.Dialect
-	sessions sessionStore
-	contacts accounts.Store
+	dialect   accounts.Dialect
+	sessions  sessionStore
+	contacts  accounts.Store
+	connected *connectors.Table // providers that an administrator has added
 }
 
 // isPostgres reports whether -db is the URL of a PostgreSQL database.
@@ -67,6 +69,9 @@ func openDatabase(name string) (_ *database, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.connected, err = connectors.Open(ctx, d.DB); err != nil {
+		return nil, err
+	}
 	d.contacts = listedInvitations{kept, d}
 	d.sessions = newSessionStore(d)
 	return d, nil
@@ -107,6 +112,7 @@ func (d *database) createTables(ctx context.Context) error {
 		`CREATE INDEX IF NOT EXISTS portal_visits_contact_idx ON portal_visits (contact_id)`,
 		`CREATE INDEX IF NOT EXISTS portal_visits_handle_idx ON portal_visits (handle)`,
 		`CREATE TABLE IF NOT EXISTS portal_invitations (id TEXT PRIMARY KEY, created BIGINT NOT NULL)`,
+		connectors.Schema,
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return err

@@ -113,7 +113,7 @@ func TestRestart(t *testing.T) {
 		provider.SignInAs("alice")
 		b := oidcrptest.NewBrowser(t)
 		h.run(t, 1, func() {
-			at(t, settle(b, b.Get(h.baseURL+"/profile")), http.StatusOK, "/profile")
+			at(t, enter(b, h.baseURL+"/profile"), http.StatusOK, "/profile")
 			at(t, b.SubmitForm("Save", url.Values{"city": {"Lampang"}}), http.StatusOK, "/profile")
 		})
 		asked := provider.Calls(oidcrptest.AuthorizeEndpoint)
@@ -132,7 +132,7 @@ func TestRestart(t *testing.T) {
 			if page := b.SubmitForm("Sign out here and at Acme", nil); page.Blocked != "" {
 				t.Errorf("signing out: %v", page)
 			}
-			at(t, b.Get(h.baseURL+"/profile"), http.StatusOK, "/profile") // and in again: nothing is asked
+			at(t, enter(b, h.baseURL+"/profile"), http.StatusOK, "/profile") // and in again: nothing is asked
 		})
 		info, err := os.Stat(h.o.keys)
 		if err != nil {
@@ -152,7 +152,7 @@ func TestTwoProcesses(t *testing.T) {
 		h.run(t, 2, func() {
 			provider.SignInAs("alice")
 			alice := oidcrptest.NewBrowser(t)
-			at(t, settle(alice, alice.Get(h.baseURL+"/admin/invitations")), http.StatusOK, "/admin/invitations")
+			at(t, enter(alice, h.baseURL+"/admin/invitations"), http.StatusOK, "/admin/invitations")
 			link := madeInvitation(t, alice.SubmitForm("Make an invitation", url.Values{"role": {"editor"}}))
 			for range 2 {
 				contains(t, alice.Get(h.baseURL+"/admin/invitations"), "Whoever has the link")
@@ -160,7 +160,7 @@ func TestTwoProcesses(t *testing.T) {
 
 			provider.SignInAs("bob")
 			bob := oidcrptest.NewBrowser(t)
-			at(t, settle(bob, bob.Get(link)), http.StatusOK, "/")
+			at(t, enter(bob, link), http.StatusOK, "/")
 			for range 2 {
 				contains(t, bob.Get(h.baseURL+"/profile"), "editor", "State active")
 			}
@@ -168,9 +168,12 @@ func TestTwoProcesses(t *testing.T) {
 			alice.Follow("Bob Baker")
 			contains(t, alice.SubmitForm("Disable", nil), "was disabled")
 			for range 2 { // gone on both
-				if page := bob.Get(h.baseURL + "/profile"); page.Status != http.StatusForbidden {
+				if page := bob.Get(h.baseURL + "/profile"); page.URL.Path != "/signin" {
 					t.Errorf("bob is still in: %v", page)
 				}
+			}
+			if page := enter(bob, h.baseURL+"/profile"); page.Status != http.StatusForbidden {
+				t.Errorf("bob is in again: %v", page)
 			}
 		})
 	})

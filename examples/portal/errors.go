@@ -19,14 +19,15 @@ func (e *problem) Error() string { return e.name }
 
 // What pages answer instead of what was asked for.
 var (
-	errNotFound     = &problem{http.StatusNotFound, "notfound", "/"}
-	errBadForm      = &problem{http.StatusBadRequest, "form", "/"}
-	errNotYours     = &problem{http.StatusNotFound, "notyours", "/profile"}
-	errLastIdentity = &problem{http.StatusConflict, "last", "/profile"}
-	errSelf         = &problem{http.StatusConflict, "self", "/admin/contacts"}
-	errDeleted      = &problem{http.StatusConflict, "deleted", "/admin/contacts"}
-	errNotSure      = &problem{http.StatusUnprocessableEntity, "notsure", "/admin/contacts"}
-	errOutage       = &problem{http.StatusServiceUnavailable, "outage", "/"}
+	errNotFound       = &problem{http.StatusNotFound, "notfound", "/"}
+	errBadForm        = &problem{http.StatusBadRequest, "form", "/"}
+	errNotYours       = &problem{http.StatusNotFound, "notyours", "/profile"}
+	errLastIdentity   = &problem{http.StatusConflict, "last", "/profile"}
+	errSelf           = &problem{http.StatusConflict, "self", "/admin/contacts"}
+	errDeleted        = &problem{http.StatusConflict, "deleted", "/admin/contacts"}
+	errNotSure        = &problem{http.StatusUnprocessableEntity, "notsure", "/admin/contacts"}
+	errStillConnected = &problem{http.StatusUnprocessableEntity, "connection", "/admin/connections"}
+	errOutage         = &problem{http.StatusServiceUnavailable, "outage", "/"}
 )
 
 // problemData is what the page about a problem shows.

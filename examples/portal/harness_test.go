@@ -84,3 +84,10 @@ func at(t *testing.T, page *oidcrptest.Page, status int, path string) {
 		t.Fatalf("wanted %d at %s: %v", status, path, page)
 	}
 }
+
+// enter goes to a page, through the one provider of a portal without the
+// development providers, which knows who it is.
+func enter(b *oidcrptest.Browser, address string) *oidcrptest.Page {
+	b.Get(address)
+	return settle(b, b.Follow("Continue with Acme"))
+}

@@ -25,7 +25,7 @@ var layout = template.Must(template.ParseFS(pageFiles, "pages/layout.html"))
 // contents are the portal's own pages, by name.
 var contents = func() map[string]*template.Template {
 	out := make(map[string]*template.Template)
-	for _, name := range []string{"home", "signin", "terms", "profile", "providers", "contacts", "contact", "sessions", "invitations", "problem"} {
+	for _, name := range []string{"home", "signin", "terms", "profile", "providers", "connections", "connection", "contacts", "contact", "sessions", "invitations", "problem"} {
 		out[name] = template.Must(template.ParseFS(pageFiles, "pages/parts.html", "pages/"+name+".html"))
 	}
 	return out
@@ -51,7 +51,7 @@ func (p *portal) show(w http.ResponseWriter, r *http.Request, name string, data 
 
 // showStatus writes a page that is no success.
 func (p *portal) showStatus(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
-	v := view{Page: name, Auth: p.rp.View(r), Data: data, Done: r.URL.Query().Get("done"), portal: p}
+	v := view{ctx: r.Context(), Page: name, Sought: r.URL.Query().Get("identifier"), Auth: p.rp.View(r), Data: data, Done: r.URL.Query().Get("done"), portal: p}
 	if v.Lang = v.Auth.Language(); !isLanguage(v.Lang) {
 		v.Lang = "en"
 	}

@@ -98,6 +98,8 @@ func (p *portal) config(keys [][]byte) oidcrp.Config {
 		cfg = p.settings.Config
 	}
 	cfg.BaseURL = p.baseURL
+	cfg.ProviderSource = p.db.connected
+	cfg.SingleSignOn = true
 	cfg.CookieKeys = keys
 	cfg.Store = p.db.sessions
 	cfg.SiteName = siteName
@@ -151,6 +153,10 @@ func (p *portal) handler() http.Handler {
 	admin("POST /admin/contacts/{id}", p.changeContact)
 	admin("GET /admin/sessions", p.adminSessions)
 	admin("POST /admin/sessions", p.endSession)
+	admin("GET /admin/connections", p.adminConnections)
+	admin("POST /admin/connections", p.addConnection)
+	admin("GET /admin/connections/{name}", p.adminConnection)
+	admin("POST /admin/connections/{name}", p.changeConnection)
 	admin("GET /admin/invitations", p.adminInvitations)
 	admin("POST /admin/invitations", p.invite)
 	return secure(switchLanguage(p.rp.Load(p.visits.record(mux))))

@@ -195,7 +195,7 @@ func TestProvidersFromAFile(t *testing.T) {
 	}
 	provider.SignInAs("bob")
 	b := oidcrptest.NewBrowser(t)
-	at(t, settle(b, b.Get(p.baseURL+"/admin")), http.StatusOK, "/admin")
+	at(t, enter(b, p.baseURL+"/admin"), http.StatusOK, "/admin")
 	contains(t, b.Get(p.baseURL+"/profile"), "Acme", "State none is kept")
 
 	for _, wrong := range []string{`[]`, `{`, `[{"name": "acme", "isuer": "x"}]`, `[{"name": "acme", "client_secret_env": "NOT_THERE"}]`} {

@@ -59,6 +59,7 @@ func rulesFor(registration string, settings *sitesettings.Settings) (accounts.Ru
 // and what its pages call a contact.
 func rulesOf(rules accounts.Rules) accounts.Rules {
 	rules.RegistrationPath, rules.Ask = "/register", questions()
+	rules.Default.Login = map[string]string{"name": "name"} // of connections
 	for name, of := range rules.ByProvider {
 		if of.Registration["name"] == "" && of.Login["name"] == "" {
 			login := map[string]string{"name": "name"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"net/url"
@@ -24,7 +25,9 @@ type view struct {
 	Auth   oidcrp.View
 	Data   any
 	Done   string // what a form has just done
+	Sought string // e-mail address that led to no provider, on the sign-in page
 	portal *portal
+	ctx    context.Context
 }
 
 // bare is the view of a page of oidcrp's. Nothing is known there of where it
@@ -70,7 +73,14 @@ func (v view) Notice() string {
 }
 
 // Provider is the name of a provider for people.
-func (v view) Provider(name string) string { return v.portal.displayName(name) }
+func (v view) Provider(name string) string { return v.portal.displayName(v.ctx, name) }
+
+// SingleSignOn is the address that an e-mail address is sent to, and what goes
+// with it.
+func (v view) SingleSignOn() *url.URL {
+	u, _ := url.Parse(v.Auth.SignInURL())
+	return u
+}
 
 // Time shows a moment, in years as they are counted where the page is read.
 func (v view) Time(t time.Time) string {
@@ -186,8 +196,8 @@ func (v view) IsAdmin() bool { return v.Auth.User().HasRole(adminRole) }
 // AdminMenu is the menu of the administration; nil outside of it.
 func (v view) AdminMenu() []menuItem {
 	section := v.Page
-	if section == "contact" {
-		section = "contacts"
+	if section == "contact" || section == "connection" {
+		section += "s"
 	}
 	var menu []menuItem
 	inside := false

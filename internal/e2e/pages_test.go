@@ -148,11 +148,38 @@ func (w *walk) profile(b *tab) {
 	w.see(b, "terms", "main ol")
 }
 
+// connections is how an organization is connected whose provider is not there,
+// and what an address of its own leads to.
+func (w *walk) connections(alice *tab) {
+	w.t.Helper()
+	alice.click(`.tabs a[href="/admin/connections"]`)
+	w.see(alice, "admin-connections-none", "#issuer")
+	for field, value := range map[string]string{"#name": "acme", "#display_name": "Acme", "#issuer": "http://acme.example", "#client_id": "riverside", "#client_secret": "secret", "#domains": "acme.example"} {
+		alice.fill(field, value)
+	}
+	alice.click("main form button")
+	w.see(alice, "admin-connections-wrong", "#wrong")
+	alice.fill("#issuer", "https://127.0.0.1:1")
+	alice.fill("#client_secret", "secret")
+	alice.click("main form button")
+	w.see(alice, "admin-connection", "#note-secret")
+	alice.click(".crumb a")
+	w.see(alice, "admin-connections", ".rows")
+
+	stranger := w.visitor()
+	stranger.open(w.portal.url + "/signin")
+	stranger.fill("#identifier", "erin@nowhere.example")
+	stranger.click("main form button")
+	w.see(stranger, "signin-nobodys", "#nobodys")
+	alice.open(w.portal.url + "/admin")
+}
+
 // administration is what an administrator does, and how it feels elsewhere.
 func (w *walk) administration(alice *tab) {
 	w.t.Helper()
 	alice.open(w.portal.url + "/admin")
 	w.see(alice, "admin-providers", ".tabs")
+	w.connections(alice)
 	alice.click(`.tabs a[href="/admin/invitations"]`)
 	w.see(alice, "admin-invitations-none", "#email")
 	alice.fill("#email", "no address")
