@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -57,6 +58,9 @@ func (p *portal) form(c connectors.Connector) connectionForm {
 	return f
 }
 
+// place is where oidcrp finds a mistake, of which an administrator knows nothing.
+var place = regexp.MustCompile(`^oidcrp: Config\.(Providers\[\d+\]( \([^)]*\))?\.)?`)
+
 // refused puts what is wrong with a connection on its form; an error that is
 // about something else it returns.
 func (f *connectionForm) refused(err error) error {
@@ -74,8 +78,7 @@ func (f *connectionForm) refused(err error) error {
 			return err
 		}
 		for line := range strings.Lines(check.Error()) {
-			line = strings.TrimPrefix(strings.TrimSpace(line), "oidcrp: ")
-			f.Wrong = append(f.Wrong, strings.TrimPrefix(line, "Config.Providers[0]."))
+			f.Wrong = append(f.Wrong, place.ReplaceAllString(strings.TrimSpace(line), ""))
 		}
 	}
 	return nil

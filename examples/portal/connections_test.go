@@ -97,6 +97,7 @@ func TestConnectionsThatAreWrong(t *testing.T) {
 		page := add(test.name, test.value)
 		at(t, page, http.StatusUnprocessableEntity, "/admin/connections")
 		contains(t, page, test.says)
+		lacks(t, page, "Providers[0]")
 	}
 	other := good()
 	other.Set("name", "other")
