@@ -172,7 +172,11 @@ func (p *portal) changeConnection(w http.ResponseWriter, r *http.Request) error 
 	default:
 		return errBadForm
 	}
-	err := p.db.connected.Change(r.Context(), c)
+	was, err := p.db.connected.Find(r.Context(), c.Name)
+	if err == nil {
+		c.Scopes, c.TenantSupplied = was.Scopes, was.TenantSupplied // the form has no fields for them
+		err = p.db.connected.Change(r.Context(), c)
+	}
 	if errors.Is(err, connectors.ErrMissing) {
 		return errNotFound
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/connectors"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
@@ -119,5 +120,26 @@ func TestConnectionsThatAreWrong(t *testing.T) {
 	for _, path := range []string{"/admin/connections", "/admin/connections/acme"} {
 		at(t, bob.Get(p.baseURL+path), http.StatusForbidden, path)
 		at(t, bob.PostForm(p.baseURL+path, good()), http.StatusForbidden, path)
+	}
+}
+
+// What a program set and the form does not show outlives a change.
+func TestConnectionKeepsWhatTheFormDoesNotHave(t *testing.T) {
+	p := start(t, options{})
+	ctx := t.Context()
+	made := connectors.Connector{
+		Name: "acme", Issuer: "https://login.acme.example", ClientID: "x", ClientSecret: "y",
+		Scopes: "email groups", TenantSupplied: true, EmailDomains: []string{"acme.example"},
+	}
+	if err := p.db.connected.Add(ctx, made); err != nil {
+		t.Fatal(err)
+	}
+	alice := visitor(t, p, "alice")
+	page := alice.PostForm(p.baseURL+"/admin/connections/acme", url.Values{"action": {"change"}, "display_name": {"Acme"},
+		"issuer": {made.Issuer}, "client_id": {"x"}, "domains": {"acme.example"}})
+	at(t, page, http.StatusOK, "/admin/connections/acme")
+	c, err := p.db.connected.Find(ctx, "acme")
+	if err != nil || c.DisplayName != "Acme" || c.Scopes != made.Scopes || !c.TenantSupplied {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
