@@ -308,8 +308,8 @@
 // it was, and to try again is the visitor's choice. In [AnyOf] the first that a
 // sign-in can satisfy is asked for. Anonymous visitors are asked for max_age and
 // acr_values when they sign in, if there is one provider; the guard judges what
-// comes of it. To fetch the answer is 401 with reason step_up_needed, and a
-// "login" that asks for it, or 403 with consent_needed if only scopes are missing.
+// comes of it. To fetch the answer is 401 with reason step_up_needed, or 403 with
+// consent_needed if only scopes are missing, each with a "login" that asks for it.
 //
 // [LoginOptions.Link] adds an identity to the user who is signed in: OnLogin is
 // called with Linking, Session and the verified identity, and keeps it under

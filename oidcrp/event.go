@@ -59,7 +59,7 @@ const (
 
 	SteppedUp       EventKind = "stepped up"       // a newer or stronger sign-in, by somebody signed in
 	IdentityLinked  EventKind = "identity linked"  // Issuer and Subject were added to the user of Session
-	ConsentGranted  EventKind = "consent granted"  // to further scopes, by somebody signed in
+	ConsentGranted  EventKind = "consent granted"  // the answer to a question for further scopes; where it has fewer, LoginFailed with consent_needed follows
 	TokensRefreshed EventKind = "tokens refreshed" // once for all requests that waited
 	RefreshFailed   EventKind = "refresh failed"   // and not for want of provider or Store; Reason and Err say why
 )

@@ -288,10 +288,11 @@ type problemDocument struct {
 // problem answers what does not navigate.
 func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error) {
 	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Detail: e.Message, Status: e.Status, Reason: e.reason, ID: e.ID}
-	if e.Status == http.StatusUnauthorized {
+	needed, again := errors.AsType[*LoginNeeded](e.Err)
+	if again || e.Status == http.StatusUnauthorized {
 		// A script's own address is no page to come back to.
 		opts := LoginOptions{ReturnTo: rp.target(r.Referer())}
-		if needed, ok := errors.AsType[*LoginNeeded](e.Err); ok {
+		if again {
 			opts = opts.withNeeds(needed)
 			opts.Provider = e.Provider
 		}

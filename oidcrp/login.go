@@ -153,7 +153,8 @@ func (rp *RelyingParty) links(ctx context.Context, opts LoginOptions) ([]pages.L
 
 // Login starts a login from code. It answers the request: with a redirect to
 // the provider, or to the sign-in page where opts and Config leave the choice,
-// or with 401 and a problem document if the request does not navigate. Over a
+// or with a problem document if the request does not navigate: 401, or 403 where
+// only Scopes are to be asked for, with a "login" for the page to go to. Over a
 // session, Scopes, MaxAge, ACRValues and Link keep it.
 func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts LoginOptions) {
 	rp, r, ok := rp.enter(w, r)

@@ -339,7 +339,7 @@ func (rp *RelyingParty) challenge(w http.ResponseWriter, r *http.Request, opts L
 	w.Header()["Cache-Control"] = noStore
 	if !navigates(r) && !formPosted(r) {
 		err := errLoginRequired
-		if needed := opts.needs(); needed != nil && needed.signIn() && FromContext(r.Context()) != nil {
+		if needed := opts.needs(); needed != nil && FromContext(r.Context()) != nil {
 			err = needed
 		}
 		rp.fail("guard", w, r, err)

@@ -24,7 +24,8 @@ import (
 // page, or the one a form was on; nothing is sent again. What comes back is
 // checked, and must be of the same user. The session then goes on under
 // another id. A provider that does not do what was asked, and a policy that
-// asks again although it did, end with a page, and the session stays as it was;
+// asks again although it did, end with a page, and the session goes on, after a
+// consent that granted less under another id;
 // [Config.ErrorPage] finds what was needed in the [Error] with errors.As.
 type LoginNeeded struct {
 	MaxAge    *time.Duration // nil: not asked for; zero: sign in now

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,7 +55,7 @@ func (a *app) guardedPages(mux *http.ServeMux) {
 		io.WriteString(w, `<form method="post" action="/recent"><input name="amount"><button>pay</button></form>`)
 	})
 	mux.HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) {
-		opts := oidcrp.LoginOptions{ReturnTo: "/plain", Provider: r.URL.Query().Get("provider"), ACRValues: r.URL.Query()["acr"]}
+		opts := oidcrp.LoginOptions{ReturnTo: "/plain", Provider: r.URL.Query().Get("provider"), ACRValues: r.URL.Query()["acr"], Scopes: r.URL.Query()["scope"]}
 		if age, err := time.ParseDuration(r.URL.Query().Get("age")); err == nil {
 			opts.MaxAge = &age
 		}
@@ -614,6 +615,15 @@ func TestLoginWithNeeds(t *testing.T) {
 	b.Get(a.URL + "/plain")
 	if got := b.Fetch("GET", "/again?age=0s", nil); got.Status != http.StatusUnauthorized || problem(t, []byte(got.Body)).Reason != "step_up_needed" {
 		t.Errorf("got %s", got)
+	}
+	got := b.Fetch("GET", "/again?scope=phone", nil)
+	doc := problem(t, []byte(got.Body))
+	if got.Status != http.StatusForbidden || doc.Reason != "consent_needed" {
+		t.Errorf("got %s", got)
+	}
+	b.Get(doc.Login)
+	if got, _ := a.wanted("scope"); !slices.Contains(strings.Fields(got), "phone") {
+		t.Errorf("%q asks for %q", doc.Login, got)
 	}
 }
 
