@@ -19,8 +19,9 @@ import (
 // that could be made of it.
 //
 // cfg is what p is to be a part of: of it BaseURL, Prefix, Store, HTTPClient and
-// the like count; Providers, ProviderSource, Sites, CookieKeys and Logger do not. Without BaseURL nothing
-// is said of the application's own addresses.
+// the like count; Providers, Sites, CookieKeys and Logger do not. With a
+// ProviderSource p is to be one of its providers; for a Site give its BaseURL.
+// Without BaseURL nothing is said of the application's own addresses.
 //
 // It calls the provider as a login would, by the same client and with the same
 // limits, at most three times. It registers no client and changes nothing. What
@@ -34,6 +35,7 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
+	ofSource := cfg.ProviderSource != nil
 	cfg.Sites, cfg.ProviderSource = nil, nil // p is looked at, as one provider at one base URL
 	cfg.CookieKeys, cfg.Providers, cfg.Logger = [][]byte{key}, []Provider{p}, slog.New(slog.DiscardHandler)
 	rp := unchecked(&cfg, time.Now)
@@ -45,6 +47,13 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 		return r
 	}
 	e := rp.providers.static[0]
+	if ofSource {
+		var c complaints
+		c.sourced("Provider", p, e)
+		for _, complaint := range c {
+			r.add(true, "settings", strings.TrimPrefix(complaint.Error(), "oidcrp: Config."))
+		}
+	}
 	if base, err := parseBaseURL(cfg.BaseURL); err == nil && cfg.BaseURL != noBaseURL {
 		r.Addresses = rp.RedirectURLs()[0]
 		r.checkCookies(e, base)

@@ -189,6 +189,21 @@ func TestCheckChangesNothing(t *testing.T) {
 	}
 }
 
+// What only Config.Providers may have is no provider of a source's.
+func TestCheckOfASource(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	cfg := oidcrp.Config{BaseURL: "https://app.example.com", ProviderSource: &directory{}}
+	p := oidcrp.Provider{Name: "acme", Issuer: op.Issuer(), ClientID: "x", ClientSecret: "y", RedirectPath: "/back", ResponseMode: "form_post"}
+	if r := oidcrp.Check(t.Context(), cfg, p); !slices.Equal(codes(r)[:3], []string{"settings", "settings", "settings"}) || !r.Fatal() ||
+		!strings.Contains(r.String(), "Version: missing") || !strings.Contains(r.String(), "RedirectPath") || !strings.Contains(r.String(), "ResponseMode") {
+		t.Errorf("got\n%s", r)
+	}
+	p.Version, p.RedirectPath, p.ResponseMode = "1", "", ""
+	if r := oidcrp.Check(t.Context(), cfg, p); r.Fatal() {
+		t.Errorf("got\n%s", r)
+	}
+}
+
 // No secret is in a report, nor asked for.
 func TestCheckShowsNoSecrets(t *testing.T) {
 	op := oidcrptest.NewProvider(t)

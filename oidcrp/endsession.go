@@ -9,7 +9,8 @@ import (
 )
 
 // Identity is a user at a provider. Issuer and Subject, and nothing else,
-// identify (Core 5.7).
+// identify (Core 5.7). Keep all three: ClientFor, TokenSourceFor, Forget and
+// EndSessions ask Provider, which says where the user is known and not who it is.
 type Identity struct{ Provider, Issuer, Subject string }
 
 // Identity returns whose session it is.
@@ -44,7 +45,8 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 // ends one; the user can sign in anew, unless OnLogin refuses. Which sessions there
 // were does not depend on the clocks of nodes. A login under way is told from a
 // later one by when it was begun: as far as two nodes' clocks differ, one begun
-// just before may be let in, or one begun just after has to be tried again. Tokens
+// just before may be let in, or one begun just after, or within the same moment on
+// one node, has to be tried again. Tokens
 // kept for jobs are [RelyingParty.Forget]'s to end. Without a Store other nodes, and
 // this one after a restart, do not know. It returns [ErrMisconfigured] for a
 // provider that is not there, [ErrStoreUnavailable], and [ErrProviderUnavailable]

@@ -77,7 +77,7 @@ func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 
 // Require is RequireLogin for visitors who also pass all policies. It panics
 // where nobody could ever pass: when a policy reads a claim that
-// [Config.Claims] does not keep, or a role that no provider can give, names a
+// [Config.Claims] does not keep, or a role where no provider has a RolesClaim, names a
 // provider that is not there, names nothing at all, wants two acr at once or
 // none, or a sign-in of no age, or is nil.
 //

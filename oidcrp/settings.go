@@ -33,7 +33,7 @@ type Config struct {
 	Sites func(ctx context.Context, host string) (Site, error)
 
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
-	// newest first. To rotate, append the new key on every node, then move it
+	// newest first; what is plainly not random is refused. To rotate, append the new key on every node, then move it
 	// to the front, then drop the old one once SessionLifetime and a day have
 	// passed. With KeepOffline or Registration keep it until those records were
 	// written again, at most 400 days: what lies under a dropped key is lost.
@@ -195,7 +195,8 @@ type Config struct {
 	// SingleSignOn has the sign-in page ask for an e-mail address, which leads
 	// to the provider with its domain in [Provider.EmailDomains]. Whose domain is
 	// nobody's is back on the page. Only the domain is looked at, so that the page
-	// tells nobody who has an account. A page of the application's own asks in a
+	// tells nobody who has an account; the provider gets the address as login_hint.
+	// With one provider in Providers and no ProviderSource nobody is asked. A page of the application's own asks in a
 	// form that sends identifier by GET to the login address, and on to the
 	// provider, which its Content-Security-Policy has to allow; SignInPath gets
 	// identifier back where it led nowhere.
@@ -431,7 +432,8 @@ type Provider struct {
 	// leaves it, [RelyingParty.Forget] removes it. It needs KeepTokens.
 	KeepOffline bool
 
-	// APIs are where [RelyingParty.Client] may send this provider's tokens.
+	// APIs are where [RelyingParty.Client] may send this provider's tokens. Of
+	// several that a request is below, the longest URL counts.
 	APIs []API
 
 	// UseTokenLifetime ends the session with the ID token, if that is earlier.
@@ -492,7 +494,8 @@ type Provider struct {
 
 	// TenantSupplied marks a provider whose settings were typed in by somebody
 	// else than the operator: discovery at the exact issuer only, no endpoint
-	// or key overrides, public addresses only, checked when they are dialled.
+	// or key overrides, public addresses only, checked when they are dialled: a
+	// provider of oidcrptest cannot be one.
 	// With two of them, or a [ProviderSource], iss must be in every response
 	// without an ID token (RFC 9207), and a login that another site starts is
 	// asked about first.
@@ -556,12 +559,13 @@ type Login struct {
 	ACR      string
 	AMR      []string
 	AuthTime time.Time
-	Roles    []string // may be changed by OnLogin
+	Roles    []string // the application's; may be changed by OnLogin, to whose roles Provider.Roles is not applied
 	// RolesUnknown: the user may have roles that the provider did not tell, as
 	// Microsoft Entra ID does not of a user with very many groups; or UserInfo or a
 	// claim source, which may have them, failed. Roles has none of them then, and
-	// guards that ask for a role say 403. OnLogin may find the roles out, and clear
-	// it, or refuse.
+	// guards that ask for a role say 403. OnLogin may find the roles out, put them
+	// into Roles and clear it, or refuse. The user's tokens are not there for that
+	// yet: at Microsoft Graph use credentials of the application and the claim oid.
 	RolesUnknown bool
 	Language     string   // tag of the language our pages would use
 	Session      *Session // the visitor's session until now; nil for none, and after form_post, which shows none

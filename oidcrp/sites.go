@@ -80,7 +80,8 @@ func (rp *RelyingParty) locatedIn(ctx context.Context) *RelyingParty {
 	return c.rp
 }
 
-// At returns the relying party at the site of a host, for what has no request:
+// At returns the relying party at the site of a host, with or without a port,
+// for what has no request:
 // jobs, an administrator's page about another site, and RedirectURLs. It is
 // found as for a request to that host, and keeps the site it was found with, so
 // ask each time. All methods may be called on what it returns; its handlers

@@ -76,17 +76,10 @@ func (rp *RelyingParty) newSource(cfg Config) *sourced {
 	build := func(name string, p Provider) (*providerEntry, error) {
 		var c complaints
 		field := fmt.Sprintf("ProviderSource (%s)", name)
-		if p.Version == "" {
-			c.add("%s.Version: missing: give one that changes whenever a setting does, such as the time of the last change", field)
-		}
-		if p.RedirectPath != "" {
-			c.add("%s.RedirectPath: %q: only one of Config.Providers may choose it: leave it empty", field, p.RedirectPath)
-			p.RedirectPath = ""
-		}
+		chosen := p
+		p.RedirectPath = ""
 		entry := c.provider(rp, &cfg, field, p, true)
-		if entry.formPost {
-			c.add("%s.ResponseMode: %q: only for Config.Providers, because cookies for it are chosen by New: leave it empty", field, p.ResponseMode)
-		}
+		c.sourced(field, chosen, entry)
 		return entry, errors.Join(c...)
 	}
 	detach := func(ctx context.Context, run func(context.Context)) {
@@ -94,6 +87,19 @@ func (rp *RelyingParty) newSource(cfg Config) *sourced {
 			func(err error) { rp.log.ErrorContext(ctx, "provider not looked up", "err", err) })
 	}
 	return newSourced(cfg.ProviderSource, build, rp.now, detach)
+}
+
+// sourced says what a provider of a ProviderSource may not have, or lacks.
+func (c *complaints) sourced(field string, p Provider, e *providerEntry) {
+	if p.Version == "" {
+		c.add("%s.Version: missing: give one that changes whenever a setting does, such as the time of the last change", field)
+	}
+	if p.RedirectPath != "" {
+		c.add("%s.RedirectPath: %q: only one of Config.Providers may choose it: leave it empty", field, p.RedirectPath)
+	}
+	if e.formPost {
+		c.add("%s.ResponseMode: %q: only for Config.Providers, because cookies for it are chosen by New: leave it empty", field, p.ResponseMode)
+	}
 }
 
 // find asks the source for a provider, once however many want to know.

@@ -26,9 +26,9 @@ type Contact struct {
 
 	Fields       map[string]string // what mappings and the registration page set
 	Organization string
-	Roles        []string // added to those of the provider in each session
-	Disabled     bool     // may not sign in; no login changes this
-	Created      time.Time
+	Roles        []string  // added to those of the provider in each session
+	Disabled     bool      // may not sign in; no login changes this
+	Created      time.Time // of who registers; whoever calls Store.Create sets it
 
 	Identities []oidcrp.Identity // who may sign in as this contact
 }
@@ -47,8 +47,8 @@ func (c *Contact) Clone() *Contact {
 	return &d
 }
 
-// Invitation lets somebody in whom the gate would keep out. See
-// [Accounts.Invite].
+// Invitation lets somebody in whom InviteOnly would keep out; while the gate is
+// Closed none is redeemed, not even one for a contact. See [Accounts.Invite].
 type Invitation struct {
 	ID           string    // a hash of its code: who reads the store cannot use it
 	ContactID    string    // who it is for; "" for somebody new

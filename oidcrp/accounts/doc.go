@@ -28,9 +28,11 @@
 // account it is. Who is found is signed in, and their fields are brought up to
 // date by the Login mapping. Who is not found is
 //
-//   - refused, if the provider is retired or the gate is closed;
-//   - given the contact of an invitation, or of a verified address where
-//     MatchEmail allows that;
+//   - refused, if the provider is retired;
+//   - given the contact of a verified address where MatchEmail allows that, be
+//     the gate closed or not;
+//   - refused, if the gate is closed;
+//   - given the contact of an invitation;
 //   - shown the registration page, if there is something to ask or an
 //     invitation is needed;
 //   - registered as a new contact, with the Registration mapping and the

@@ -93,7 +93,7 @@ type Gate int
 const (
 	Open       Gate = iota // everybody whom the provider signs in
 	InviteOnly             // who has an invitation
-	Closed                 // nobody; contacts that exist sign in, and are matched
+	Closed                 // nobody, invited or not; contacts that exist sign in, and are matched by MatchEmail
 )
 
 // Grant is what somebody is given at the first login.

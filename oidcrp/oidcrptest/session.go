@@ -13,7 +13,9 @@ import (
 // would leave it: for calling handlers directly, and through guards too. The
 // session keeps all of the user's claims, whatever Config.Claims says: use
 // [Cookie] to see what is really kept. Its roles are the claim "roles", and
-// acr, amr and auth_time are read from claims too.
+// acr, amr and auth_time are read from claims too; RolesClaim and Roles of the
+// provider are not applied, as by [Cookie] they are. It has no tokens: test calls
+// to APIs by a login at a [Provider].
 // It panics if the user has no Subject.
 func WithSession(ctx context.Context, user User) context.Context {
 	ctx, err := testhook.WithSession(ctx, hookUser(user.Provider, user))
