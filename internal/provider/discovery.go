@@ -43,8 +43,9 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 // good copy is served at once, whatever its age, and refreshed in the
 // background. While fetching fails and rests, the error comes at once.
 func (p *Provider) document(ctx context.Context) (*metadata, error) {
+	m := p.current.Load()
 	f, err := p.fly(ctx, &p.discovery.attempts, false)
-	if m := p.current.Load(); m != nil {
+	if m != nil {
 		return m, nil
 	}
 	if err != nil {

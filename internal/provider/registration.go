@@ -90,8 +90,9 @@ type registration struct {
 // a registration it is renewed in the background.
 func (p *Provider) registered(ctx context.Context) (*client, error) {
 	r := &p.registration
+	c := r.client.Load()
 	f, err := p.fly(ctx, &r.attempts, false)
-	if c := r.client.Load(); c != nil && !c.expired(p.now()) {
+	if c != nil && !c.expired(p.now()) {
 		return c, nil // while a renewal is under way, or rests
 	}
 	if err == nil {
@@ -100,8 +101,7 @@ func (p *Provider) registered(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := r.client.Load()
-	if c == nil { // it was forgotten since
+	if c = r.client.Load(); c == nil { // it was forgotten since
 		return nil, &Unavailable{What: registerEndpoint, Err: errors.New("the provider does not know the client it registered")}
 	}
 	return c, nil
