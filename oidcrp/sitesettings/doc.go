@@ -3,7 +3,7 @@
 // what became of each.
 //
 //	s, err := sitesettings.FromJSON(file)
-//	fmt.Print(s.Report) // one line for each setting, whether it went well or not
+//	fmt.Printf("%s%s", s.Report, s.Defaults) // whether it went well or not
 //	if err != nil {
 //		log.Fatal(err)
 //	}

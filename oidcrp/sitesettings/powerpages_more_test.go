@@ -29,6 +29,11 @@ var moreProviderTests = map[string]func(*testing.T){
 		line(t, p.settings, "RegistrationClaimsMapping", changed, "emailaddress1 is set from the claim email anyway")
 		const key = "RegistrationClaimsMapping"
 		says(t, given{key: "a=b,c=d"}, key, taken, "ProviderRules.Registration")
+		says(t, given{key: "a=given_name,b=/address/locality,c=name,d=own"}, key, taken, `Scope does not ask for given_name, address, name, which most providers then do not send: set Scope to "openid profile address"`)
+		says(t, given{key: "emailaddress1=email"}, key, changed, `set Scope to "openid email"`)
+		if s := says(t, given{key: "a=given_name,b=own", "Scope": "openid profile"}, key, taken, ""); strings.Contains(s.Report.String(), "does not ask") {
+			t.Errorf("the scope is there: %s", s.Report)
+		}
 		says(t, given{key: "city=address.locality"}, key, taken, "/address/locality")
 		says(t, given{key: "a=http://schemas.example/x.y"}, key, taken, "")
 		says(t, given{key: "contactid=sub, a=b"}, key, changed, "contactid is left out")
@@ -46,6 +51,8 @@ var moreProviderTests = map[string]func(*testing.T){
 		p.person(oidcrptest.User{Subject: "erin", Email: "not@example.com", Claims: map[string]any{"given_name": "Erin Two"}})
 		p.shows(p.visit(signInLink), "contact <new@example.com>")
 		line(t, p.settings, "LoginClaimsMapping", changed, "emailaddress1 changes with the claim email where that is verified")
+		says(t, given{"LoginClaimsMapping": "emailaddress1=email"}, "LoginClaimsMapping", changed, `set Scope to "openid email"`)
+		says(t, given{"LoginClaimsMapping": "nick=userinfo.nickname", "UseUserInfoEndpointforClaims": "true"}, "LoginClaimsMapping", taken, `set Scope to "openid profile"`)
 	},
 	"UseUserInfoEndpointforClaims": func(t *testing.T) {
 		mapping := "told=userinfo.nickname, nick=nickname"
@@ -156,6 +163,12 @@ var moreProviderTests = map[string]func(*testing.T){
 				t.Errorf("%v: %s", test, page)
 			}
 			line(t, p.settings, "AllowContactMappingWithEmail", changed, "only a verified address")
+		}
+		const key, hint = "AllowContactMappingWithEmail", "Scope does not ask for email, which most providers then do not send: set Scope to "
+		says(t, given{key: "true"}, key, changed, hint+`"openid email"`)
+		says(t, given{key: "true", "Scope": "openid profile"}, key, changed, hint+`"openid profile email"`)
+		if s := says(t, given{key: "true", "Scope": "openid email"}, key, changed, ""); strings.Contains(s.Report.String(), "does not ask") {
+			t.Errorf("the scope is there: %s", s.Report)
 		}
 		p := startPortal(t, given{"AllowContactMappingWithEmail": "false", "Scope": "openid email"}, nil)
 		p.contact("erin@example.com")

@@ -62,7 +62,7 @@ func (s *source) readMatching(p oidcrp.Provider) bool {
 		match.contradicts("%s", said)
 		return false
 	}
-	match.changed("only a verified address links, and only to the one contact that has it verified and has no identity yet (ProviderRules.MatchEmail); where the provider does not say email_verified, see TrustMissingEmailVerified")
+	match.changed("only a verified address links, and only to the one contact that has it verified and has no identity yet (ProviderRules.MatchEmail); where the provider does not say email_verified, see TrustMissingEmailVerified%s", unasked(p, "email"))
 	return true
 }
 
@@ -123,14 +123,51 @@ func (s *source) readMapping(name string, p oidcrp.Provider) map[string]string {
 	case m.wrong != nil:
 		given.wrong("%s", strings.Join(m.wrong, "; "))
 	case m.notes != nil:
-		given.changed("%s", strings.Join(m.notes, "; "))
+		given.changed("%s%s", strings.Join(m.notes, "; "), unasked(p, m.claims...))
 	}
 	says := "ProviderRules." + strings.TrimSuffix(name, "ClaimsMapping")
 	if m.dotted != nil {
 		says += fmt.Sprintf("; %s is a claim of that very name: a path into a claim is written /address/locality", strings.Join(m.dotted, ", "))
 	}
-	given.taken("%s", says)
+	given.taken("%s%s", says, unasked(p, m.claims...))
 	return m.out
+}
+
+// scopeOf is the scope that asks for a claim (Core 5.4).
+var scopeOf = map[string]string{
+	"name": "profile", "family_name": "profile", "given_name": "profile", "middle_name": "profile",
+	"nickname": "profile", "preferred_username": "profile", "profile": "profile", "picture": "profile",
+	"website": "profile", "gender": "profile", "birthdate": "profile", "zoneinfo": "profile",
+	"locale": "profile", "updated_at": "profile",
+	"email": "email", "email_verified": "email", "address": "address",
+	"phone_number": "phone", "phone_number_verified": "phone",
+}
+
+// unasked says which scopes would bring claims that something rests on; "" if all
+// are asked for.
+func unasked(p oidcrp.Provider, claims ...string) string {
+	scopes := slices.Clone(p.Scopes)
+	var without []string
+	for _, claim := range claims {
+		if path, ok := strings.CutPrefix(claim, "/"); ok {
+			claim, _, _ = strings.Cut(path, "/")
+		}
+		scope := scopeOf[claim]
+		if scope == "" || slices.Contains(p.Scopes, scope) {
+			continue
+		}
+		if !slices.Contains(without, claim) {
+			without = append(without, claim)
+		}
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	if without == nil {
+		return ""
+	}
+	return fmt.Sprintf("; Scope does not ask for %s, which most providers then do not send: set Scope to %q",
+		strings.Join(without, ", "), strings.Join(scopes, " "))
 }
 
 // mapper judges one mapping.
@@ -138,6 +175,7 @@ type mapper struct {
 	login  bool // at each login, or else at registration
 	p      oidcrp.Provider
 	out    map[string]string
+	claims []string // that out, and the address of the contact, come from
 	wrong  []string
 	notes  []string
 	dotted []string
@@ -177,6 +215,7 @@ func (m *mapper) add(field, source string) {
 		m.dotted = append(m.dotted, claim)
 	}
 	m.out[field] = source
+	m.claims = append(m.claims, strings.TrimPrefix(source, "userinfo."))
 }
 
 // addEmail is about the address of the contact, which no mapping may set from
@@ -187,8 +226,10 @@ func (m *mapper) addEmail(field, claim string) {
 		m.note("%s is left out: the address of a contact comes from the claim email alone, which email_verified is about", field)
 	case m.login:
 		m.out["email"] = "email"
+		m.claims = append(m.claims, "email")
 		m.note("%s changes with the claim email where that is verified and nobody else's", field)
 	default:
+		m.claims = append(m.claims, "email")
 		m.note("%s is set from the claim email anyway (Contact.Email)", field)
 	}
 }
