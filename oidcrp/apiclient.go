@@ -18,8 +18,8 @@ type API struct {
 	// is this path or below it, by whole segments.
 	URL string
 
-	// Scopes it needs. Requests of users who did not grant all of them fail
-	// with [ErrConsentNeeded].
+	// Scopes it needs; of several APIs each has its own. Requests of users who did
+	// not grant all of them fail with [ErrConsentNeeded].
 	Scopes []string
 
 	// Resource has an access token of its own asked for, for this resource

@@ -296,7 +296,11 @@ func allows(methods, method string) bool {
 	return false
 }
 
-// Addresses are what has to be registered at a provider.
+// Addresses are what has to be registered at a provider. Behind BaseURL and
+// [Config.Prefix] they are "/callback/{Name}", unless RedirectPath says another,
+// "/logout", unless PostLogoutRedirectURL does, "/initiate",
+// "/backchannel-logout/{Name}", "/frontchannel-logout/{Name}", "/request/{Name}"
+// and "/jwks/{Name}".
 type Addresses struct {
 	Provider   string // Name
 	Redirect   string // redirect_uri

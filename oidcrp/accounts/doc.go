@@ -29,10 +29,11 @@
 // date by the Login mapping. Who is not found is
 //
 //   - refused, if the provider is retired;
+//   - given the contact of the invitation they bring, if it is for one and the
+//     gate is not closed;
 //   - given the contact of a verified address where MatchEmail allows that, be
 //     the gate closed or not;
 //   - refused, if the gate is closed;
-//   - given the contact of an invitation;
 //   - shown the registration page, if there is something to ask or an
 //     invitation is needed;
 //   - registered as a new contact, with the Registration mapping and the

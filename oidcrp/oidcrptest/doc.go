@@ -13,7 +13,8 @@
 //
 // An anonymous request of httptest.NewRequest is no navigation, so that a guard
 // answers 401; with the header Accept "text/html" it redirects.
-// [WithSession] does it to a context. [Cookie] gives a cookie for requests
+// [WithSession] does it to a context. RolesClaim and Roles of the provider are not
+// applied: the claim "roles" has the application's own names. [Cookie] gives a cookie for requests
 // that go through the whole of the application, and a [Browser] can start
 // with it. What happens at the login itself takes a provider:
 //
@@ -73,7 +74,9 @@
 //
 // # Tokens
 //
-// [ResourceEndpoint] is an API that says whose access token it was called with.
+// [ResourceEndpoint] is an API that says whose access token it was called with, at
+// exactly this path. [Answer] has it say something else; a second API is a server
+// of your own.
 // A refresh token comes to who asks for offline_access; it is good for one use,
 // and its second one ends all that was granted with it. Tokens end with
 // [Provider.SetTokenLifetime], at the clock of [Provider.SetNow]. [OnlyRefreshed]
