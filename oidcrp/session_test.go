@@ -336,6 +336,14 @@ func TestTwoSessionCookies(t *testing.T) {
 	}
 }
 
+// other is a letter that b is not.
+func other(b byte) string {
+	if b == 'B' {
+		return "C"
+	}
+	return "B"
+}
+
 // What is wrong with a cookie is not told to whoever sent it.
 func TestTamperedCookieIsNoCookie(t *testing.T) {
 	for mode, store := range stores {
@@ -344,10 +352,10 @@ func TestTamperedCookieIsNoCookie(t *testing.T) {
 			b := a.signIn()
 			c := a.sessionCookie(b)
 			ended := a.sessionCookie(a.signIn())
-			other := a.browse()
-			a.plant(other, ended.Name, ended.Value)
-			other.Get(a.URL + "/")
-			other.PostForm(a.URL+"/auth/logout", nil)
+			second := a.browse()
+			a.plant(second, ended.Name, ended.Value)
+			second.Get(a.URL + "/")
+			second.PostForm(a.URL+"/auth/logout", nil)
 
 			answer := func(path, value string) string {
 				header := []string{"Sec-Fetch-Mode", "cors"}
@@ -368,7 +376,7 @@ func TestTamperedCookieIsNoCookie(t *testing.T) {
 			for _, path := range []string{"/", "/reports", "/auth/me"} {
 				want := answer(path, "")
 				for name, value := range map[string]string{
-					"flipped": flip(c.Value), "first byte": "B" + c.Value[1:], "truncated": c.Value[:len(c.Value)-1], "longer": c.Value + "A",
+					"flipped": flip(c.Value), "first byte": other(c.Value[0]) + c.Value[1:], "truncated": c.Value[:len(c.Value)-1], "longer": c.Value + "A",
 					"other alphabet": strings.Replace(c.Value, c.Value[5:6], "+", 1), "padded": c.Value + "=", "twice": c.Value + c.Value,
 					"short": "A", "quoted": `"` + c.Value[1:] + `"`, "ended": ended.Value, "rubbish": strings.Repeat("x", 4000),
 				} {
