@@ -69,7 +69,7 @@ func (rp *RelyingParty) build(cfg *Config, keys *cookie.Keys) rooms {
 	}
 	if cfg.Store != nil {
 		all.vault = session.NewVault(session.Config{Keys: keys, Store: cfg.Store, Now: rp.now})
-		all.archive = session.NewArchive(keys, cookie.Site{}, cfg.Store, adder(cfg.Store), rp.now)
+		all.archive = session.NewArchive(keys, cookie.Site{}, cfg.Store, rp.now)
 	}
 	return all
 }

@@ -16,17 +16,16 @@ import (
 // delete one, or bring an older one back, but not make one up.
 type Archive struct {
 	store *backend
-	add   func(ctx context.Context, key string, b []byte, expiry time.Time) (bool, error)
 	keys  *cookie.Keys
 	box   *cookie.Box
 	site  string
 	now   func() time.Time
 }
 
-// NewArchive returns the archive of a site in a store. add is the store's Add
-// (SET NX); with nil the last of two nodes that write at once wins.
-func NewArchive(keys *cookie.Keys, site cookie.Site, store Store, add func(context.Context, string, []byte, time.Time) (bool, error), now func() time.Time) *Archive {
-	a := &Archive{store: newBackend(store), add: add, keys: keys, now: now}
+// NewArchive returns the archive of a site in a store. In one that has no Add
+// (SET NX) the last of two nodes that write at once wins.
+func NewArchive(keys *cookie.Keys, site cookie.Site, store Store, now func() time.Time) *Archive {
+	a := &Archive{store: newBackend(store), keys: keys, now: now}
 	return a.At(site)
 }
 
@@ -59,7 +58,7 @@ func (a *Archive) Replace(ctx context.Context, name string, old, record []byte, 
 	if current != nil && !bytes.Equal(current, old) {
 		return current, nil
 	}
-	if a.add == nil {
+	if a.store.add == nil {
 		if err := a.store.Commit(ctx, key, sealed, expiry); err != nil {
 			return nil, err
 		}
@@ -70,7 +69,7 @@ func (a *Archive) Replace(ctx context.Context, name string, old, record []byte, 
 			return nil, err
 		}
 	}
-	if _, err := a.add(ctx, key, sealed, expiry); err != nil {
+	if _, err := a.store.Add(ctx, key, sealed, expiry); err != nil {
 		return nil, err
 	}
 	return a.Read(ctx, name)

@@ -16,10 +16,10 @@ func archives(t *testing.T) map[string]func(seeds ...byte) *session.Archive {
 	plain, adding := newPlainStore(c), session.NewMemoryStore(0)
 	return map[string]func(seeds ...byte) *session.Archive{
 		"plain": func(seeds ...byte) *session.Archive {
-			return session.NewArchive(keys(t, seeds...), site(t, "https://app.example"), plain, nil, c.now)
+			return session.NewArchive(keys(t, seeds...), site(t, "https://app.example"), plain, c.now)
 		},
 		"with Add": func(seeds ...byte) *session.Archive {
-			return session.NewArchive(keys(t, seeds...), site(t, "https://app.example"), adding, adding.Add, c.now)
+			return session.NewArchive(keys(t, seeds...), site(t, "https://app.example"), adding, c.now)
 		},
 	}
 }
@@ -103,7 +103,7 @@ func TestArchiveRace(t *testing.T) {
 func TestArchiveIsSealed(t *testing.T) {
 	c := newClock()
 	store := newPlainStore(c)
-	a := session.NewArchive(keys(t, 1), site(t, "https://app.example"), store, nil, c.now)
+	a := session.NewArchive(keys(t, 1), site(t, "https://app.example"), store, c.now)
 	replace(t, a, "x", "", "a secret")
 	replace(t, a, "y", "", "another")
 	var names []string
@@ -120,7 +120,7 @@ func TestArchiveIsSealed(t *testing.T) {
 			t.Errorf("%s was exchanged and reads %q, %v", name, got, err)
 		}
 	}
-	elsewhere := session.NewArchive(keys(t, 1), site(t, "https://other.example"), store, nil, c.now)
+	elsewhere := session.NewArchive(keys(t, 1), site(t, "https://other.example"), store, c.now)
 	if got, _ := elsewhere.Read(context.Background(), "x"); got != nil {
 		t.Errorf("another site reads %q", got)
 	}
@@ -136,7 +136,7 @@ func TestArchiveOutage(t *testing.T) {
 			}
 			return nil
 		}
-		a := session.NewArchive(keys(t, 1), site(t, "https://app.example"), store, nil, c.now)
+		a := session.NewArchive(keys(t, 1), site(t, "https://app.example"), store, c.now)
 		if _, err := a.Replace(context.Background(), "x", nil, []byte("one"), later); !errors.Is(err, session.ErrStore) {
 			t.Errorf("%s: %v", broken, err)
 		}
