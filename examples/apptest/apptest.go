@@ -76,6 +76,16 @@ func (a *App) SignIn(user, path string) *oidcrptest.Page {
 	return a.Browser.Get(a.URL + path)
 }
 
+// Headers are those of a script on one of the application's pages, for what a
+// Browser does not do: streams and WebSockets.
+func (a *App) Headers() http.Header {
+	var cookies []string
+	for _, c := range a.Browser.Cookies(a.URL) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return http.Header{"Cookie": {strings.Join(cookies, "; ")}, "Origin": {a.URL}}
+}
+
 // Contains complains about texts that a page does not show.
 func Contains(t testing.TB, page *oidcrptest.Page, texts ...string) {
 	t.Helper()

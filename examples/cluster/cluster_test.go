@@ -232,7 +232,7 @@ func TestRunSaysWhatThereIsAndEnds(t *testing.T) {
 			ended := make(chan error, 1)
 			o := options{addr: "localhost:0", providerAddr: "127.0.0.1:0", redis: redis(t)}
 			go func() {
-				err := run(ctx, o, write)
+				err := serve(ctx, o, write)
 				write.Close()
 				ended <- err
 			}()

@@ -22,10 +22,9 @@ import (
 	"log"
 	"net/http"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/examples/run"
 )
 
 type options struct {
@@ -46,15 +45,15 @@ func main() {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
-	if err := run(ctx, o, os.Stdout); err != nil {
+	ctx, stop := run.UntilInterrupted()
+	defer stop()
+	if err := serve(ctx, o, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run serves until ctx is done.
-func run(ctx context.Context, o options, out io.Writer) error {
+// serve runs the cluster until ctx is done.
+func serve(ctx context.Context, o options, out io.Writer) error {
 	c, err := open(o)
 	if err != nil {
 		return err
@@ -73,12 +72,7 @@ func (c *cluster) announce(out io.Writer) {
 	}
 	fmt.Fprintf(out, "Both:      %s/watch\n", c.baseURL)
 	fmt.Fprintf(out, "Redis:     %s\n", c.redis.name)
-	var users []string
-	for _, u := range c.provider.Users() {
-		users = append(users, u.Subject)
-	}
-	fmt.Fprintf(out, "Provider:  %s\n", c.provider.Issuer())
-	fmt.Fprintf(out, "Users:     %s (no password)\n", strings.Join(users, ", "))
+	run.AnnounceProvider(out, c.provider)
 	fmt.Fprintln(out, "Ctrl-C ends it.")
 }
 

@@ -22,11 +22,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/run"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
@@ -59,15 +58,15 @@ func main() {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
-	if err := run(ctx, o, os.Stdout); err != nil {
+	ctx, stop := run.UntilInterrupted()
+	defer stop()
+	if err := serve(ctx, o, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run serves until ctx is done.
-func run(ctx context.Context, o options, out io.Writer) error {
+// serve runs the portal until ctx is done.
+func serve(ctx context.Context, o options, out io.Writer) error {
 	p, err := open(o)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func TestRunEndsWhenInterrupted(t *testing.T) {
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, options{addr: "localhost:0", providerAddr: "127.0.0.1:0"}, write)
+		err := serve(ctx, options{addr: "localhost:0", providerAddr: "127.0.0.1:0"}, write)
 		write.Close()
 		ended <- err
 	}()

@@ -76,7 +76,7 @@ func TestSettings(t *testing.T) {
 func TestSettingsWithMistakes(t *testing.T) {
 	var out bytes.Buffer
 	// An address that cannot be listened at shows that nobody tried.
-	err := run(context.Background(), options{addr: "nowhere", providerAddr: "nowhere", settings: "../migrate/testdata/mistakes.json"}, &out)
+	err := serve(context.Background(), options{addr: "nowhere", providerAddr: "nowhere", settings: "../migrate/testdata/mistakes.json"}, &out)
 	if err == nil || out.Len() > 0 {
 		t.Fatalf("it said %q, and ended with %v", &out, err)
 	}

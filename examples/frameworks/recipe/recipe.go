@@ -127,15 +127,6 @@ func testForeignForms(t *testing.T, build apptest.Build) {
 	}
 }
 
-// headers are those of a script on one of the application's pages.
-func headers(a *apptest.App) http.Header {
-	var cookies []string
-	for _, c := range a.Browser.Cookies(a.URL) {
-		cookies = append(cookies, c.Name+"="+c.Value)
-	}
-	return http.Header{"Cookie": {strings.Join(cookies, "; ")}, "Origin": {a.URL}}
-}
-
 // Three events arrive of a response that does not end.
 func testEvents(t *testing.T, build apptest.Build) {
 	a := apptest.Start(t, build)
@@ -146,7 +137,7 @@ func testEvents(t *testing.T, build apptest.Build) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header = headers(a)
+	req.Header = a.Headers()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +162,7 @@ func testWebSocket(t *testing.T, build apptest.Build) {
 	a.SignIn("bob", "/reports")
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: headers(a)})
+	conn, _, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: a.Headers()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +184,7 @@ func testWebSocket(t *testing.T, build apptest.Build) {
 		{"without an origin", func(h http.Header) { h.Del("Origin") }, http.StatusForbidden},
 		{"of a stranger", func(h http.Header) { h.Del("Cookie") }, http.StatusUnauthorized},
 	} {
-		h := headers(a)
+		h := a.Headers()
 		test.change(h)
 		conn, res, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: h})
 		if err == nil {

@@ -13,15 +13,6 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/examples/apptest"
 )
 
-// headers are those of a script on one of our pages.
-func headers(a *apptest.App) http.Header {
-	var cookies []string
-	for _, c := range a.Browser.Cookies(a.URL) {
-		cookies = append(cookies, c.Name+"="+c.Value)
-	}
-	return http.Header{"Cookie": {strings.Join(cookies, "; ")}, "Origin": {a.URL}}
-}
-
 func TestEventsArriveAsTheyHappen(t *testing.T) {
 	a := apptest.Start(t, app)
 	a.SignIn("alice", "/export")
@@ -32,7 +23,7 @@ func TestEventsArriveAsTheyHappen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header = headers(a)
+	req.Header = a.Headers()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +43,7 @@ func TestWebSocket(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	conn, _, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: headers(a)})
+	conn, _, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: a.Headers()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +60,7 @@ func TestWebSocket(t *testing.T) {
 		"without an origin": func(h http.Header) { h.Del("Origin") },
 		"of a stranger":     func(h http.Header) { h.Del("Cookie") },
 	} {
-		h := headers(a)
+		h := a.Headers()
 		change(h)
 		if conn, _, err := websocket.Dial(ctx, a.URL+"/socket", &websocket.DialOptions{HTTPHeader: h}); err == nil {
 			conn.CloseNow()
