@@ -1,0 +1,4 @@
+package oidcrp_test
+
+// issuerAttacks are T022 to T032: one provider taken for another.
+var issuerAttacks = []attack{}

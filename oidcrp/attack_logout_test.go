@@ -1,0 +1,4 @@
+package oidcrp_test
+
+// logoutAttacks are T117 to T126: sign-out.
+var logoutAttacks = []attack{}

@@ -1,0 +1,4 @@
+package oidcrp_test
+
+// tokenAttacks are T033 to T060: ID tokens, access tokens and UserInfo.
+var tokenAttacks = []attack{}
