@@ -49,6 +49,9 @@ func Failures() (reasons, messages []string) {
 // MarkTenant marks a provider as tenant-supplied without the address rules.
 func MarkTenant(rp *RelyingParty, name string) { rp.providers.byName[name].tenantSupplied = true }
 
+// KeepBuilt changes how many providers of a source are kept ready.
+func KeepBuilt(rp *RelyingParty, n int) { rp.providers.source.keeps = n }
+
 // RememberSpending bounds of how many providers that are not built it is known
 // what was spent on them.
 func RememberSpending(rp *RelyingParty, most int) { rp.providers.source.remembers = most }

@@ -3,8 +3,10 @@ package oidcrp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -541,6 +544,53 @@ func TestManyConnectorsAreBounded(t *testing.T) {
 	}
 	if all, live := seen.Count(); all != connectors || live > 1100 {
 		t.Errorf("%d of %d providers are in memory", live, all)
+	}
+}
+
+// everywhere has a provider of every name, at one server.
+type everywhere struct {
+	directory
+	server string
+}
+
+func (e *everywhere) Provider(_ context.Context, name string) (oidcrp.Provider, error) {
+	return oidcrp.Provider{Name: name, Issuer: e.server + "/" + name, ClientID: "x", ClientSecret: "s", Version: "1"}, nil
+}
+
+// Those that are not kept ready keep no connection either.
+func TestConnectionsOfManyConnectorsAreBounded(t *testing.T) {
+	var open atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		issuer := "http://" + r.Host + strings.TrimSuffix(r.URL.Path, oidcrptest.DiscoveryEndpoint)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"issuer": %q, "authorization_endpoint": "%[2]s/a", "token_endpoint": "%[2]s/t", "jwks_uri": "%[2]s/k", "response_types_supported": ["code"]}`, issuer, issuer)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	rp, err := oidcrp.New(oidcrp.Config{BaseURL: "http://localhost:3000", Logger: quiet,
+		ProviderSource: &everywhere{directory{calls: map[string]int{}}, server.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	oidcrp.KeepBuilt(rp, 10)
+	for i := range 50 {
+		if w := ask(rp, rp, nil, "GET", "/auth/login?provider=t"+strconv.Itoa(i), navigate...); w.Code != http.StatusFound {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	// The server notices a little later.
+	for end := time.Now().Add(10 * time.Second); open.Load() > 10; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are open, for 10 providers", open.Load())
+		}
 	}
 }
 

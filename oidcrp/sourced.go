@@ -31,6 +31,7 @@ type sourced struct {
 	now       func() time.Time
 	detach    func(ctx context.Context, run func(context.Context))
 	asking    chan struct{} // holds one for each question under way
+	keeps     int
 	remembers int
 
 	mu       sync.Mutex
@@ -66,7 +67,8 @@ type lookup struct {
 func newSourced(source ProviderSource, build func(string, Provider) (*providerEntry, error), now func() time.Time,
 	detach func(context.Context, func(context.Context))) *sourced {
 	return &sourced{
-		ProviderSource: source, build: build, now: now, detach: detach, asking: make(chan struct{}, maxAsking), remembers: maxSpending,
+		ProviderSource: source, build: build, now: now, detach: detach, asking: make(chan struct{}, maxAsking),
+		keeps: maxBuilt, remembers: maxSpending,
 		built: map[string]*list.Element{}, recent: list.New(), lookups: map[string]*lookup{}, spending: map[string]spending{},
 	}
 }
@@ -231,7 +233,7 @@ func (s *sourced) put(b *built) {
 		delete(s.spending, b.name)
 	}
 	s.built[b.name] = s.recent.PushFront(b)
-	for s.recent.Len() > maxBuilt {
+	for s.recent.Len() > s.keeps {
 		s.drop(s.recent.Back().Value.(*built).name)
 	}
 }
@@ -254,6 +256,7 @@ func (s *sourced) drop(name string) {
 	}
 	b := s.recent.Remove(at).(*built)
 	delete(s.built, name)
+	b.entry.CloseIdle()
 	now := s.now()
 	spent := spending{b.version, b.entry.Spending()}
 	if spent.Nothing(now) {

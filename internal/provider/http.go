@@ -37,6 +37,14 @@ func newClient(s *Settings) *http.Client {
 	return c
 }
 
+// CloseIdle ends the connections that nobody uses, of a Provider that is given
+// up. Those of the caller's own transport are the caller's.
+func (p *Provider) CloseIdle() {
+	if s := &p.s; s.TenantSupplied || s.HTTPClient == nil || s.HTTPClient.Transport == nil {
+		p.client.CloseIdleConnections()
+	}
+}
+
 // verifiesNothing reports whether the caller's client trusts any certificate.
 func verifiesNothing(c *http.Client) bool {
 	if c == nil {
