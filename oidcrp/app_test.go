@@ -29,6 +29,8 @@ type app struct {
 	URL    string
 	rp     *oidcrp.RelyingParty
 	op     *oidcrptest.Provider
+	others []*oidcrptest.Provider // that the test added
+	front  *front                 // in place of op
 	clock  *clock
 	log    *record
 	events *events

@@ -215,7 +215,7 @@ func newFrontApp(t *testing.T, f *front, responseType, mode string, change func(
 			change(c)
 		}
 	})
-	f.now = a.clock.now
+	f.now, a.front = a.clock.now, f
 	return a
 }
 

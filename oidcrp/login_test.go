@@ -602,28 +602,6 @@ func TestConcurrentCallbacks(t *testing.T) {
 	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
 }
 
-func TestBrokenStates(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	b := a.browse()
-	callback := mustParse(t, a.stopAtCallback(b, "/reports"))
-	good := callback.Query().Get("state")
-	for name, state := range map[string]string{
-		"absent": "", "one character flipped": flip(good), "truncated": good[:len(good)-1],
-		"case changed": strings.ToLower(good), "trailing space": good + " ", "trailing dot": good + ".", "10 kB": strings.Repeat("A", 10<<10),
-	} {
-		t.Run(name, func(t *testing.T) {
-			q := callback.Query()
-			q.Set("state", state)
-			if state == "" {
-				q.Del("state")
-			}
-			a.refused(b.Get(a.URL+callback.Path+"?"+q.Encode()), http.StatusBadRequest, "")
-			a.calls(oidcrptest.TokenEndpoint, 0)
-		})
-	}
-	a.shows(b.Get(callback.String()), "reports for alice") // none of it hurt the login
-}
-
 func flip(s string) string {
 	b := []byte(s)
 	i := len(b) / 2

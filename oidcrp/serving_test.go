@@ -3,6 +3,7 @@ package oidcrp_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -122,9 +123,18 @@ func (a *app) rawConn(request string) (*http.Response, net.Conn) {
 // with makes the request of a program that has the cookies of b.
 func (a *app) with(b *oidcrptest.Browser, method, path string, header ...string) *http.Response {
 	a.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, a.URL+path, nil)
+	return a.sent(b, method, path, nil, header...)
+}
+
+// sent is with for a request that has a form, which may be nil.
+func (a *app) sent(b *oidcrptest.Browser, method, path string, form url.Values, header ...string) *http.Response {
+	a.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, a.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		a.t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if b != nil {
 		for _, c := range b.Cookies(a.URL + path) {
@@ -134,8 +144,9 @@ func (a *app) with(b *oidcrptest.Browser, method, path string, header ...string)
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(req)
+	// It dials loopback only.
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	res, err := tr.RoundTrip(req)
 	if err != nil {
 		a.t.Fatal(err)
 	}
