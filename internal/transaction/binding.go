@@ -45,11 +45,10 @@ func (b binding) digest() [8]byte {
 // the seconds of the silent attempt if there was one. The place of the rounds
 // is fixed, so that Loaded need not decode.
 const (
-	valueLen  = 43
-	roundsAt  = valueLen + 1
-	slotAt    = roundsAt + 1
-	silentAt  = slotAt + 1
-	silentMax = 10 // digits
+	valueLen = 43
+	roundsAt = valueLen + 1
+	slotAt   = roundsAt + 1
+	silentAt = slotAt + 1
 )
 
 func (b binding) String() string {
@@ -70,7 +69,7 @@ var strict = base64.RawURLEncoding.Strict()
 // parseBinding takes only what String writes.
 func parseBinding(s string) (binding, error) {
 	var b binding
-	if len(s) < silentAt || len(s) > silentAt+silentMax || s[valueLen] != '.' {
+	if len(s) < silentAt || s[valueLen] != '.' {
 		return binding{}, errBinding
 	}
 	var text [valueLen]byte
@@ -88,7 +87,7 @@ func parseBinding(s string) (binding, error) {
 		return b, nil
 	}
 	sec, err := strconv.ParseUint(s, 10, 63)
-	if err != nil || sec == 0 || s[0] == '0' {
+	if err != nil || s[0] == '0' {
 		return binding{}, errBinding
 	}
 	b.silent = time.Unix(int64(sec), 0)
@@ -108,12 +107,8 @@ func (d *Desk) read(r *http.Request) (binding, error) {
 // current is read, unless the response changes the binding already: a failed
 // silent attempt is noted and a login started in one answer.
 func (d *Desk) current(w http.ResponseWriter, r *http.Request) (binding, error) {
-	value, ok := d.binding.Written(w)
-	if ok && value != "" {
-		return parseBinding(value)
-	}
-	if ok {
-		return binding{}, cookie.ErrNoCookie
+	if value, ok := d.binding.Written(w); ok {
+		return parseBinding(value) // "" where it was cleared
 	}
 	return d.read(r)
 }
@@ -142,8 +137,8 @@ func (d *Desk) Finished(w http.ResponseWriter, r *http.Request) {
 // Loaded notes that a session loaded, so that logins do not go round in
 // circles. Call it with every such request: usually it only looks.
 func (d *Desk) Loaded(w http.ResponseWriter, r *http.Request) {
-	value, err := d.binding.Read(r)
-	if err != nil || len(value) <= roundsAt || value[roundsAt] == '0' {
+	value, _ := d.binding.Read(r) // "" if there is none
+	if len(value) <= roundsAt || value[roundsAt] == '0' {
 		return
 	}
 	d.update(w, r, func(b *binding) { b.rounds = 0 })
@@ -164,10 +159,7 @@ func (d *Desk) SilentFailed(w http.ResponseWriter, r *http.Request) {
 
 // SilentAllowed reports whether no silent attempt failed lately.
 func (d *Desk) SilentAllowed(r *http.Request) bool {
-	b, err := d.read(r)
-	if err != nil || b.silent.IsZero() {
-		return true
-	}
+	b, _ := d.read(r) // none failed ages ago
 	age := d.now().Sub(b.silent)
 	return age >= d.timeout || age < -skew
 }

@@ -154,6 +154,10 @@ func TestSpendOnTwoNodes(t *testing.T) {
 	if err := elsewhere.Spend(ctx, tx); err != nil {
 		t.Errorf("two sites share a key: %v", err)
 	}
+	shared.err = errors.New("store is down")
+	if err := one.Spend(ctx, tx); !errors.Is(err, transaction.ErrSpent) {
+		t.Errorf("what was spent here: %v, want ErrSpent without asking the store", err)
+	}
 }
 
 func TestSpendWhenTheStoreFails(t *testing.T) {
@@ -338,6 +342,43 @@ func TestReplace(t *testing.T) {
 		if d.SilentAllowed(b.request("/")) {
 			t.Errorf("a browser %s is signed in silently", name)
 		}
+	}
+}
+
+// The text of a binding is read as it is written, and in no other way.
+func TestBindingIsStrict(t *testing.T) {
+	value := strings.Repeat("A", 43)
+	for _, text := range []string{value + ".00", value + ".21", value + ".111763640000"} {
+		if again, err := transaction.ReparseBinding(text); err != nil || again != text {
+			t.Errorf("%q: %q, %v", text, again, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"no notes":               value,
+		"another separator":      value + "-00",
+		"a line break for a bit": value[:42] + "\n.00",
+		"bits that mean nothing": value[:42] + "B.00",
+		"a third slot":           value + ".02",
+		"a third round":          value + ".30",
+		"a time with a sign":     value + ".00+1",
+		"a time of naught":       value + ".000",
+		"a time beyond all":      value + ".0099999999999999999999",
+	} {
+		if again, err := transaction.ReparseBinding(text); err == nil {
+			t.Errorf("%s: read as %q", name, again)
+		}
+	}
+}
+
+// A short one does not break what only looks.
+func TestLoadedBearsWithAnything(t *testing.T) {
+	d, _ := newDesk(t)
+	b := newBrowser()
+	b.start(t, d, transaction.Begin{})
+	b.binding(t).Value = "x"
+	b.load(d)
+	if b.binding(t).Value != "x" {
+		t.Error("it was changed")
 	}
 }
 

@@ -70,10 +70,6 @@ func (s *spent) remove(id [12]byte) {
 
 // compact moves the queue to the front once half of it is gone.
 func (s *spent) compact() {
-	if s.head == len(s.queue) {
-		s.queue, s.head = nil, 0
-		return
-	}
 	if s.head > len(s.queue)/2 {
 		n := copy(s.queue, s.queue[s.head:])
 		s.queue, s.head = s.queue[:n], 0

@@ -166,7 +166,7 @@ type reader struct {
 // one encoding, the shortest.
 func (r *reader) number(low, high uint64) uint64 {
 	v, n := binary.Uvarint(r.rest)
-	if r.bad || n <= 0 || v < low || v > high || n > 1 && r.rest[n-1] == 0 {
+	if n <= 0 || v < low || v > high || n > 1 && r.rest[n-1] == 0 {
 		r.bad = true
 		return 0
 	}
@@ -190,7 +190,7 @@ func (r *reader) texts(low uint64) []string {
 // text reads a text of low to high bytes.
 func (r *reader) text(low, high uint64) string {
 	n := r.number(low, high)
-	if r.bad || n > uint64(len(r.rest)) {
+	if n > uint64(len(r.rest)) {
 		r.bad = true
 		return ""
 	}

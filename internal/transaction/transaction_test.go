@@ -389,7 +389,7 @@ func TestOpenRefusesOtherContents(t *testing.T) {
 		{"too short", func(b []byte) []byte { return b[:len(b)-1] }, transaction.ErrState},
 		{"another layout", func(b []byte) []byte { b[0] += 1 << 4; return b }, transaction.ErrState},
 		{"purpose none", func(b []byte) []byte { b[0] &= 0xf0; return b }, transaction.ErrState},
-		{"a purpose of later", func(b []byte) []byte { b[0] = b[0]&0xf0 | 3; return b }, transaction.ErrState},
+		{"a purpose of later", func(b []byte) []byte { b[0] |= 0x0f; return b }, transaction.ErrState},
 		{"a maximum age that is missing", func(b []byte) []byte { b[1] |= 1; return b }, transaction.ErrState},
 		{"a maximum age that overflows", func(b []byte) []byte {
 			b[1] |= 1
@@ -707,6 +707,35 @@ func TestClear(t *testing.T) {
 	if n := clear(b.start(t, d, begin)); n != 2 {
 		t.Errorf("%d cookies after clearing, want 2", n)
 	}
+	h := b.do(callback, func(w http.ResponseWriter, r *http.Request) {
+		if err := d.Keep(w, short); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(h) > 0 {
+		t.Errorf("keeping what has no return cookie sets %v", h)
+	}
+}
+
+// Without a clock of the caller's it is the system's.
+func TestSystemClock(t *testing.T) {
+	d, _ := newDesk(t, func(c *transaction.Config) { c.Now = nil })
+	b := newBrowser()
+	tx := b.start(t, d, transaction.Begin{})
+	if _, err := d.Open(b.request(callback), tx.State, callback); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is not asked for does not count, and no return URL needs no cookie.
+func TestStartWithoutWhatIsOptional(t *testing.T) {
+	d, _ := newDesk(t)
+	b := newBrowser()
+	b.start(t, d, transaction.Begin{MaxAge: -1})
+	b.start(t, d, transaction.Begin{ACR: slices.Repeat([]string{"urn:example:acr"}, 10)})
+	if len(b.cookies) != 1 {
+		t.Errorf("%d cookies, want the binding alone", len(b.cookies))
+	}
 }
 
 // Keys can be rotated under logins that are on their way.
@@ -808,6 +837,16 @@ func TestBrokenRandomness(t *testing.T) {
 	fails := errors.New("source is broken")
 	real := rand.Reader
 	for name, make := range map[string]func() io.Reader{
+		"it fails once": func() io.Reader {
+			failed := false
+			return source(func(b []byte) (int, error) {
+				if !failed {
+					failed = true
+					return 0, fails
+				}
+				return real.Read(b)
+			})
+		},
 		"the source fails":                  func() io.Reader { return source(func([]byte) (int, error) { return 0, fails }) },
 		"the source gives zeros":            func() io.Reader { return source(func(b []byte) (int, error) { clear(b); return len(b), nil }) },
 		"it fails after the binding":        func() io.Reader { return io.LimitReader(real, 32) },
@@ -829,7 +868,10 @@ func TestBrokenRandomness(t *testing.T) {
 		b := newBrowser()
 		tx := b.start(t, d, transaction.Begin{})
 		setRandom(t, source(func([]byte) (int, error) { return 0, fails }))
-		b.do("/auth/logout", d.Replace)
+		b.do("/auth/logout", func(w http.ResponseWriter, r *http.Request) {
+			d.Replace(w, r)
+			d.Finished(w, r) // does not bring the old one back
+		})
 		if _, err := d.Open(b.request(callback), tx.State, callback); !errors.Is(err, transaction.ErrNoBinding) {
 			t.Errorf("%v, want ErrNoBinding", err)
 		}
