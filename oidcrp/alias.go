@@ -46,7 +46,7 @@ func (c *complaints) addAliases(rp *RelyingParty, cfg *Config) {
 		field, path string
 		route       route
 	}{
-		{"LoginPath", cfg.LoginPath, route{"login", "GET", (*RelyingParty).serveLoginAlias, nil}},
+		{"LoginPath", cfg.LoginPath, route{"login", "GET POST", (*RelyingParty).serveLoginAlias, nil}},
 		{"LogoutPath", cfg.LogoutPath, route{"logout", "GET POST", (*RelyingParty).serveLogoutAlias, nil}},
 	} {
 		if a.path == "" || !c.path(a.field, a.path) {
@@ -79,9 +79,14 @@ func (rp *RelyingParty) alias(below, path string) (route, bool) {
 }
 
 // serveLoginAlias is the login address with the names of parameters that the
-// other system's links have.
+// other system's links and forms have. A form of another site can do no more
+// than its link.
 func (rp *RelyingParty) serveLoginAlias(w http.ResponseWriter, r *http.Request) error {
-	return rp.loginBy(w, r, renamed(r.URL.Query()))
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		return errBadRequest
+	}
+	return rp.loginBy(w, r, renamed(r.Form))
 }
 
 // serveLogoutAlias leads to the log-off address: only there does the browser
@@ -104,11 +109,15 @@ func (rp *RelyingParty) serveLogoutAlias(w http.ResponseWriter, r *http.Request)
 }
 
 // renamed gives parameters the names they have at our own addresses. Others
-// may be the provider's, whose case counts.
+// may be the provider's, whose case counts; the fields that begin with two
+// underscores are the other system's own, such as its anti-forgery token.
 func renamed(q url.Values) url.Values {
 	out := url.Values{}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		ours := strings.ToLower(name)
+		if strings.HasPrefix(name, "__") {
+			continue
+		}
 		switch ours {
 		case paramReturnURL:
 			ours = paramReturnTo

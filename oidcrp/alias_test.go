@@ -58,10 +58,33 @@ func TestLoginPath(t *testing.T) {
 	for _, provider := range []string{"contoso", "Nobody", ""} {
 		a.shows(a.browse().Get(a.URL+"/Account/Login/ExternalLogin?ReturnUrl=%2Freports&provider="+provider), "Sign in with")
 	}
+}
+
+// The buttons of a portal's own page post a form.
+func TestLoginPathByForm(t *testing.T) {
+	a := withOldLinks(t, nil)
+	fields := url.Values{"provider": {"Contoso"}, "returnUrl": {"/reports"}, "__RequestVerificationToken": {"token-of-the-portal"}}
+	address := a.URL + "/Account/Login/ExternalLogin"
 	b := a.browse()
 	b.Get(a.URL)
-	if page := b.Fetch(http.MethodPost, a.URL+"/Account/Login/ExternalLogin", nil); page.Status != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %s", page)
+	a.shows(b.PostForm(address, fields), "reports for alice")
+	a.shows(b.PostForm(address+"?ReturnUrl=%2Fhello", url.Values{"provider": {"Contoso"}}), "home of alice")
+
+	// A form of another site does not exchange the session, and the page has
+	// nothing of the portal's.
+	b.Show("https://evil.example/", "")
+	page := b.PostForm(address, fields)
+	a.shows(page, "Continue")
+	if strings.Contains(page.Body, "token-of-the-portal") {
+		t.Errorf("the page has it: %s", page.Body)
+	}
+	b = a.browse()
+	b.Get(a.URL)
+	if page := b.PostForm(address, url.Values{"provider": {strings.Repeat("x", 20<<10)}}); page.Status != http.StatusBadRequest {
+		t.Errorf("a form of 20 KB: %s", page)
+	}
+	if page := b.Fetch(http.MethodPost, address, nil); page.Status != http.StatusUnauthorized {
+		t.Errorf("not a navigation: %s", page)
 	}
 }
 

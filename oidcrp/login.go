@@ -30,7 +30,7 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request) error
 
 // loginBy is serveLogin with the parameters of the address.
 func (rp *RelyingParty) loginBy(w http.ResponseWriter, r *http.Request, q url.Values) error {
-	if !navigates(r) {
+	if !navigates(r) && !formPosted(r) {
 		return errLoginRequired
 	}
 	opts := rp.optionsFrom(q)

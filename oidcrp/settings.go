@@ -161,7 +161,7 @@ type Config struct {
 	SignInPath string
 
 	// LoginPath and LogoutPath are further addresses of login and logout, relative
-	// to BaseURL, for links that were made for another system, such as
+	// to BaseURL, for links and forms that were made for another system, such as
 	// "/Account/Login/ExternalLogin" and "/Account/Login/LogOff" of Power Pages.
 	// There ReturnUrl is another name for return_to, and neither paths nor names
 	// of parameters regard case. "": none.
