@@ -249,7 +249,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if shared(before, p.name, v.Issuer, v.Subject, tx.Started) {
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
-	rp.warnOfNoRoles(r.Context(), p, v.Claims)
+	rp.warnOfNoRoles(r.Context(), p, v)
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
 	err = rp.askOnLogin(r, login)
 	rp.warnOfRoles(r.Context(), p, login)

@@ -60,6 +60,9 @@ func TestRolesUnknown(t *testing.T) {
 			if got := strings.Contains(a.log.String(), "roles unknown"); got != test.unknown {
 				t.Errorf("the log: %s", a.log)
 			}
+			if has := strings.Contains(a.log.String(), "correct RolesClaim"); has && test.unknown {
+				t.Errorf("the log blames RolesClaim: %s", a.log)
+			}
 			if got := strings.Contains(a.log.String(), "did not tell the user's roles"); got != test.unknown {
 				t.Errorf("the guard's line: %s", a.log)
 			}

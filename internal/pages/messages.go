@@ -53,7 +53,7 @@ var texts = []message{
 
 	{"register.title", "Create your account", "สร้างบัญชีของคุณ"},
 	{"register.message", "{provider} has confirmed who you are. One more step, and you can use {site}.", "{provider}ยืนยันตัวตนของคุณแล้ว เหลืออีกขั้นตอนเดียวก็เข้าใช้{site}ได้"},
-	{"register.invitation_only", "{provider} has confirmed who you are. {site} is by invitation only: please enter the code you were sent.", "{provider}ยืนยันตัวตนของคุณแล้ว {site}เปิดให้เฉพาะผู้ที่ได้รับคำเชิญ โปรดป้อนรหัสที่คุณได้รับ"},
+	{"register.invitation_only", "{provider} has confirmed who you are. To use {site}, please enter the code that you were sent: it is by invitation only.", "{provider}ยืนยันตัวตนของคุณแล้ว {site}เปิดให้เฉพาะผู้ที่ได้รับคำเชิญ โปรดป้อนรหัสที่คุณได้รับ"},
 	{"register.again.title", "Please check your entries", "โปรดตรวจสอบข้อมูลของคุณ"},
 	{"register.again", "Your account has not been created yet.", "บัญชีของคุณยังไม่ถูกสร้าง"},
 	{"register.user", "You came as {user}", "คุณเข้ามาในชื่อ {user}"},

@@ -46,6 +46,8 @@ func checkURL(raw string, rule urlRule) (*url.URL, error) {
 		return nil, errors.New("the address must not have a user name or password")
 	case strings.Contains(raw, "#"):
 		return nil, errors.New("the address must not have a fragment")
+	case thisMachine(host) && rule.public:
+		return nil, errors.New("the address is one of this machine: a TenantSupplied provider has to be public")
 	case thisMachine(host) && !rule.loopback:
 		return nil, errors.New("the address is on this machine, the issuer's is not")
 	case u.Scheme == "http" && rule.tls:

@@ -90,6 +90,8 @@ func (s *Settings) checkIssuer(m *mistakes) {
 	}
 	u, err := checkURL(s.Issuer, s.urlRule(nil))
 	switch {
+	case strings.HasPrefix(s.Issuer, "presets."):
+		m.add("Issuer: %s", s.Issuer) // what the preset has to say of its arguments
 	case strings.Contains(s.Issuer, "/.well-known/"):
 		m.add("Issuer %q is a metadata address: give the issuer alone, without /.well-known/ and what follows", s.Issuer)
 	case err != nil:

@@ -127,7 +127,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a tenant's metadata address", func(s *provider.Settings) { s.TenantSupplied = true; s.MetadataURL = "https://a.example" }, "MetadataURL"},
 		{"a tenant's endpoint", func(s *provider.Settings) { s.TenantSupplied = true; s.Endpoints.JWKS = "https://a.example" }, "Endpoints"},
 		{"a tenant's plain http", func(s *provider.Settings) { s.TenantSupplied = true; s.InsecureAllowHTTP = true }, "InsecureAllowHTTP"},
-		{"a tenant's loopback issuer", func(s *provider.Settings) { s.TenantSupplied = true; s.Issuer = "https://localhost" }, "on this machine"},
+		{"a tenant's loopback issuer", func(s *provider.Settings) { s.TenantSupplied = true; s.Issuer = "https://localhost" }, "one of this machine: a TenantSupplied provider has to be public"},
 		{"a tenant's private issuer", func(s *provider.Settings) { s.TenantSupplied = true; s.Issuer = "https://10.0.0.1" }, "not public"},
 		{"a tenant's IPv4 in IPv6", func(s *provider.Settings) { s.TenantSupplied = true; s.Issuer = "https://[::ffff:10.0.0.1]" }, "not public"},
 	} {

@@ -38,7 +38,7 @@ func ExampleOkta() {
 	})
 	fmt.Println(err)
 	// Output:
-	// oidcrp: Config.Providers[0] (okta).Issuer "presets.Okta: host 'https://acme.okta.com': give the host alone, such as acme.okta.com": this is no address
+	// oidcrp: Config.Providers[0] (okta).Issuer: presets.Okta: host 'https://acme.okta.com': give the host alone, such as acme.okta.com
 }
 
 // A sign-out that ends the session at Cognito too.
