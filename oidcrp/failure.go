@@ -121,6 +121,9 @@ func (rp *RelyingParty) named(name string) []pages.Link {
 // one was sent.
 func (rp *RelyingParty) page(w http.ResponseWriter, r *http.Request, p pages.Page) error {
 	p.Lang, p.SiteName = rp.lang(r), rp.siteName
+	if rp.owned != nil && rp.owned.SiteName != "" {
+		p.SiteName = rp.owned.SiteName
+	}
 	if rp.site.origin != "" {
 		p.Home = rp.site.home()
 	}

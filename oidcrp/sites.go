@@ -22,6 +22,9 @@ type Site struct {
 	// where a login then ends.
 	BaseURL string
 
+	// SiteName is as Config.SiteName, which stands in for "".
+	SiteName string
+
 	// Providers names the providers allowed here, in the order of the sign-in
 	// page; any other is as if it did not exist, and who is signed in with it
 	// is not any more. They are asked of a ProviderSource by name, and its List is
@@ -30,7 +33,7 @@ type Site struct {
 }
 
 func (s Site) equal(other Site) bool {
-	return s.Name == other.Name && s.BaseURL == other.BaseURL &&
+	return s.Name == other.Name && s.BaseURL == other.BaseURL && s.SiteName == other.SiteName &&
 		(s.Providers == nil) == (other.Providers == nil) && slices.Equal(s.Providers, other.Providers)
 }
 

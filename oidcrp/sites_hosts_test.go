@@ -337,3 +337,22 @@ func TestProvidersOfASite(t *testing.T) {
 		t.Errorf("initiated: %d", res.StatusCode)
 	}
 }
+
+// Our pages are called as their site is, be it newly named; and nobody is
+// signed out by that.
+func TestNamesOfSites(t *testing.T) {
+	s := newTenants(t, func(c *oidcrp.Config) { c.SiteName = "Everybody's" })
+	acme := oidcrp.Site{Name: "acme", BaseURL: acmeURL, SiteName: "Acme Members"}
+	s.set("acme.example", acme, nil)
+	b := s.signedIn(acmeURL)
+	s.shows(b.Get(acmeURL+"/auth/logout"), "Acme Members")
+	s.shows(s.browse().Get(betaURL+"/auth/logout"), "Everybody's")
+	acme.SiteName = "Acme Friends"
+	s.set("acme.example", acme, nil)
+	page := b.Get(acmeURL + "/auth/logout")
+	s.shows(page, "Acme Friends")
+	if strings.Contains(page.Body, "Acme Members") || strings.Contains(page.Body, "Everybody") {
+		t.Errorf("the page has an older name: %s", page)
+	}
+	s.shows(b.Get(acmeURL+"/"), "alice at acme")
+}
