@@ -38,8 +38,8 @@ type Accounts struct {
 	links     map[string]pages.Link
 	source    oidcrp.ProviderSource // of further providers; may be nil
 
-	base     string // path of BaseURL, without a slash at the end
 	siteName string
+	base     string // path of BaseURL, without a slash at the end
 	pages    *pages.Renderer
 	log      *slog.Logger
 
@@ -72,9 +72,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
-	if u, err := url.Parse(cfg.BaseURL); err == nil { // else oidcrp.New complains
-		a.base = strings.TrimSuffix(u.EscapedPath(), "/")
-	}
+	a.base = pathOf(cfg.BaseURL)
 	for _, p := range cfg.Providers {
 		name := providerName(p)
 		a.providers[name] = true
@@ -83,6 +81,23 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	}
 	cfg.OnLogin, cfg.OnRefresh, cfg.StillAllowed = a.atLogin, a.atRefresh, a.allowed
 	return a, nil
+}
+
+// pathOf is the path of a base URL, without a slash at the end.
+func pathOf(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return "" // oidcrp complains
+	}
+	return strings.TrimSuffix(u.EscapedPath(), "/")
+}
+
+// at is the path of the base URL that a call is for.
+func (a *Accounts) at(ctx context.Context) string {
+	if site, ok := oidcrp.SiteFromContext(ctx); ok {
+		return pathOf(site.BaseURL)
+	}
+	return a.base
 }
 
 // Current returns the signed-in contact. It is [oidcrp.ErrNotLoaded] or
@@ -164,9 +179,9 @@ func (a *Accounts) InvitationPath(code string) string {
 
 // codeIn is the code in an InvitationPath as browsers see it, "" for another
 // address.
-func (a *Accounts) codeIn(returnTo string) string {
+func (a *Accounts) codeIn(ctx context.Context, returnTo string) string {
 	u, err := url.Parse(returnTo)
-	if err != nil || a.rules.RegistrationPath == "" || u.EscapedPath() != a.base+a.rules.RegistrationPath {
+	if err != nil || a.rules.RegistrationPath == "" || u.EscapedPath() != a.at(ctx)+a.rules.RegistrationPath {
 		return ""
 	}
 	return u.Query().Get(paramInvitation)

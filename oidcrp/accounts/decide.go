@@ -281,6 +281,6 @@ func (a *Accounts) hasOther(c *Contact, id oidcrp.Identity, working map[string]b
 // Decide says what a login would come to, without doing anything about it: for
 // trying rules beside those in use. The error is the Store's.
 func (a *Accounts) Decide(ctx context.Context, login *oidcrp.Login) (Decision, error) {
-	o, err := a.decide(ctx, a.candidateOf(login), a.codeIn(login.ReturnTo), false)
+	o, err := a.decide(ctx, a.candidateOf(login), a.codeIn(ctx, login.ReturnTo), false)
 	return o.Decision, err
 }

@@ -24,7 +24,7 @@ func (a *Accounts) atLogin(ctx context.Context, login *oidcrp.Login) error {
 	if login.Linking {
 		err = a.link(ctx, login)
 	} else {
-		err = a.admit(ctx, login, a.candidateOf(login), a.codeIn(login.ReturnTo), nil)
+		err = a.admit(ctx, login, a.candidateOf(login), a.codeIn(ctx, login.ReturnTo), nil)
 	}
 	return a.then(ctx, login, err)
 }
@@ -69,7 +69,7 @@ func (a *Accounts) admit(ctx context.Context, login *oidcrp.Login, k candidate, 
 		case Ask:
 			a.tell(ctx, o.Decision)
 			k.Reason = o.Reason
-			return a.ask(login, k)
+			return a.ask(ctx, login, k)
 		case SignIn:
 			c, err = a.signIn(ctx, k, o)
 		case Match:
@@ -85,9 +85,9 @@ func (a *Accounts) admit(ctx context.Context, login *oidcrp.Login, k candidate, 
 		}
 		o.ContactID = c.ID
 		a.tell(ctx, o.Decision)
-		a.enter(login, c)
+		a.enter(ctx, login, c)
 		if o.Reason == Moving && a.rules.MovePath != "" {
-			login.ReturnTo = a.base + a.rules.MovePath
+			login.ReturnTo = a.at(ctx) + a.rules.MovePath
 		}
 		return nil
 	}
@@ -95,26 +95,26 @@ func (a *Accounts) admit(ctx context.Context, login *oidcrp.Login, k candidate, 
 }
 
 // ask keeps what is known of the login and pauses it.
-func (a *Accounts) ask(login *oidcrp.Login, k candidate) error {
+func (a *Accounts) ask(ctx context.Context, login *oidcrp.Login, k candidate) error {
 	b, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
 	login.Set(pendingKey, string(b))
 	path := a.rules.RegistrationPath
-	if code := a.codeIn(login.ReturnTo); code != "" {
+	if code := a.codeIn(ctx, login.ReturnTo); code != "" {
 		path = a.InvitationPath(code)
 	}
 	return &oidcrp.Pause{Path: path, Only: true}
 }
 
 // enter makes the login one of the contact's.
-func (a *Accounts) enter(login *oidcrp.Login, c *Contact) {
+func (a *Accounts) enter(ctx context.Context, login *oidcrp.Login, c *Contact) {
 	login.Set(ContactKey, c.ID)
 	login.Set(pendingKey, "")
 	login.Roles = union(login.Roles, c.Roles)
-	if path, _, _ := strings.Cut(login.ReturnTo, "?"); a.rules.RegistrationPath != "" && path == a.base+a.rules.RegistrationPath {
-		login.ReturnTo = a.base + "/" // nothing is left to do there
+	if path, _, _ := strings.Cut(login.ReturnTo, "?"); a.rules.RegistrationPath != "" && path == a.at(ctx)+a.rules.RegistrationPath {
+		login.ReturnTo = a.at(ctx) + "/" // nothing is left to do there
 	}
 }
 
@@ -234,7 +234,7 @@ func (a *Accounts) link(ctx context.Context, login *oidcrp.Login) error {
 	}
 	d.Action, d.Reason = Link, Asked
 	a.tell(ctx, d)
-	a.enter(login, c)
+	a.enter(ctx, login, c)
 	return nil
 }
 

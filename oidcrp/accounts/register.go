@@ -60,11 +60,11 @@ func (a *Accounts) RegistrationPage(rp *oidcrp.RelyingParty) http.Handler {
 
 // elsewhere sends on who is here without a login that waits.
 func (a *Accounts) elsewhere(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.Request, code string) {
-	to := a.base + "/"
+	to := a.at(r.Context()) + "/"
 	if oidcrp.FromContext(r.Context()) == nil {
-		back := a.base + a.rules.RegistrationPath
+		back := a.at(r.Context()) + a.rules.RegistrationPath
 		if code != "" {
-			back = a.base + a.InvitationPath(code)
+			back = a.at(r.Context()) + a.InvitationPath(code)
 		}
 		to = rp.LoginURL(oidcrp.LoginOptions{ReturnTo: back})
 	}
@@ -92,7 +92,7 @@ func (a *Accounts) linkTo(ctx context.Context, provider string) pages.Link {
 func (a *Accounts) show(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.Request, login *oidcrp.Login, k candidate, code string) {
 	page := pages.Page{
 		Name: "register", Lang: rp.View(r).Language(), User: cmp.Or(k.Email, login.Text("name")),
-		Action: a.base + a.rules.RegistrationPath, Providers: []pages.Link{a.linkTo(r.Context(), login.Provider)},
+		Action: a.at(r.Context()) + a.rules.RegistrationPath, Providers: []pages.Link{a.linkTo(r.Context(), login.Provider)},
 		FormAction: leadingOn(rp.View(r).FormAction()),
 	}
 	if k.Reason == NeedsInvitation {
@@ -142,7 +142,10 @@ func leadingOn(providers []string) []string {
 }
 
 func (a *Accounts) write(w http.ResponseWriter, r *http.Request, page pages.Page) {
-	page.SiteName, page.Home = a.siteName, a.base+"/"
+	page.SiteName, page.Home = a.siteName, a.at(r.Context())+"/"
+	if site, _ := oidcrp.SiteFromContext(r.Context()); site.SiteName != "" {
+		page.SiteName = site.SiteName
+	}
 	if err := a.pages.Write(w, page); err != nil {
 		a.log.ErrorContext(r.Context(), "page template failed", "page", page.Name, "err", err)
 	}
@@ -185,7 +188,7 @@ func (a *Accounts) submitted(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *
 		}
 		k.Answers = a.remembered(answers, code)
 		if wrong {
-			return a.ask(login, k)
+			return a.ask(r.Context(), login, k)
 		}
 		return a.then(r.Context(), login, a.admit(r.Context(), login, k, code, answers))
 	})

@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -274,9 +275,27 @@ func TestRegistrationPageIsReplaced(t *testing.T) {
 	p.decided("register/open")
 }
 
-// Below a path, which browsers see and the mux does not.
+// Below a path, which browsers see and the mux does not, be it that of a site,
+// whose name is on the page then.
 func TestRegistrationBelowAPath(t *testing.T) {
-	p := newPortalAt(t, "/app", asking, nil, "op")
+	t.Run("BaseURL", func(t *testing.T) {
+		registerBelowAPath(t, newPortalAt(t, "/app", asking, nil, "op"))
+	})
+	t.Run("Sites", func(t *testing.T) {
+		p := newPortalAt(t, "/app", asking, func(c *oidcrp.Config) {
+			site := oidcrp.Site{BaseURL: c.BaseURL, SiteName: "Acme Members"}
+			c.BaseURL, c.SiteName = "", "Everybody's"
+			c.Sites = func(context.Context, string) (oidcrp.Site, error) { return site, nil }
+		}, "op")
+		if page := registerBelowAPath(t, p); !strings.Contains(page.Body, "Acme Members") || strings.Contains(page.Body, "Everybody") {
+			t.Errorf("the page names another site: %s", page.Body)
+		}
+	})
+}
+
+// registerBelowAPath returns the page.
+func registerBelowAPath(t *testing.T, p *portal) *oidcrptest.Page {
+	t.Helper()
 	code, err := p.Invite(t.Context(), accounts.Invitation{Organization: "Acme"})
 	if err != nil {
 		t.Fatal(err)
@@ -284,11 +303,11 @@ func TestRegistrationBelowAPath(t *testing.T) {
 	p.ops["op"].AddUser(person("s", "s@corp.example"))
 	p.ops["op"].SignInAs("s")
 	b := oidcrptest.NewBrowser(t)
-	page := b.Get(p.URL + p.InvitationPath(code))
-	if page.URL.Path != "/app/register" || page.Form("Continue").Fields[0].Value != code {
-		t.Fatalf("%s", page)
+	form := b.Get(p.URL + p.InvitationPath(code))
+	if form.URL.Path != "/app/register" || form.Form("Continue").Fields[0].Value != code {
+		t.Fatalf("%s", form)
 	}
-	page = b.SubmitForm("Continue", url.Values{"company": {"x"}})
+	page := b.SubmitForm("Continue", url.Values{"company": {"x"}})
 	p.decided("register/invited")
 	if page.URL.Path != "/app/" || p.of("op", "s").Organization != "Acme" {
 		t.Errorf("ended at %s", page)
@@ -296,6 +315,7 @@ func TestRegistrationBelowAPath(t *testing.T) {
 	if page := b.Get(p.URL + "/register"); page.URL.Path != "/app/" {
 		t.Errorf("signed in already: %s", page)
 	}
+	return form
 }
 
 // The page that was asked for may want a fresh sign-in: browsers hold the
