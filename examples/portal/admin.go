@@ -21,20 +21,26 @@ var adminPages = [][2]string{
 // adminProvider is a provider as the administration shows it.
 type adminProvider struct {
 	oidcrp.ProviderStatus
-	oidcrp.Addresses
 	DisplayName, Issuer string
+	Addresses           []oidcrp.Addresses // to be registered there, of each site
 }
 
 func (p *portal) adminProviders(w http.ResponseWriter, r *http.Request) error {
 	var all []adminProvider
-	addresses := p.rp.RedirectURLs()
+	var sites [][]oidcrp.Addresses // what to register, at each site
+	err := p.atEach(r.Context(), func(_ site, at *oidcrp.RelyingParty) error {
+		sites = append(sites, at.RedirectURLs())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for i, status := range p.rp.Status().Providers[:len(p.providers)] { // connections have pages of their own
-		all = append(all, adminProvider{
-			ProviderStatus: status,
-			DisplayName:    p.displayName(r.Context(), status.Name),
-			Issuer:         p.providers[i].Issuer,
-			Addresses:      addresses[i],
-		})
+		one := adminProvider{ProviderStatus: status, DisplayName: p.displayName(r.Context(), status.Name), Issuer: p.providers[i].Issuer}
+		for _, addresses := range sites {
+			one.Addresses = append(one.Addresses, addresses[i])
+		}
+		all = append(all, one)
 	}
 	return p.show(w, r, "providers", all)
 }
@@ -62,7 +68,10 @@ func (p *portal) adminSessions(w http.ResponseWriter, r *http.Request) error {
 
 // endSession ends one session. A handle of none is no error: it has ended.
 func (p *portal) endSession(w http.ResponseWriter, r *http.Request) error {
-	if err := p.rp.EndSession(r.Context(), r.PostFormValue("handle")); err != nil {
+	err := p.atEach(r.Context(), func(_ site, at *oidcrp.RelyingParty) error {
+		return at.EndSession(r.Context(), r.PostFormValue("handle"))
+	})
+	if err != nil {
 		return err
 	}
 	back := "/admin/sessions"

@@ -28,12 +28,11 @@ type connectionsData struct {
 // connectionForm is the form of one connection, as it is or was filled in.
 type connectionForm struct {
 	connectors.Connector
-	New      bool
-	Taken    string   // field whose value is another connection's: "name" or "domains"
-	Wrong    []string // what is wrong with the others, as oidcrp says it
-	Domains  string
-	BaseURL  string
-	Redirect string // to be registered; "" while there is no name
+	New     bool
+	Taken   string   // field whose value is another connection's: "name" or "domains"
+	Wrong   []string // what is wrong with the others, as oidcrp says it
+	Domains string
+	Sites   []oidcrp.Addresses // to be registered, of each site; without Provider while there is no name
 }
 
 // connectionData is what the page of one connection shows.
@@ -51,9 +50,9 @@ func shown(c connectors.Connector) string {
 }
 
 func (p *portal) form(c connectors.Connector) connectionForm {
-	f := connectionForm{Connector: c, Domains: strings.Join(c.EmailDomains, " "), BaseURL: p.baseURL}
-	if c.Name != "" {
-		f.Redirect = connectors.RedirectURL(p.baseURL, c.Name)
+	f := connectionForm{Connector: c, Domains: strings.Join(c.EmailDomains, " ")}
+	for _, s := range p.sites {
+		f.Sites = append(f.Sites, oidcrp.Addresses{Provider: c.Name, Redirect: s.redirectURL(c.Name), PostLogout: s.postLogoutURL()})
 	}
 	return f
 }
@@ -92,6 +91,7 @@ func sent(r *http.Request, name string) connectors.Connector {
 		ClientSecret: oidcrp.Secret(strings.TrimSpace(r.PostForm.Get("client_secret"))),
 		EmailDomains: strings.FieldsFunc(r.PostForm.Get("domains"), func(c rune) bool { return strings.ContainsRune(" ,;\r\n\t", c) }),
 		Listed:       value("listed") == "yes",
+		Scopes:       value("scopes"), TenantSupplied: value("tenant_supplied") == "yes",
 	}
 }
 
@@ -149,7 +149,7 @@ func (p *portal) adminConnection(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
 	defer cancel()
-	report := oidcrp.Check(ctx, oidcrp.Config{BaseURL: p.baseURL}, provider)
+	report := oidcrp.Check(ctx, oidcrp.Config{BaseURL: p.here(ctx).baseURL, Prefix: prefix, ProviderSource: p.db.connected}, provider)
 	return p.show(w, r, "connection", connectionData{connectionForm: p.form(c), Problems: report.Problems})
 }
 
@@ -172,11 +172,7 @@ func (p *portal) changeConnection(w http.ResponseWriter, r *http.Request) error 
 	default:
 		return errBadForm
 	}
-	was, err := p.db.connected.Find(r.Context(), c.Name)
-	if err == nil {
-		c.Scopes, c.TenantSupplied = was.Scopes, was.TenantSupplied // the form has no fields for them
-		err = p.db.connected.Change(r.Context(), c)
-	}
+	err := p.db.connected.Change(r.Context(), c)
 	if errors.Is(err, connectors.ErrMissing) {
 		return errNotFound
 	}

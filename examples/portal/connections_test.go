@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"reflect"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/examples/connectors"
@@ -19,52 +20,52 @@ func TestConnections(t *testing.T) {
 		}
 		p := start(t, o)
 		provider := oidcrptest.NewProvider(t)
-		client := provider.AddClient(oidcrptest.Client{ID: "riverside", RedirectURLs: []string{p.baseURL + "/auth/callback/acme"}, PostLogoutRedirectURLs: []string{p.baseURL + "/auth/logout"}})
+		client := provider.AddClient(oidcrptest.Client{ID: "riverside", RedirectURLs: []string{p.url() + "/auth/callback/acme"}, PostLogoutRedirectURLs: []string{p.url() + "/auth/logout"}})
 		provider.AddUser(oidcrptest.User{Subject: "erin", Email: "erin@acme.example", EmailVerified: true, Claims: map[string]any{"name": "Erin Example"}})
 
 		stranger := oidcrptest.NewBrowser(t)
-		stranger.Get(p.baseURL + "/signin?return_to=%2Fprofile")
+		stranger.Get(p.url() + "/signin?return_to=%2Fprofile")
 		page := stranger.SubmitForm("/auth/login", url.Values{"identifier": {"erin@acme.example"}})
 		at(t, page, http.StatusOK, "/signin")
 		contains(t, page, "No organization signs in here with this address")
 
 		alice := visitor(t, p, "alice")
-		at(t, alice.Get(p.baseURL+"/admin/connections"), http.StatusOK, "/admin/connections")
+		at(t, alice.Get(p.url()+"/admin/connections"), http.StatusOK, "/admin/connections")
 		fields := url.Values{"name": {"acme"}, "display_name": {"Acme"}, "issuer": {provider.Issuer()}, "client_id": {client.ID},
 			"client_secret": {client.Secret}, "domains": {"acme.example, acme.test"}}
 		page = alice.SubmitForm("Connect", fields)
 		at(t, page, http.StatusOK, "/admin/connections/acme")
-		contains(t, page, "The connection was added", p.baseURL+"/auth/callback/acme", p.baseURL+"/auth/logout")
+		contains(t, page, "The connection was added", p.url()+"/auth/callback/acme", p.url()+"/auth/logout")
 		lacks(t, page, client.Secret)
-		contains(t, alice.Get(p.baseURL+"/admin/connections"), "Acme", provider.Issuer(), "acme.example")
-		page = alice.Get(p.baseURL + "/admin")
+		contains(t, alice.Get(p.url()+"/admin/connections"), "Acme", provider.Issuer(), "acme.example")
+		page = alice.Get(p.url() + "/admin")
 		at(t, page, http.StatusOK, "/admin")
 
 		erin := oidcrptest.NewBrowser(t)
-		lacks(t, erin.Get(p.baseURL+"/signin?return_to=%2Fprofile"), "Continue with Acme")
+		lacks(t, erin.Get(p.url()+"/signin?return_to=%2Fprofile"), "Continue with Acme")
 		provider.SignInAs("erin")
 		page = settle(erin, erin.SubmitForm("/auth/login", url.Values{"identifier": {"Erin@Acme.example"}}))
 		at(t, page, http.StatusOK, "/profile")
 		contains(t, page, "Erin Example", "Acme")
-		contains(t, alice.Get(p.baseURL+"/admin/contacts"), "Acme")
-		at(t, alice.Get(p.baseURL+"/admin"), http.StatusOK, "/admin") // with a connection in use
+		contains(t, alice.Get(p.url()+"/admin/contacts"), "Acme")
+		at(t, alice.Get(p.url()+"/admin"), http.StatusOK, "/admin") // with a connection in use
 
 		// The secret stays when nothing is typed in, and the button comes.
-		alice.Get(p.baseURL + "/admin/connections/acme")
-		page = alice.PostForm(p.baseURL+"/admin/connections/acme", url.Values{"action": {"change"}, "display_name": {"Acme & Co"}, "issuer": {provider.Issuer()},
+		alice.Get(p.url() + "/admin/connections/acme")
+		page = alice.PostForm(p.url()+"/admin/connections/acme", url.Values{"action": {"change"}, "display_name": {"Acme & Co"}, "issuer": {provider.Issuer()},
 			"client_id": {client.ID}, "domains": {"acme.example"}, "listed": {"yes"}})
 		at(t, page, http.StatusOK, "/admin/connections/acme")
 		contains(t, page, "The connection was changed", "Acme & Co")
 		again := oidcrptest.NewBrowser(t)
-		again.Get(p.baseURL + "/signin?return_to=%2Fprofile")
+		again.Get(p.url() + "/signin?return_to=%2Fprofile")
 		at(t, again.Follow("Continue with Acme & Co"), http.StatusOK, "/profile")
 
-		at(t, alice.PostForm(p.baseURL+"/admin/connections/acme", url.Values{"action": {"remove"}}), http.StatusUnprocessableEntity, "/admin/connections/acme")
-		page = alice.PostForm(p.baseURL+"/admin/connections/acme", url.Values{"action": {"remove"}, "sure": {"yes"}})
+		at(t, alice.PostForm(p.url()+"/admin/connections/acme", url.Values{"action": {"remove"}}), http.StatusUnprocessableEntity, "/admin/connections/acme")
+		page = alice.PostForm(p.url()+"/admin/connections/acme", url.Values{"action": {"remove"}, "sure": {"yes"}})
 		at(t, page, http.StatusOK, "/admin/connections")
 		contains(t, page, "The connection was removed", "None yet")
-		at(t, alice.Get(p.baseURL+"/admin/connections/acme"), http.StatusNotFound, "/admin/connections/acme")
-		page = oidcrptest.NewBrowser(t).Get(p.baseURL + "/signin")
+		at(t, alice.Get(p.url()+"/admin/connections/acme"), http.StatusNotFound, "/admin/connections/acme")
+		page = oidcrptest.NewBrowser(t).Get(p.url() + "/signin")
 		lacks(t, page, "Acme")
 	})
 }
@@ -80,7 +81,7 @@ func TestConnectionsThatAreWrong(t *testing.T) {
 		if name != "" {
 			fields.Set(name, value)
 		}
-		return alice.PostForm(p.baseURL+"/admin/connections", fields)
+		return alice.PostForm(p.url()+"/admin/connections", fields)
 	}
 	// It is right as far as can be seen here; its provider is not there.
 	page := add("", "")
@@ -102,7 +103,7 @@ func TestConnectionsThatAreWrong(t *testing.T) {
 	}
 	other := good()
 	other.Set("name", "other")
-	page = alice.PostForm(p.baseURL+"/admin/connections", other)
+	page = alice.PostForm(p.url()+"/admin/connections", other)
 	at(t, page, http.StatusUnprocessableEntity, "/admin/connections")
 	contains(t, page, "One of these domains belongs to another connection")
 
@@ -110,36 +111,46 @@ func TestConnectionsThatAreWrong(t *testing.T) {
 	bad.Set("action", "change")
 	bad.Set("issuer", "nothing")
 	bad.Del("client_secret")
-	page = alice.PostForm(p.baseURL+"/admin/connections/acme", bad)
+	page = alice.PostForm(p.url()+"/admin/connections/acme", bad)
 	at(t, page, http.StatusUnprocessableEntity, "/admin/connections/acme")
 	contains(t, page, "Issuer")
 	lacks(t, page, "ClientSecret: missing")
-	at(t, alice.PostForm(p.baseURL+"/admin/connections/none", url.Values{"action": {"change"}, "issuer": {"https://a.example"}}), http.StatusNotFound, "/admin/connections/none")
+	at(t, alice.PostForm(p.url()+"/admin/connections/none", url.Values{"action": {"change"}, "issuer": {"https://a.example"}}), http.StatusNotFound, "/admin/connections/none")
 
 	bob := visitor(t, p, "bob")
 	for _, path := range []string{"/admin/connections", "/admin/connections/acme"} {
-		at(t, bob.Get(p.baseURL+path), http.StatusForbidden, path)
-		at(t, bob.PostForm(p.baseURL+path, good()), http.StatusForbidden, path)
+		at(t, bob.Get(p.url()+path), http.StatusForbidden, path)
+		at(t, bob.PostForm(p.url()+path, good()), http.StatusForbidden, path)
 	}
 }
 
-// What a program set and the form does not show outlives a change.
-func TestConnectionKeepsWhatTheFormDoesNotHave(t *testing.T) {
+// The form shows all there is of a connection but its secret, and sent as it
+// came it changes nothing.
+func TestConnectionFormIsWhole(t *testing.T) {
 	p := start(t, options{})
 	ctx := t.Context()
 	made := connectors.Connector{
-		Name: "acme", Issuer: "https://login.acme.example", ClientID: "x", ClientSecret: "y",
-		Scopes: "email groups", TenantSupplied: true, EmailDomains: []string{"acme.example"},
+		Name: "acme", DisplayName: "Acme", Issuer: "https://login.acme.example", ClientID: "x", ClientSecret: "y",
+		Scopes: "phone groups", TenantSupplied: true, Listed: true, EmailDomains: []string{"acme.example", "acme.test"},
 	}
 	if err := p.db.connected.Add(ctx, made); err != nil {
 		t.Fatal(err)
 	}
+	want, err := p.db.connected.Find(ctx, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
 	alice := visitor(t, p, "alice")
-	page := alice.PostForm(p.baseURL+"/admin/connections/acme", url.Values{"action": {"change"}, "display_name": {"Acme"},
-		"issuer": {made.Issuer}, "client_id": {"x"}, "domains": {"acme.example"}})
+	alice.Get(p.url() + "/admin/connections/acme")
+	page := alice.SubmitForm("Save", nil)
 	at(t, page, http.StatusOK, "/admin/connections/acme")
+	contains(t, page, "The connection was changed")
+	if c, err := p.db.connected.Find(ctx, "acme"); err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v, %v, want %+v", c, err, want)
+	}
+	alice.PostForm(p.url()+"/admin/connections/acme", url.Values{"action": {"change"}, "issuer": {made.Issuer}, "client_id": {"x"}})
 	c, err := p.db.connected.Find(ctx, "acme")
-	if err != nil || c.DisplayName != "Acme" || c.Scopes != made.Scopes || !c.TenantSupplied {
+	if err != nil || c.Scopes != "" || c.TenantSupplied || c.Listed || c.DisplayName != "" || len(c.EmailDomains) != 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

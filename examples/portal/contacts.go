@@ -168,13 +168,15 @@ func (p *portal) changeContact(w http.ResponseWriter, r *http.Request) error {
 	return done(w, r, "/admin/contacts/"+url.PathEscape(contact.ID), action)
 }
 
-// endAll ends all sessions of identities. Those of a provider that is not
-// configured any more ended with it.
+// endAll ends all sessions of identities, at every site. Those of a provider that
+// is not configured any more ended with it.
 func (p *portal) endAll(ctx context.Context, ids []oidcrp.Identity) error {
-	for _, id := range ids {
-		if err := p.rp.EndSessions(ctx, id); err != nil && !errors.Is(err, oidcrp.ErrMisconfigured) {
-			return err
+	return p.atEach(ctx, func(_ site, at *oidcrp.RelyingParty) error {
+		for _, id := range ids {
+			if err := at.EndSessions(ctx, id); err != nil && !errors.Is(err, oidcrp.ErrMisconfigured) {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -105,12 +105,12 @@ func (d *database) createTables(ctx context.Context) error {
 	for _, statement := range []string{
 		`CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, data ` + data + ` NOT NULL, expiry ` + expiry + ` NOT NULL)`,
 		`CREATE INDEX IF NOT EXISTS sessions_expiry_idx ON sessions (expiry)`,
-		`CREATE TABLE IF NOT EXISTS portal_visits (
-			visit TEXT PRIMARY KEY, handle TEXT NOT NULL, contact_id TEXT NOT NULL, name TEXT NOT NULL,
+		`CREATE TABLE IF NOT EXISTS site_visits (
+			visit TEXT PRIMARY KEY, site TEXT NOT NULL, handle TEXT NOT NULL, contact_id TEXT NOT NULL, name TEXT NOT NULL,
 			provider TEXT NOT NULL, issuer TEXT NOT NULL, subject TEXT NOT NULL,
 			browser TEXT NOT NULL, started BIGINT NOT NULL, seen BIGINT NOT NULL)`,
-		`CREATE INDEX IF NOT EXISTS portal_visits_contact_idx ON portal_visits (contact_id)`,
-		`CREATE INDEX IF NOT EXISTS portal_visits_handle_idx ON portal_visits (handle)`,
+		`CREATE INDEX IF NOT EXISTS site_visits_contact_idx ON site_visits (contact_id)`,
+		`CREATE INDEX IF NOT EXISTS site_visits_handle_idx ON site_visits (handle)`,
 		`CREATE TABLE IF NOT EXISTS portal_invitations (id TEXT PRIMARY KEY, created BIGINT NOT NULL)`,
 		connectors.Schema,
 	} {

@@ -221,7 +221,7 @@ func TestDatabaseOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/profile", "/admin/contacts"} {
-		page := b.Get(p.baseURL + path)
+		page := b.Get(p.url() + path)
 		at(t, page, http.StatusServiceUnavailable, path)
 		contains(t, page, "Temporarily unavailable", "quote this reference")
 		lacks(t, page, "accounts_contacts", "SQL")
@@ -236,5 +236,5 @@ func TestDatabaseOutage(t *testing.T) {
 	if _, err := p.db.Exec(`ALTER TABLE away RENAME TO accounts_contacts`); err != nil {
 		t.Fatal(err)
 	}
-	at(t, b.Get(p.baseURL+"/profile"), http.StatusOK, "/profile")
+	at(t, b.Get(p.url()+"/profile"), http.StatusOK, "/profile")
 }

@@ -33,10 +33,13 @@ func start(t *testing.T, o options) *portal {
 	return p
 }
 
+// url is where the portal's own site is.
+func (p *portal) url() string { return p.sites[0].baseURL }
+
 // signIn goes to a page and signs in on the way, as a visitor would who
 // registers if that is needed.
 func signIn(b *oidcrptest.Browser, p *portal, path, providerButton, user string) *oidcrptest.Page {
-	b.Get(p.baseURL + path)
+	b.Get(p.url() + path)
 	b.Follow(providerButton)
 	return settle(b, b.SubmitForm(user, nil))
 }

@@ -64,7 +64,7 @@ func (p *portal) inviteFirst(ctx context.Context) error {
 		return err
 	}
 	code, err := p.contacts.Invite(ctx, accounts.Invitation{Roles: []string{adminRole}})
-	p.invitation = p.baseURL + p.contacts.InvitationPath(code)
+	p.invitation = p.sites[0].baseURL + p.contacts.InvitationPath(code)
 	return err
 }
 
@@ -119,7 +119,7 @@ func (p *portal) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.showInvitations(w, r, http.StatusOK, invitationsData{Link: p.baseURL + p.contacts.InvitationPath(code)})
+	return p.showInvitations(w, r, http.StatusOK, invitationsData{Link: p.here(r.Context()).baseURL + p.contacts.InvitationPath(code)})
 }
 
 // chosenRoles are those of a form that there are.

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-var invitationLink = regexp.MustCompile(`http://localhost:\d+/register\?invitation=\w+`)
+var invitationLink = regexp.MustCompile(`http://(?:hillside\.)?localhost:\d+/register\?invitation=\w+`)
 
 // madeInvitation is the link on the page that made it.
 func madeInvitation(t *testing.T, page *oidcrptest.Page) string {
@@ -25,7 +25,7 @@ func madeInvitation(t *testing.T, page *oidcrptest.Page) string {
 func TestInvitation(t *testing.T) {
 	p := start(t, options{})
 	alice := visitor(t, p, "alice")
-	page := alice.Get(p.baseURL + "/admin/invitations")
+	page := alice.Get(p.url() + "/admin/invitations")
 	contains(t, page, "There are none.")
 	page = alice.SubmitForm("Make an invitation", url.Values{"email": {"nobody"}})
 	at(t, page, http.StatusUnprocessableEntity, "/admin/invitations")
@@ -33,7 +33,7 @@ func TestInvitation(t *testing.T) {
 	page = alice.SubmitForm("Make an invitation", url.Values{"email": {"bob@example.com"}, "role": {"editor", "emperor"}})
 	link := madeInvitation(t, page)
 	contains(t, page, "bob@example.com", "open", "Roles: editor.")
-	page = alice.Get(p.baseURL + "/admin/invitations")
+	page = alice.Get(p.url() + "/admin/invitations")
 	contains(t, page, "bob@example.com")
 	if invitationLink.MatchString(page.Text()) {
 		t.Errorf("the link is shown again: %v", page)
@@ -49,7 +49,7 @@ func TestInvitation(t *testing.T) {
 	contains(t, page, "This invitation cannot be used")
 	page = dave.SubmitForm("/register", url.Values{"city": {"Nan"}, "invitation": {""}})
 	at(t, settle(dave, page), http.StatusOK, "/")
-	lacks(t, dave.Get(p.baseURL+"/profile"), "editor")
+	lacks(t, dave.Get(p.url()+"/profile"), "editor")
 	// Who is signed in has nothing to accept.
 	at(t, dave.Get(link), http.StatusOK, "/")
 
@@ -63,8 +63,8 @@ func TestInvitation(t *testing.T) {
 	at(t, page, http.StatusOK, "/register")
 	contains(t, page, "สร้างบัญชีของคุณ")
 	at(t, settle(bob, page), http.StatusOK, "/")
-	contains(t, bob.Get(p.baseURL+"/profile"), "editor", "Bob Baker")
-	contains(t, alice.Get(p.baseURL+"/admin/invitations"), "redeemed")
+	contains(t, bob.Get(p.url()+"/profile"), "editor", "Bob Baker")
+	contains(t, alice.Get(p.url()+"/admin/invitations"), "redeemed")
 
 	// Nobody uses it again.
 	p.dev[0].AddUser(oidcrptest.User{Subject: "erin", Email: "erin@example.com", EmailVerified: true})

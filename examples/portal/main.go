@@ -2,7 +2,9 @@
 // and register on the way, or by invitation; they see and change their profile,
 // add further ways to sign in, and sign out here, everywhere and at the
 // provider. Administrators look after contacts, sessions and invitations. It
-// brings two development providers along:
+// brings two development providers along, and is at two addresses, each with a
+// name and sessions of its own: Riverside at http://localhost:3000 and Hillside
+// at http://hillside.localhost:3000, which browsers find on this machine.
 //
 //	go -C examples run ./portal
 //	go -C examples run ./portal -db portal.db
@@ -26,6 +28,7 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/examples/run"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
@@ -35,7 +38,7 @@ type options struct {
 	registration       string
 	providers          string
 	settings           string
-	baseURL            string
+	baseURL            string // one, or several between commas
 	tlsCert, tlsKey    string
 }
 
@@ -50,7 +53,7 @@ func main() {
 	flag.StringVar(&o.registration, "registration", "", "who may register: open, invited or closed (default open, or what -settings says)")
 	flag.StringVar(&o.providers, "providers", "", "JSON file with real providers, instead of the development ones")
 	flag.StringVar(&o.settings, "settings", "", "settings `file` of a Power Pages site, in JSON or YAML, instead of the development providers")
-	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy")
+	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy; a `URL`, or one for each site between commas (default with the development providers, and -addr at localhost: there and at hillside.localhost)")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "PEM certificate, to serve https")
 	flag.StringVar(&o.tlsKey, "tls-key", "", "PEM key of -tls-cert")
 	flag.Parse()
@@ -71,55 +74,62 @@ func serve(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p.announce(out)
+	if err := p.announce(out); err != nil {
+		return errors.Join(err, p.close())
+	}
 	err = p.serve(ctx, o)
 	fmt.Fprintln(out, "Portal ended.")
 	return errors.Join(err, p.close())
 }
 
 // listen opens the portal's port, and says where browsers find it.
-func (o options) listen() (net.Listener, string, error) {
+func (o options) listen() (net.Listener, []string, error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
-		return nil, "", errors.New("-tls-cert and -tls-key go together")
+		return nil, nil, errors.New("-tls-cert and -tls-key go together")
 	}
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {
-		return nil, "", fmt.Errorf("-addr: %w", err)
+		return nil, nil, fmt.Errorf("-addr: %w", err)
 	}
 	ln, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if o.baseURL != "" {
-		return ln, o.baseURL, nil
+		return ln, strings.Split(o.baseURL, ","), nil
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
 	_, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
-		return nil, "", errors.Join(err, ln.Close())
+		return nil, nil, errors.Join(err, ln.Close())
 	}
 	scheme := "http"
 	if o.tlsCert != "" {
 		scheme = "https"
 	}
-	return ln, scheme + "://" + net.JoinHostPort(host, port), nil
+	baseURLs := []string{scheme + "://" + net.JoinHostPort(host, port)}
+	if host == "localhost" && o.providers == "" && o.settings == "" {
+		baseURLs = append(baseURLs, scheme+"://"+net.JoinHostPort("hillside.localhost", port))
+	}
+	return ln, baseURLs, nil
 }
 
-func (p *portal) announce(out io.Writer) {
+func (p *portal) announce(out io.Writer) error {
 	if p.settings != nil {
 		fmt.Fprintln(out, p.settings.Report)
 	}
-	fmt.Fprintf(out, "Portal:    %s\n", p.baseURL)
+	fmt.Fprintf(out, "Portal:    %s\n", p.sites[0].baseURL)
+	for _, s := range p.sites[1:] {
+		fmt.Fprintf(out, "%-10s %s (another site, with sessions of its own)\n", s.name+":", s.baseURL)
+	}
 	if p.dev == nil {
-		for _, u := range p.rp.RedirectURLs() {
-			fmt.Fprintf(out, "Register:  %s  %s and %s\n", u.Provider, u.Redirect, u.PostLogout)
-			for _, address := range []string{u.BackchannelLogout, u.FrontchannelLogout} {
-				if address != "" {
-					fmt.Fprintf(out, "           %s  %s\n", u.Provider, address)
-				}
-			}
+		if err := p.atEach(context.Background(), func(_ site, at *oidcrp.RelyingParty) error {
+			toRegister(out, at.RedirectURLs())
+			return nil
+		}); err != nil {
+			return err
 		}
 	} else {
 		for i, d := range p.dev {
@@ -131,6 +141,19 @@ func (p *portal) announce(out io.Writer) {
 		fmt.Fprintf(out, "Invited:   %s (the first administrator)\n", p.invitation)
 	}
 	fmt.Fprintln(out, "Ctrl-C ends it.")
+	return nil
+}
+
+// toRegister says what the providers have to know of a site.
+func toRegister(out io.Writer, all []oidcrp.Addresses) {
+	for _, u := range all {
+		fmt.Fprintf(out, "Register:  %s  %s and %s\n", u.Provider, u.Redirect, u.PostLogout)
+		for _, address := range []string{u.BackchannelLogout, u.FrontchannelLogout} {
+			if address != "" {
+				fmt.Fprintf(out, "           %s  %s\n", u.Provider, address)
+			}
+		}
+	}
 }
 
 func users(p *oidcrptest.Provider) string {

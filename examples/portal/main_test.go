@@ -17,7 +17,7 @@ func TestAnnouncement(t *testing.T) {
 	p := start(t, options{})
 	var said bytes.Buffer
 	p.announce(&said)
-	for _, text := range []string{p.baseURL, p.dev[0].Issuer(), p.dev[1].Issuer(), "alice (admin), bob, carol, dave", "Ctrl-C"} {
+	for _, text := range []string{p.url(), p.dev[0].Issuer(), p.dev[1].Issuer(), "alice (admin), bob, carol, dave", "Ctrl-C"} {
 		if !strings.Contains(said.String(), text) {
 			t.Errorf("does not say %q:\n%s", text, &said)
 		}
@@ -68,6 +68,8 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"no rule for registration":              {func(o *options) { o.registration = "everybody" }, "-registration"},
 		"PostgreSQL without keys to share":      {func(o *options) { o.db = "postgres://localhost:1/none" }, "-keys"},
 		"a PostgreSQL that is not there":        {func(o *options) { o.db, o.keys = "postgres://127.0.0.1:1/none", "keys" }, "-db"},
+		"more addresses than names":             {func(o *options) { o.baseURL = "http://a.localhost,http://b.localhost,http://c.localhost" }, "-base-url"},
+		"http on a second public name":          {func(o *options) { o.baseURL = "http://localhost,http://portal.example" }, "https"},
 		"http on a public name":                 {func(o *options) { o.baseURL = "http://portal.example" }, "https"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (p *portal) show(w http.ResponseWriter, r *http.Request, name string, data 
 
 // showStatus writes a page that is no success.
 func (p *portal) showStatus(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
-	v := view{ctx: r.Context(), Page: name, Sought: r.URL.Query().Get("identifier"), Auth: p.rp.View(r), Data: data, Done: r.URL.Query().Get("done"), portal: p}
+	v := view{ctx: r.Context(), Site: p.here(r.Context()).name, Page: name, Sought: r.URL.Query().Get("identifier"), Auth: p.rp.View(r), Data: data, Done: r.URL.Query().Get("done"), portal: p}
 	if v.Lang = v.Auth.Language(); !isLanguage(v.Lang) {
 		v.Lang = "en"
 	}

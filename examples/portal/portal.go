@@ -14,21 +14,19 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/sitesettings"
 )
 
-// siteName is what the portal is called.
-const siteName = "Riverside"
-
 // sessionLifetime is how long a session lasts at most.
 const sessionLifetime = 12 * time.Hour
 
 // portal is the application and what it runs on.
 type portal struct {
-	baseURL    string
+	sites      []site // one at least; the first is the portal's own
 	listener   net.Listener
 	db         *database
 	visits     *visits
 	dev        []*oidcrptest.Provider // nil with real providers
 	settings   *sitesettings.Settings // nil without -settings
 	providers  []oidcrp.Provider
+	rules      accounts.Rules
 	contacts   *accounts.Accounts
 	rp         *oidcrp.RelyingParty
 	invitation string // link for the first administrator; "" where none is needed
@@ -45,26 +43,29 @@ func open(o options) (_ *portal, err error) {
 	if p.settings, err = o.readSettings(); err != nil {
 		return nil, err
 	}
-	rules, err := rulesFor(o.registration, p.settings)
-	if err != nil {
+	if p.rules, err = rulesFor(o.registration, p.settings); err != nil {
 		return nil, err
 	}
 	keyFile, err := o.keyFile()
 	if err != nil {
 		return nil, err
 	}
-	if p.listener, p.baseURL, err = o.listen(); err != nil {
+	var baseURLs []string
+	if p.listener, baseURLs, err = o.listen(); err != nil {
+		return nil, err
+	}
+	if p.settings != nil && o.baseURL == "" && p.settings.Config.BaseURL != "" {
+		baseURLs = []string{p.settings.Config.BaseURL}
+	}
+	if p.sites, err = namedSites(baseURLs); err != nil {
 		return nil, err
 	}
 	if p.settings != nil {
 		p.providers = p.settings.Config.Providers
-		if o.baseURL == "" && p.settings.Config.BaseURL != "" {
-			p.baseURL = p.settings.Config.BaseURL
-		}
 	} else if o.providers != "" {
 		p.providers, err = readProviders(o.providers)
 	} else if p.dev, err = startProviders(o.providerAddr); err == nil {
-		p.providers = register(p.dev, p.baseURL)
+		p.providers = register(p.dev, p.sites)
 	}
 	if err != nil {
 		return nil, err
@@ -78,14 +79,17 @@ func open(o options) (_ *portal, err error) {
 	}
 	cfg := p.config(keys)
 	p.visits = &visits{db: p.db, lifetime: cfg.SessionLifetime, seen: map[string]time.Time{}}
-	cfg.OnEvent = p.visits.heard
-	if p.contacts, err = accounts.New(p.db.contacts, rules, &cfg); err != nil {
+	if p.contacts, err = accounts.New(p.db.contacts, p.rules, &cfg); err != nil {
 		return nil, err
 	}
 	if p.rp, err = oidcrp.New(cfg); err != nil {
 		return nil, err
 	}
-	if rules.Default.Gate == accounts.InviteOnly {
+	// New does not know the sites: find what is wrong with one before a visitor does.
+	if err = p.atEach(context.Background(), func(site, *oidcrp.RelyingParty) error { return nil }); err != nil {
+		return nil, err
+	}
+	if p.rules.Default.Gate == accounts.InviteOnly {
 		err = p.inviteFirst(context.Background())
 	}
 	return p, err
@@ -97,17 +101,17 @@ func (p *portal) config(keys [][]byte) oidcrp.Config {
 	if p.settings != nil {
 		cfg = p.settings.Config
 	}
-	cfg.BaseURL = p.baseURL
+	p.locate(&cfg)
 	cfg.ProviderSource = p.db.connected
 	cfg.SingleSignOn = true
 	cfg.CookieKeys = keys
 	cfg.Store = p.db.sessions
-	cfg.SiteName = siteName
 	cfg.SignInPath = "/signin"
 	cfg.Claims = []string{"name", "email", "email_verified", "preferred_username", "given_name", "family_name", "locale"}
 	cfg.Language = chosenLanguage
 	cfg.Pages = frames
 	cfg.OnLogin = p.atLogin
+	cfg.OnEvent = p.heard
 	return cfg
 }
 

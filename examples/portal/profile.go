@@ -18,6 +18,7 @@ type profileData struct {
 	Wrong      bool // an input is
 	Identities []identity
 	Linkable   []oidcrp.ProviderLink // providers to add
+	Moving     bool                  // all of Identities are at providers that are to go
 	Token      oidcrp.TokenStatus
 	Visits     []visit
 	Claims     map[string]any
@@ -58,6 +59,7 @@ func (p *portal) showProfile(w http.ResponseWriter, r *http.Request, status int,
 		return err
 	}
 	here := oidcrp.FromContext(r.Context())
+	data.Moving = !slices.ContainsFunc(contact.Identities, func(id oidcrp.Identity) bool { return !p.retired(id.Provider) })
 	for _, id := range contact.Identities {
 		data.Identities = append(data.Identities, identity{
 			Identity: id, Last: len(contact.Identities) == 1,
@@ -66,12 +68,15 @@ func (p *portal) showProfile(w http.ResponseWriter, r *http.Request, status int,
 	}
 	for _, link := range p.rp.View(r).Providers() {
 		has := func(id oidcrp.Identity) bool { return id.Provider == link.Name }
-		if !slices.ContainsFunc(contact.Identities, has) {
+		if !slices.ContainsFunc(contact.Identities, has) && !p.retired(link.Name) {
 			data.Linkable = append(data.Linkable, link)
 		}
 	}
 	return p.showStatus(w, r, status, "profile", data)
 }
+
+// retired reports whether nobody new is to come through a provider.
+func (p *portal) retired(provider string) bool { return p.rules.ByProvider[provider].Retired }
 
 // maxDetail is the longest value of a field, in bytes.
 const maxDetail = 200
@@ -160,28 +165,24 @@ func (p *portal) unlink(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	if err := p.endAll(r.Context(), []oidcrp.Identity{id}); err != nil {
+		return err
+	}
 	if id.Issuer == here.Issuer() && id.Subject == here.Subject() {
 		p.rp.Logout(w, r, oidcrp.LogoutOptions{Everywhere: true}) // this session was that identity's
 		return nil
-	}
-	if err := p.endAll(r.Context(), []oidcrp.Identity{id}); err != nil {
-		return err
 	}
 	return done(w, r, "/profile", "unlinked")
 }
 
 // leaveEverywhere ends all sessions of the contact, whichever identity they
-// are of.
+// are of, and at whichever site.
 func (p *portal) leaveEverywhere(w http.ResponseWriter, r *http.Request) error {
 	contact, err := p.contacts.Current(r.Context())
 	if err != nil {
 		return err
 	}
-	here := oidcrp.FromContext(r.Context()).Identity()
-	others := slices.DeleteFunc(slices.Clone(contact.Identities), func(id oidcrp.Identity) bool {
-		return id.Issuer == here.Issuer && id.Subject == here.Subject
-	})
-	if err := p.endAll(r.Context(), others); err != nil {
+	if err := p.endAll(r.Context(), contact.Identities); err != nil {
 		return err
 	}
 	p.rp.Logout(w, r, oidcrp.LogoutOptions{Everywhere: true})

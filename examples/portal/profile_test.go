@@ -12,7 +12,7 @@ import (
 func TestProfile(t *testing.T) {
 	p := start(t, options{})
 	b := visitor(t, p, "carol")
-	page := b.Get(p.baseURL + "/profile")
+	page := b.Get(p.url() + "/profile")
 	contains(t, page, "แครอล ใจดี", "carol@example.com not verified", "Aster in use", "State active", "offline_access", "this browser")
 	for _, secret := range []string{"ory_at", "eyJ"} { // no token is on it
 		if strings.Contains(page.Body, secret) {
@@ -38,11 +38,11 @@ func TestProfile(t *testing.T) {
 		t.Errorf("the contact is %+v", c)
 	}
 	// What is not to be changed here is not changed here.
-	b.PostForm(p.baseURL+"/profile", url.Values{"city": {"Nan"}, "phone": {""}, "name": {"Root"}, "terms": {"never"}, "email": {"a@b.example"}, "roles": {"admin"}})
+	b.PostForm(p.url()+"/profile", url.Values{"city": {"Nan"}, "phone": {""}, "name": {"Root"}, "terms": {"never"}, "email": {"a@b.example"}, "roles": {"admin"}})
 	if c := only(t, p); c.Fields["name"] != "แครอล ใจดี" || c.Fields[termsField] != termsVersion || c.Email != "carol@example.com" || len(c.Roles) > 0 || c.Fields["city"] != "Nan" {
 		t.Errorf("the contact is %+v", c)
 	}
-	at(t, b.PostForm(p.baseURL+"/profile", url.Values{"city": {strings.Repeat("x", maxForm+1)}}), http.StatusBadRequest, "/profile")
+	at(t, b.PostForm(p.url()+"/profile", url.Values{"city": {strings.Repeat("x", maxForm+1)}}), http.StatusBadRequest, "/profile")
 }
 
 // linkBanyan adds an identity to whoever is on their profile.
@@ -59,11 +59,11 @@ func TestLinkAndUnlink(t *testing.T) {
 	lacks(t, page, "Remove")
 	id := only(t, p).Identities[0]
 	own := url.Values{"issuer": {id.Issuer}, "subject": {id.Subject}}
-	page = b.PostForm(p.baseURL+"/profile/unlink", own)
+	page = b.PostForm(p.url()+"/profile/unlink", own)
 	at(t, page, http.StatusConflict, "/profile/unlink")
 	contains(t, page, "This is your last way to sign in")
 
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	page = linkBanyan(t, b, "bob")
 	at(t, page, http.StatusOK, "/profile")
 	contains(t, page, "The account was added", "Banyan", "Remove")
@@ -75,30 +75,30 @@ func TestLinkAndUnlink(t *testing.T) {
 	// It signs in as the same member, wherever that is.
 	phone := oidcrptest.NewBrowser(t)
 	at(t, signIn(phone, p, "/profile", "Continue with Banyan", "bob"), http.StatusOK, "/profile")
-	if page := b.Get(p.baseURL + "/profile"); strings.Count(page.Text(), ", last seen") != 2 {
+	if page := b.Get(p.url() + "/profile"); strings.Count(page.Text(), ", last seen") != 2 {
 		t.Errorf("not two sessions: %v", page)
 	}
 
 	// Taken away, it is signed out.
 	banyan := only(t, p).Identities[1]
-	page = b.PostForm(p.baseURL+"/profile/unlink", url.Values{"issuer": {banyan.Issuer}, "subject": {banyan.Subject}})
+	page = b.PostForm(p.url()+"/profile/unlink", url.Values{"issuer": {banyan.Issuer}, "subject": {banyan.Subject}})
 	at(t, page, http.StatusOK, "/profile")
 	contains(t, page, "The account was removed", "Add Banyan")
 	if strings.Count(page.Text(), ", last seen") != 1 {
 		t.Errorf("not one session: %v", page)
 	}
-	at(t, phone.Get(p.baseURL+"/profile"), http.StatusOK, "/signin")
+	at(t, phone.Get(p.url()+"/profile"), http.StatusOK, "/signin")
 	if c := only(t, p); len(c.Identities) != 1 || c.Identities[0] != id {
 		t.Errorf("the contact is %+v", c)
 	}
-	at(t, b.PostForm(p.baseURL+"/profile/unlink", url.Values{"issuer": {banyan.Issuer}, "subject": {banyan.Subject}}), http.StatusNotFound, "/profile/unlink")
+	at(t, b.PostForm(p.url()+"/profile/unlink", url.Values{"issuer": {banyan.Issuer}, "subject": {banyan.Subject}}), http.StatusNotFound, "/profile/unlink")
 
 	// Who takes away what they are signed in with is signed out here too.
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	at(t, linkBanyan(t, b, "bob"), http.StatusOK, "/profile")
-	page = b.PostForm(p.baseURL+"/profile/unlink", own)
+	page = b.PostForm(p.url()+"/profile/unlink", own)
 	at(t, page, http.StatusOK, "/auth/logout")
-	at(t, b.Get(p.baseURL+"/profile"), http.StatusOK, "/signin")
+	at(t, b.Get(p.url()+"/profile"), http.StatusOK, "/signin")
 	if c := only(t, p); len(c.Identities) != 1 || c.Identities[0].Provider != "banyan" {
 		t.Errorf("the contact is %+v", c)
 	}
@@ -116,15 +116,15 @@ func TestIdentitiesOfOthers(t *testing.T) {
 		t.Errorf("linked: %v", page)
 	}
 	contains(t, page, "belongs to another account already")
-	at(t, carol.Get(p.baseURL+"/profile"), http.StatusOK, "/profile")
+	at(t, carol.Get(p.url()+"/profile"), http.StatusOK, "/profile")
 	at(t, linkBanyan(t, carol, "carol"), http.StatusOK, "/profile")
 
-	page = carol.PostForm(p.baseURL+"/profile/unlink", url.Values{"issuer": {p.dev[0].Issuer()}, "subject": {"bob"}})
+	page = carol.PostForm(p.url()+"/profile/unlink", url.Values{"issuer": {p.dev[0].Issuer()}, "subject": {"bob"}})
 	at(t, page, http.StatusNotFound, "/profile/unlink")
 	contains(t, page, "no account of yours")
-	contains(t, bob.Get(p.baseURL+"/profile"), "Aster", "Banyan", "Remove")
+	contains(t, bob.Get(p.url()+"/profile"), "Aster", "Banyan", "Remove")
 
-	at(t, carol.PostForm(p.baseURL+"/profile/link", url.Values{"provider": {"nobody"}}), http.StatusNotFound, "/profile/link")
+	at(t, carol.PostForm(p.url()+"/profile/link", url.Values{"provider": {"nobody"}}), http.StatusNotFound, "/profile/link")
 }
 
 func TestSignOutEverywhere(t *testing.T) {
@@ -134,14 +134,14 @@ func TestSignOutEverywhere(t *testing.T) {
 	phone, desk, other := oidcrptest.NewBrowser(t), visitor(t, p, "bob"), visitor(t, p, "carol")
 	at(t, signIn(phone, p, "/profile", "Continue with Banyan", "bob"), http.StatusOK, "/profile")
 
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	at(t, b.SubmitForm("Sign out everywhere", nil), http.StatusOK, "/auth/logout")
 	for name, b := range map[string]*oidcrptest.Browser{"here": b, "by the other provider": phone, "elsewhere": desk} {
-		if page := b.Get(p.baseURL + "/profile"); page.URL.Path != "/signin" {
+		if page := b.Get(p.url() + "/profile"); page.URL.Path != "/signin" {
 			t.Errorf("%s: still signed in: %v", name, page)
 		}
 	}
-	at(t, other.Get(p.baseURL+"/profile"), http.StatusOK, "/profile")
+	at(t, other.Get(p.url()+"/profile"), http.StatusOK, "/profile")
 }
 
 // Forms of other sites change nothing, whoever is signed in.
@@ -164,17 +164,17 @@ func TestFormsOfOtherSites(t *testing.T) {
 			// Of the same site, so that the cookie comes along, and yet foreign.
 			evil := alice.Tab()
 			evil.Show("http://localhost:1/", "")
-			if page := evil.PostForm(p.baseURL+path, form); page.Status != http.StatusForbidden {
+			if page := evil.PostForm(p.url()+path, form); page.Status != http.StatusForbidden {
 				t.Errorf("got %v", page)
 			}
 		})
 	}
-	page := alice.Get(p.baseURL + "/profile")
+	page := alice.Get(p.url() + "/profile")
 	at(t, page, http.StatusOK, "/profile")
 	contains(t, page, "Banyan", "Remove")
 	lacks(t, page, "evil")
 	if contact(t, p, "bob@example.com").Disabled {
 		t.Error("bob was disabled")
 	}
-	contains(t, alice.Get(p.baseURL+"/admin/invitations"), "There are none.")
+	contains(t, alice.Get(p.url()+"/admin/invitations"), "There are none.")
 }

@@ -53,17 +53,17 @@ func closeProviders(ps []*oidcrptest.Provider) error {
 	return errors.Join(errs...)
 }
 
-// register makes the portal at baseURL a client of the development providers.
-func register(dev []*oidcrptest.Provider, baseURL string) []oidcrp.Provider {
+// register makes the portal a client of the development providers: one, with
+// the addresses of all sites.
+func register(dev []*oidcrptest.Provider, sites []site) []oidcrp.Provider {
 	var out []oidcrp.Provider
 	for i, d := range developmentProviders {
-		client := dev[i].AddClient(oidcrptest.Client{
-			ID:                     "portal",
-			Name:                   siteName,
-			RedirectURLs:           []string{baseURL + "/auth/callback/" + d.name},
-			PostLogoutRedirectURLs: []string{baseURL + "/auth/logout"},
-			BackchannelLogoutURL:   baseURL + "/auth/backchannel-logout/" + d.name,
-		})
+		client := oidcrptest.Client{ID: "portal", Name: sites[0].name, BackchannelLogoutURL: sites[0].baseURL + prefix + "/backchannel-logout/" + d.name}
+		for _, s := range sites {
+			client.RedirectURLs = append(client.RedirectURLs, s.redirectURL(d.name))
+			client.PostLogoutRedirectURLs = append(client.PostLogoutRedirectURLs, s.postLogoutURL())
+		}
+		client = dev[i].AddClient(client)
 		out = append(out, oidcrp.Provider{
 			Name:         d.name,
 			DisplayName:  d.display,

@@ -23,7 +23,7 @@ func only(t *testing.T, p *portal) *accounts.Contact {
 func TestRegistration(t *testing.T) {
 	p := start(t, options{})
 	b := oidcrptest.NewBrowser(t)
-	b.Get(p.baseURL + "/profile?from=afar")
+	b.Get(p.url() + "/profile?from=afar")
 	b.Follow("Continue with Aster")
 	page := b.SubmitForm("bob", nil)
 	at(t, page, http.StatusOK, "/register")
@@ -43,8 +43,8 @@ func TestRegistration(t *testing.T) {
 	contains(t, page, "Please tick the box")
 	// Nobody is signed in yet.
 	other := b.Tab()
-	lacks(t, other.Get(p.baseURL+"/"), "Bob")
-	if page := other.Get(p.baseURL + "/profile"); page.URL.Path == "/profile" {
+	lacks(t, other.Get(p.url()+"/"), "Bob")
+	if page := other.Get(p.url() + "/profile"); page.URL.Path == "/profile" {
 		t.Errorf("in without the terms: %v", page)
 	}
 	page = b.SubmitForm("/terms", url.Values{"accept": {"yes"}})
@@ -59,7 +59,7 @@ func TestRegistration(t *testing.T) {
 		t.Errorf("the contact is %+v", c)
 	}
 	b.SubmitForm("Sign out", nil)
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	b.Follow("Continue with Aster")
 	at(t, b.SubmitForm("bob", nil), http.StatusOK, "/profile") // asked once
 }
@@ -75,7 +75,7 @@ func TestNewTermsAreAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	b.Follow("Continue with Aster")
 	page := b.SubmitForm("bob", nil)
 	at(t, page, http.StatusOK, "/terms")
@@ -91,7 +91,7 @@ func TestNewTermsAreAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	b.Follow("Continue with Aster")
 	at(t, b.SubmitForm("bob", nil), http.StatusOK, "/terms")
 	err = p.db.contacts.Update(t.Context(), only(t, p).ID, "", func(c *accounts.Contact) error {
@@ -102,50 +102,50 @@ func TestNewTermsAreAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	at(t, b.SubmitForm("/terms", url.Values{"accept": {"yes"}}), http.StatusForbidden, "/terms")
-	lacks(t, b.Get(p.baseURL+"/"), "Bob")
+	lacks(t, b.Get(p.url()+"/"), "Bob")
 }
 
 // The pages of a login that waits do nothing for anybody else.
 func TestRegistrationPagesOnTheirOwn(t *testing.T) {
 	p := start(t, options{})
 	b := oidcrptest.NewBrowser(t)
-	page := b.Get(p.baseURL + "/terms")
+	page := b.Get(p.url() + "/terms")
 	at(t, page, http.StatusOK, "/terms")
 	contains(t, page, "Terms of use", "You may leave at any time")
 	if len(page.Forms()) > 0 {
 		t.Errorf("asks nobody: %v", page)
 	}
-	at(t, b.PostForm(p.baseURL+"/terms", url.Values{"accept": {"yes"}}), http.StatusBadRequest, "/terms")
-	at(t, b.Get(p.baseURL+"/register"), http.StatusOK, "/signin")
+	at(t, b.PostForm(p.url()+"/terms", url.Values{"accept": {"yes"}}), http.StatusBadRequest, "/terms")
+	at(t, b.Get(p.url()+"/register"), http.StatusOK, "/signin")
 
 	// A login that waits at the registration page does not pass at the terms.
 	b.Follow("Continue with Aster")
 	at(t, b.SubmitForm("bob", nil), http.StatusOK, "/register")
-	if page := b.Tab().Get(p.baseURL + "/terms"); len(page.Forms()) > 0 {
+	if page := b.Tab().Get(p.url() + "/terms"); len(page.Forms()) > 0 {
 		t.Errorf("asks too early: %v", page)
 	}
-	at(t, b.PostForm(p.baseURL+"/terms", url.Values{"accept": {"yes"}}), http.StatusBadRequest, "/terms")
-	lacks(t, b.Get(p.baseURL+"/"), "Bob")
+	at(t, b.PostForm(p.url()+"/terms", url.Values{"accept": {"yes"}}), http.StatusBadRequest, "/terms")
+	lacks(t, b.Get(p.url()+"/"), "Bob")
 }
 
 func TestFormsOfOtherSitesRegisterNobody(t *testing.T) {
 	p := start(t, options{})
 	b := oidcrptest.NewBrowser(t)
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	b.Follow("Continue with Aster")
 	at(t, b.SubmitForm("bob", nil), http.StatusOK, "/register")
 	evil := b.Tab()
 	evil.Show("http://evil.example:1/", "")
-	if page := evil.PostForm(p.baseURL+"/register", url.Values{"city": {"x"}}); page.Status != http.StatusForbidden {
+	if page := evil.PostForm(p.url()+"/register", url.Values{"city": {"x"}}); page.Status != http.StatusForbidden {
 		t.Errorf("registered from elsewhere: %v", page)
 	}
-	b.Get(p.baseURL + "/register")
+	b.Get(p.url() + "/register")
 	at(t, b.SubmitForm("/register", url.Values{"city": {"Nan"}}), http.StatusOK, "/terms")
 	evil.Show("http://evil.example:1/", "")
-	if page := evil.PostForm(p.baseURL+"/terms", url.Values{"accept": {"yes"}}); page.Status != http.StatusForbidden {
+	if page := evil.PostForm(p.url()+"/terms", url.Values{"accept": {"yes"}}); page.Status != http.StatusForbidden {
 		t.Errorf("accepted from elsewhere: %v", page)
 	}
-	lacks(t, b.Tab().Get(p.baseURL+"/"), "Bob")
+	lacks(t, b.Tab().Get(p.url()+"/"), "Bob")
 }
 
 // invited starts a portal to which nobody comes uninvited, with its first
@@ -164,14 +164,14 @@ func invited(t *testing.T) (*portal, *oidcrptest.Browser) {
 	page := alice.SubmitForm("bob", nil) // whom no provider makes an administrator
 	at(t, page, http.StatusOK, "/register")
 	at(t, settle(alice, page), http.StatusOK, "/")
-	at(t, alice.Get(p.baseURL+"/admin"), http.StatusOK, "/admin")
+	at(t, alice.Get(p.url()+"/admin"), http.StatusOK, "/admin")
 	return p, alice
 }
 
 func TestByInvitationOnly(t *testing.T) {
 	p, admin := invited(t)
 	dave := oidcrptest.NewBrowser(t)
-	dave.Get(p.baseURL + "/profile")
+	dave.Get(p.url() + "/profile")
 	dave.Follow("Continue with Aster")
 	page := dave.SubmitForm("dave", nil)
 	at(t, page, http.StatusOK, "/register")
@@ -179,7 +179,7 @@ func TestByInvitationOnly(t *testing.T) {
 	page = dave.SubmitForm("/register", url.Values{"city": {"Nan"}, "invitation": {"GUESSED"}})
 	contains(t, page, "This invitation cannot be used")
 
-	admin.Get(p.baseURL + "/admin/invitations")
+	admin.Get(p.url() + "/admin/invitations")
 	link := madeInvitation(t, admin.SubmitForm("Make an invitation", nil))
 	u, err := url.Parse(link)
 	if err != nil {
@@ -187,17 +187,17 @@ func TestByInvitationOnly(t *testing.T) {
 	}
 	// Typed in on the sign-in page, as from a letter.
 	dave = oidcrptest.NewBrowser(t)
-	dave.Get(p.baseURL + "/signin")
+	dave.Get(p.url() + "/signin")
 	dave.SubmitForm("Redeem the invitation", url.Values{"invitation": {u.Query().Get("invitation")}})
 	dave.Follow("Continue with Aster")
 	at(t, settle(dave, dave.SubmitForm("dave", nil)), http.StatusOK, "/")
-	contains(t, dave.Get(p.baseURL+"/profile"), "Dave of 400 Groups")
+	contains(t, dave.Get(p.url()+"/profile"), "Dave of 400 Groups")
 }
 
 func TestClosedRegistration(t *testing.T) {
 	p := start(t, options{registration: "closed"})
 	b := oidcrptest.NewBrowser(t)
-	b.Get(p.baseURL + "/profile")
+	b.Get(p.url() + "/profile")
 	b.Follow("Continue with Aster")
 	page := b.SubmitForm("bob", nil)
 	at(t, page, http.StatusForbidden, "/auth/callback/aster")

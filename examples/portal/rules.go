@@ -56,9 +56,10 @@ func rulesFor(registration string, settings *sitesettings.Settings) (accounts.Ru
 }
 
 // rulesOf adds the portal's own to the rules of a site: its registration page,
-// and what its pages call a contact.
+// the page that offers who came through a retired provider another one, and what
+// its pages call a contact.
 func rulesOf(rules accounts.Rules) accounts.Rules {
-	rules.RegistrationPath, rules.Ask = "/register", questions()
+	rules.RegistrationPath, rules.MovePath, rules.Ask = "/register", "/profile", questions()
 	rules.Default.Login = map[string]string{"name": "name"} // of connections
 	for name, of := range rules.ByProvider {
 		if of.Registration["name"] == "" && of.Login["name"] == "" {

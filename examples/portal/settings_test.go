@@ -105,3 +105,61 @@ func TestSettingsWithMistakes(t *testing.T) {
 		}
 	}
 }
+
+// Who came through a provider that the settings call deprecated is led to the
+// profile, which offers the other one, and signs in with that from then on.
+func TestDeprecatedProvider(t *testing.T) {
+	old, next := oidcrptest.NewProvider(t), oidcrptest.NewProvider(t)
+	front := httptest.NewUnstartedServer(nil)
+	t.Cleanup(front.Close)
+	baseURL := "http://" + front.Listener.Addr().String()
+	settings := map[string]string{}
+	for name, op := range map[string]*oidcrptest.Provider{"Old": old, "Next": next} {
+		client := op.AddClient(oidcrptest.Client{RedirectURLs: []string{baseURL + "/signin-" + strings.ToLower(name)}})
+		for key, value := range map[string]string{
+			"Authority": op.Issuer(), "ClientId": client.ID, "ClientSecret": client.Secret, "ResponseType": "code", "ResponseMode": "query",
+			"RedirectUri": baseURL + "/signin-" + strings.ToLower(name), "Caption": name,
+		} {
+			settings["Authentication/OpenIdConnect/"+name+"/"+key] = value
+		}
+		op.SignInAs("bob")
+	}
+	file := filepath.Join(t.TempDir(), "settings.json")
+	run := func(use func()) {
+		b, err := json.Marshal(settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Run("", func(t *testing.T) {
+			p := start(t, options{settings: file, db: filepath.Join(filepath.Dir(file), "portal.db")})
+			front.Config.Handler = p.handler()
+			if front.URL == "" {
+				front.Start()
+			}
+			use()
+		})
+	}
+	b := oidcrptest.NewBrowser(t)
+	come := func(with string) *oidcrptest.Page {
+		b = oidcrptest.NewBrowser(t)
+		b.Get(baseURL + "/signin?return_to=%2F")
+		return settle(b, b.Follow("Continue with "+with))
+	}
+	run(func() { at(t, come("Old"), http.StatusOK, "/") })
+	settings["Authentication/OpenIdConnect/Old/Deprecated"] = "true"
+	run(func() {
+		page := come("Old")
+		at(t, page, http.StatusOK, "/profile")
+		contains(t, page, "Signing in with Old ends here soon", "Add Next")
+		page = b.SubmitForm("Add Next", nil)
+		contains(t, page, "The account was added")
+		lacks(t, page, "ends here soon")
+		at(t, come("Next"), http.StatusOK, "/")
+		page = b.Get(baseURL + "/profile")
+		contains(t, page, "Old", "Next in use")
+		lacks(t, page, "Add Old", "ends here soon")
+	})
+}

@@ -16,6 +16,7 @@ import (
 // view is what the templates are given. The layout uses the fields, which a
 // page of oidcrp has too; the pages use everything.
 type view struct {
+	Site           string // what the portal is called here
 	Page           string // name
 	Lang           string
 	Title, Content template.HTML
@@ -32,9 +33,9 @@ type view struct {
 
 // bare is the view of a page of oidcrp's. Nothing is known there of where it
 // is or who asks, but what oidcrp tells its templates.
-func bare(lang, title, who string, content template.HTML, status int, invitation string) view {
+func bare(siteName, lang, title, who string, content template.HTML, status int, invitation string) view {
 	v := view{
-		Lang: lang, Title: template.HTML(template.HTMLEscapeString(title)), Who: who,
+		Site: siteName, Lang: lang, Title: template.HTML(template.HTMLEscapeString(title)), Who: who,
 		Content: `<section class="theirs">` + content + `</section>`,
 	}
 	if !isLanguage(lang) {
@@ -189,6 +190,27 @@ func (v view) List(words []string) string {
 
 // Has reports whether a word is one of them.
 func (v view) Has(words []string, word string) bool { return slices.Contains(words, word) }
+
+// Others are the portal's other sites.
+func (v view) Others() []otherSite {
+	var all []otherSite
+	for _, s := range v.portal.sites {
+		if s != v.portal.here(v.ctx) {
+			all = append(all, otherSite{s.name, s.baseURL})
+		}
+	}
+	return all
+}
+
+type otherSite struct{ Name, URL string }
+
+// SiteOf is what the site of a visit is called, "" where there is one only.
+func (v view) SiteOf(host string) string {
+	if len(v.portal.sites) == 1 {
+		return ""
+	}
+	return v.portal.siteNamed(host).name
+}
 
 // IsAdmin decides about links only; the guard decides about the page.
 func (v view) IsAdmin() bool { return v.Auth.User().HasRole(adminRole) }

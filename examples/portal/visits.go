@@ -26,6 +26,7 @@ const visitInterval = time.Minute
 // visit is a session in the list.
 type visit struct {
 	Handle, ContactID string
+	Site              string // its host; "" where there is one
 	Name, Browser     string // of the user, and what they use
 	Identity          oidcrp.Identity
 	Started, Seen     time.Time
@@ -69,27 +70,26 @@ func (v *visits) due(handle string) bool {
 
 func (v *visits) write(ctx context.Context, s *oidcrp.Session, browser string) error {
 	now := time.Now()
-	if _, err := v.db.ExecContext(ctx, `DELETE FROM portal_visits WHERE started < $1`, now.Add(-v.lifetime).Unix()); err != nil {
+	if _, err := v.db.ExecContext(ctx, `DELETE FROM site_visits WHERE started < $1`, now.Add(-v.lifetime).Unix()); err != nil {
 		return err
 	}
-	_, err := v.db.ExecContext(ctx, `INSERT INTO portal_visits
-		(visit, handle, contact_id, name, provider, issuer, subject, browser, started, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	_, err := v.db.ExecContext(ctx, `INSERT INTO site_visits
+		(visit, site, handle, contact_id, name, provider, issuer, subject, browser, started, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (visit) DO UPDATE SET handle = excluded.handle, browser = excluded.browser, seen = excluded.seen`,
-		s.Value(visitKey), s.Handle(), s.Value(accounts.ContactKey), s.Name(), s.Provider(), s.Issuer(), s.Subject(), browser, s.Started().Unix(), now.Unix())
+		s.Value(visitKey), s.Site(), s.Handle(), s.Value(accounts.ContactKey), s.Name(), s.Provider(), s.Issuer(), s.Subject(), browser, s.Started().Unix(), now.Unix())
 	return err
 }
 
-// heard takes sessions that have ended off the list. It is called with every
-// event.
+// heard takes sessions that have ended off the list.
 func (v *visits) heard(ctx context.Context, e oidcrp.Event) {
 	if e.Kind != oidcrp.SessionEnded {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
-	_, err := v.db.ExecContext(ctx, `DELETE FROM portal_visits WHERE handle = $1`, e.Session)
+	_, err := v.db.ExecContext(ctx, `DELETE FROM site_visits WHERE handle = $1`, e.Session)
 	if err == nil && (e.Session == "" || e.Reason == "everywhere") {
-		_, err = v.db.ExecContext(ctx, `DELETE FROM portal_visits WHERE issuer = $1 AND subject = $2`, e.Issuer, e.Subject)
+		_, err = v.db.ExecContext(ctx, `DELETE FROM site_visits WHERE issuer = $1 AND subject = $2`, e.Issuer, e.Subject)
 	}
 	if err != nil {
 		log.Printf("session not taken off the list: %v", err)
@@ -101,8 +101,8 @@ const maxVisits = 100
 
 // of lists the sessions of a contact, or of all for "", those seen last first.
 func (v *visits) of(ctx context.Context, contactID string) ([]visit, error) {
-	rows, err := v.db.QueryContext(ctx, `SELECT handle, contact_id, name, provider, issuer, subject, browser, started, seen
-		FROM portal_visits WHERE ($1 = '' OR contact_id = $1) AND started >= $2 ORDER BY seen DESC, started DESC LIMIT $3`,
+	rows, err := v.db.QueryContext(ctx, `SELECT site, handle, contact_id, name, provider, issuer, subject, browser, started, seen
+		FROM site_visits WHERE ($1 = '' OR contact_id = $1) AND started >= $2 ORDER BY seen DESC, started DESC LIMIT $3`,
 		contactID, time.Now().Add(-v.lifetime).Unix(), maxVisits)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (v *visits) of(ctx context.Context, contactID string) ([]visit, error) {
 	for rows.Next() {
 		var s visit
 		var started, seen int64
-		if err := rows.Scan(&s.Handle, &s.ContactID, &s.Name, &s.Identity.Provider, &s.Identity.Issuer, &s.Identity.Subject, &s.Browser, &started, &seen); err != nil {
+		if err := rows.Scan(&s.Site, &s.Handle, &s.ContactID, &s.Name, &s.Identity.Provider, &s.Identity.Issuer, &s.Identity.Subject, &s.Browser, &started, &seen); err != nil {
 			return nil, err
 		}
 		s.Started, s.Seen, s.Here = time.Unix(started, 0), time.Unix(seen, 0), s.Handle == here

@@ -12,7 +12,7 @@ import (
 func TestSessions(t *testing.T) {
 	p := start(t, options{})
 	alice, bob, phone := visitor(t, p, "alice"), visitor(t, p, "bob"), visitor(t, p, "bob")
-	page := alice.Get(p.baseURL + "/admin/sessions")
+	page := alice.Get(p.url() + "/admin/sessions")
 	if n := strings.Count(page.Text(), ", last seen"); n != 3 {
 		t.Fatalf("%d sessions: %v", n, page)
 	}
@@ -23,7 +23,7 @@ func TestSessions(t *testing.T) {
 	if err != nil || len(visits) != 2 {
 		t.Fatalf("%v %v", visits, err)
 	}
-	page = alice.PostForm(p.baseURL+"/admin/sessions", url.Values{"handle": {visits[0].Handle}})
+	page = alice.PostForm(p.url()+"/admin/sessions", url.Values{"handle": {visits[0].Handle}})
 	at(t, page, http.StatusOK, "/admin/sessions")
 	contains(t, page, "The session was ended")
 	if n := strings.Count(page.Text(), ", last seen"); n != 2 {
@@ -31,7 +31,7 @@ func TestSessions(t *testing.T) {
 	}
 	still := 0
 	for _, b := range []*oidcrptest.Browser{bob, phone} {
-		if b.Get(p.baseURL+"/profile").URL.Path == "/profile" {
+		if b.Get(p.url()+"/profile").URL.Path == "/profile" {
 			still++
 		}
 	}
@@ -42,17 +42,17 @@ func TestSessions(t *testing.T) {
 	// Who signs out is off the list; also with a session that was renewed.
 	carol := visitor(t, p, "carol")
 	at(t, linkBanyan(t, carol, "carol"), http.StatusOK, "/profile")
-	page = alice.Get(p.baseURL + "/admin/sessions")
+	page = alice.Get(p.url() + "/admin/sessions")
 	if n := strings.Count(page.Text(), ", last seen"); n != 3 {
 		t.Errorf("%d sessions: %v", n, page)
 	}
 	carol.SubmitForm("Sign out", nil)
-	page = alice.Get(p.baseURL + "/admin/sessions")
+	page = alice.Get(p.url() + "/admin/sessions")
 	if n := strings.Count(page.Text(), ", last seen"); n != 2 {
 		t.Errorf("%d sessions: %v", n, page)
 	}
 	// A session that has ended can be ended.
-	at(t, alice.PostForm(p.baseURL+"/admin/sessions", url.Values{"handle": {visits[0].Handle}, "contact": {"a/../b"}}), http.StatusNotFound, "/admin/contacts/a/../b")
+	at(t, alice.PostForm(p.url()+"/admin/sessions", url.Values{"handle": {visits[0].Handle}, "contact": {"a/../b"}}), http.StatusNotFound, "/admin/contacts/a/../b")
 }
 
 func TestBrowserNames(t *testing.T) {
