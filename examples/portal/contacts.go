@@ -171,8 +171,17 @@ func (p *portal) changeContact(w http.ResponseWriter, r *http.Request) error {
 // endAll ends all sessions of identities, at every site. Those of a provider that
 // is not configured any more ended with it.
 func (p *portal) endAll(ctx context.Context, ids []oidcrp.Identity) error {
-	return p.atEach(ctx, func(_ site, at *oidcrp.RelyingParty) error {
+	return p.endAllBut(ctx, ids, oidcrp.Identity{})
+}
+
+// endAllBut leaves those of one identity at the site of ctx, for a Logout to end
+// which leads to the provider too.
+func (p *portal) endAllBut(ctx context.Context, ids []oidcrp.Identity, kept oidcrp.Identity) error {
+	return p.atEach(ctx, func(s site, at *oidcrp.RelyingParty) error {
 		for _, id := range ids {
+			if s == p.here(ctx) && id.Issuer == kept.Issuer && id.Subject == kept.Subject {
+				continue
+			}
 			if err := at.EndSessions(ctx, id); err != nil && !errors.Is(err, oidcrp.ErrMisconfigured) {
 				return err
 			}

@@ -139,7 +139,6 @@ func (p *portal) handler() http.Handler {
 	mux.Handle("/register", p.contacts.RegistrationPage(p.rp))
 	mux.Handle("GET /terms", p.handle(p.terms))
 	mux.Handle("POST /terms", p.handle(p.acceptTerms))
-	mux.Handle("GET /portal.css", http.FileServerFS(assets))
 	mux.Handle("/", p.handle(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
 
 	member := func(pattern string, page page) { mux.Handle(pattern, p.rp.RequireLogin(p.handle(page))) }
@@ -163,7 +162,11 @@ func (p *portal) handler() http.Handler {
 	admin("POST /admin/connections/{name}", p.changeConnection)
 	admin("GET /admin/invitations", p.adminInvitations)
 	admin("POST /admin/invitations", p.invite)
-	return secure(switchLanguage(p.rp.Load(p.visits.record(mux))))
+
+	everywhere := http.NewServeMux()
+	everywhere.Handle("GET /portal.css", http.FileServerFS(assets)) // needs no site and no session
+	everywhere.Handle("/", switchLanguage(p.rp.Load(p.visits.record(mux))))
+	return secure(everywhere)
 }
 
 // maxForm is the most a form of the portal's may send.

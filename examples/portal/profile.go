@@ -165,7 +165,7 @@ func (p *portal) unlink(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	if err := p.endAll(r.Context(), []oidcrp.Identity{id}); err != nil {
+	if err := p.endAllBut(r.Context(), []oidcrp.Identity{id}, here.Identity()); err != nil {
 		return err
 	}
 	if id.Issuer == here.Issuer() && id.Subject == here.Subject() {
@@ -182,7 +182,7 @@ func (p *portal) leaveEverywhere(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.endAll(r.Context(), contact.Identities); err != nil {
+	if err := p.endAllBut(r.Context(), contact.Identities, oidcrp.FromContext(r.Context()).Identity()); err != nil {
 		return err
 	}
 	p.rp.Logout(w, r, oidcrp.LogoutOptions{Everywhere: true})

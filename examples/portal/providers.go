@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
@@ -58,11 +59,14 @@ func closeProviders(ps []*oidcrptest.Provider) error {
 func register(dev []*oidcrptest.Provider, sites []site) []oidcrp.Provider {
 	var out []oidcrp.Provider
 	for i, d := range developmentProviders {
-		client := oidcrptest.Client{ID: "portal", Name: sites[0].name, BackchannelLogoutURL: sites[0].baseURL + prefix + "/backchannel-logout/" + d.name}
+		client := oidcrptest.Client{ID: "portal", BackchannelLogoutURL: sites[0].baseURL + prefix + "/backchannel-logout/" + d.name}
+		var names []string
 		for _, s := range sites {
+			names = append(names, s.name)
 			client.RedirectURLs = append(client.RedirectURLs, s.redirectURL(d.name))
 			client.PostLogoutRedirectURLs = append(client.PostLogoutRedirectURLs, s.postLogoutURL())
 		}
+		client.Name = strings.Join(names, " & ")
 		client = dev[i].AddClient(client)
 		out = append(out, oidcrp.Provider{
 			Name:         d.name,

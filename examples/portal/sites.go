@@ -53,9 +53,9 @@ func (s site) postLogoutURL() string { return s.baseURL + prefix + "/logout" }
 // locate says where the portal is: with one address that is all there is to
 // say, and the Host of requests does not matter.
 func (p *portal) locate(cfg *oidcrp.Config) {
-	cfg.Prefix, cfg.SiteName = prefix, p.sites[0].name
+	cfg.Prefix = prefix
 	if len(p.sites) == 1 {
-		cfg.BaseURL = p.sites[0].baseURL
+		cfg.BaseURL, cfg.SiteName = p.sites[0].baseURL, p.sites[0].name
 		return
 	}
 	cfg.BaseURL, cfg.Sites = "", p.siteOf

@@ -16,7 +16,7 @@ import (
 // view is what the templates are given. The layout uses the fields, which a
 // page of oidcrp has too; the pages use everything.
 type view struct {
-	Site           string // what the portal is called here
+	Site           string // what the portal is called here; "" at a host that is nobody's
 	Page           string // name
 	Lang           string
 	Title, Content template.HTML

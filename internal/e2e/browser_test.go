@@ -51,7 +51,7 @@ func startBrowser(path string) {
 		chromedp.Flag("disable-component-update", true),
 		// Nothing but this machine: a web font of somebody's page must not
 		// hold up its load event.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", testCertificate().spki),
 		chromedp.WindowSize(1000, 760),
 	)
@@ -261,8 +261,11 @@ func (b *tab) shoot(name string) {
 	}
 }
 
-// look keeps pictures of a page of ours, wide and narrow, light and dark, and
-// asserts what can be asserted of its accessibility.
+// phone is how wide one is, in pixels of CSS.
+const phone = 390
+
+// look keeps pictures of a page of ours, wide and as on a phone, light and dark,
+// and asserts what can be asserted of its accessibility.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.shoot(name)
@@ -270,8 +273,10 @@ func (b *tab) look(name string) {
 	b.shoot(name + "-dark")
 	b.checkPage(name + ", dark")
 	b.emulate(320, "light")
-	b.shoot(name + "-narrow")
 	b.checkPage(name + ", narrow")
+	b.emulate(phone, "light")
+	b.shoot(name + "-phone")
+	b.checkPage(name + ", phone")
 	b.emulate(1000, "light")
 	b.checkPage(name)
 }

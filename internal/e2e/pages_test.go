@@ -9,7 +9,7 @@ import (
 )
 
 // Every page and path of the portal, in both languages, wide and narrow, light
-// and dark; and once more without JavaScript.
+// and dark; and once more on a phone without JavaScript.
 func TestPages(t *testing.T) {
 	for _, lang := range []string{"en", "th"} {
 		t.Run(lang, func(t *testing.T) { newWalk(t, lang, true).everywhere() })
@@ -37,6 +37,7 @@ func (w *walk) visitor() *tab {
 		if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 			w.t.Fatal(err)
 		}
+		b.emulate(phone, "light")
 	}
 	b.open(w.portal.url + "/")
 	b.click("footer a[hreflang=" + w.lang + "]")
