@@ -171,7 +171,7 @@ func invited(t *testing.T) (*portal, *oidcrptest.Browser) {
 func TestByInvitationOnly(t *testing.T) {
 	p, admin := invited(t)
 	dave := oidcrptest.NewBrowser(t)
-	dave.Get(p.url() + "/profile")
+	contains(t, dave.Get(p.url()+"/profile"), "needs an invitation", "Redeem the invitation")
 	dave.Follow("Continue with Aster")
 	page := dave.SubmitForm("dave", nil)
 	at(t, page, http.StatusOK, "/register")
@@ -197,9 +197,11 @@ func TestByInvitationOnly(t *testing.T) {
 func TestClosedRegistration(t *testing.T) {
 	p := start(t, options{registration: "closed"})
 	b := oidcrptest.NewBrowser(t)
-	b.Get(p.url() + "/profile")
+	page := b.Get(p.url() + "/profile")
+	contains(t, page, "New members are not taken in")
+	lacks(t, page, "invitation")
 	b.Follow("Continue with Aster")
-	page := b.SubmitForm("bob", nil)
+	page = b.SubmitForm("bob", nil)
 	at(t, page, http.StatusForbidden, "/auth/callback/aster")
 	contains(t, page, "new ones cannot be created this way", "Home")
 }

@@ -83,6 +83,17 @@ func (v view) SingleSignOn() *url.URL {
 	return u
 }
 
+// Gate says who may register, in the words of -registration.
+func (v view) Gate() string {
+	switch v.portal.rules.Default.Gate {
+	case accounts.InviteOnly:
+		return "invited"
+	case accounts.Closed:
+		return "closed"
+	}
+	return "open"
+}
+
 // Time shows a moment, in years as they are counted where the page is read.
 func (v view) Time(t time.Time) string {
 	if t.IsZero() {
