@@ -356,3 +356,25 @@ func TestNamesOfSites(t *testing.T) {
 	}
 	s.shows(b.Get(acmeURL+"/"), "alice at acme")
 }
+
+// Whoever has the handle of another site's session ends nothing there.
+func TestHandleOfAnotherSite(t *testing.T) {
+	for mode, change := range logoutModes {
+		t.Run(mode, func(t *testing.T) {
+			s := newTenants(t, func(c *oidcrp.Config) {
+				c.Store = newPlain()
+				change(c)
+			})
+			acme := s.signedIn(acmeURL)
+			handle := s.events.of(oidcrp.LoginSucceeded)[0].Session
+			if err := s.at("beta.example").EndSession(context.Background(), handle); err != nil {
+				t.Fatal(err)
+			}
+			s.shows(acme.Get(acmeURL+"/"), "alice at acme")
+			if err := s.at("acme.example").EndSession(context.Background(), handle); err != nil {
+				t.Fatal(err)
+			}
+			s.shows(acme.Get(acmeURL+"/"), "nobody at acme")
+		})
+	}
+}

@@ -63,7 +63,7 @@ func (k *Keeper) Checked(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return Record{}, ErrNone
 	}
 	now := k.now()
-	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
+	if _, ended := k.ended.find(k.mine(rec.handle()), now.UnixMilli()); ended {
 		return Record{}, ErrEnded
 	}
 	rec, err := k.latest(ctx, rec)

@@ -85,10 +85,10 @@ func (k *Keeper) end(ctx context.Context, e *ending) error {
 func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error) {
 	now := k.now()
 	end, until := fate{final: true}, k.remember(e, now)
-	if !k.ended.add(e.handle, end, until, now.UnixMilli()) {
-		was, _ := k.ended.find(e.handle, now.UnixMilli())
+	if !k.ended.add(k.mine(e.handle), end, until, now.UnixMilli()) {
+		was, _ := k.ended.find(k.mine(e.handle), now.UnixMilli())
 		end.next, end.user = was.next, was.user
-		k.ended.put(e.handle, end, until, now.UnixMilli())
+		k.ended.put(k.mine(e.handle), end, until, now.UnixMilli())
 	}
 	if k.marks == nil {
 		return end.next, nil
@@ -107,7 +107,7 @@ func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error)
 
 // fate is what became of a session, be it known here or in the store.
 func (k *Keeper) fate(ctx context.Context, h handle) fate {
-	if f, ok := k.ended.find(h, k.now().UnixMilli()); ok && !f.next.isZero() || k.marks == nil {
+	if f, ok := k.ended.find(k.mine(h), k.now().UnixMilli()); ok && !f.next.isZero() || k.marks == nil {
 		return f
 	}
 	ctx, cancel := detached(ctx)
@@ -158,7 +158,7 @@ func (k *Keeper) presented(r *http.Request) (*ending, error) {
 
 // isEnded reports whether the session has an ended mark, here or in the store.
 func (k *Keeper) isEnded(ctx context.Context, h handle, now time.Time) (bool, error) {
-	if _, ended := k.ended.find(h, now.UnixMilli()); ended {
+	if _, ended := k.ended.find(k.mine(h), now.UnixMilli()); ended {
 		return true, nil
 	}
 	return k.isMarked(ctx, h)
@@ -234,7 +234,7 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	if old == nil {
 		return nil
 	}
-	first := k.ended.add(old.handle, end, k.remember(old, now), now.UnixMilli())
+	first := k.ended.add(k.mine(old.handle), end, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
 	}
@@ -295,7 +295,7 @@ func (k *Keeper) notFinal(ctx context.Context, h handle) (bool, error) {
 // takeBack undoes what was written of a session's end, with which the visitor
 // goes on after all; but not the end that somebody else meant.
 func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
-	k.ended.dropIf(old.handle, func(f fate) bool { return !f.final })
+	k.ended.dropIf(k.mine(old.handle), func(f fate) bool { return !f.final })
 	key, until := k.endedKey(old.handle), time.UnixMilli(k.remember(old, now))
 	b, found, err := k.marks.Find(ctx, key)
 	if err == nil && (!found || !bytes.Equal(b, mark)) {

@@ -76,8 +76,9 @@ type Keeper struct {
 	warn     func(ctx context.Context, err error)
 	cleared  func(ctx context.Context, rec Record, told bool)
 
-	// ended are the sessions that ended here.
+	// ended are the sessions that ended here, of all sites; see mine.
 	ended *shelf[handle, fate]
+	mask  handle // of the site
 
 	marking *sync.Mutex
 	markers *shelf[[32]byte, marker] // without a store
@@ -97,6 +98,15 @@ type Keeper struct {
 type handle [handleSize]byte
 
 func (h handle) isZero() bool { return h == handle{} }
+
+// mine is by what the process remembers that a session of this site has ended:
+// a handle ends nothing at another.
+func (k *Keeper) mine(h handle) handle {
+	for i := range h {
+		h[i] ^= k.mask[i]
+	}
+	return h
+}
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
@@ -142,6 +152,8 @@ func (k *Keeper) At(site cookie.Site, cleared func(ctx context.Context, rec Reco
 	}
 	at.site, at.cookie = site.ID(), site.Cookie(name, cookie.Options{SameSite: http.SameSiteLaxMode})
 	at.aad = []byte(at.cookie.Name())
+	mask := at.hash(k.kind+" ended here", nil)
+	copy(at.mask[:], mask[:])
 	if at.store == nil {
 		at.box = k.keys.Box(k.kind+" cookie", at.site)
 	}

@@ -175,7 +175,7 @@ func (endedWithOthers) Unwrap() error { return ErrEnded }
 func (k *Keeper) clear(ctx context.Context, rec Record, why error, now time.Time) {
 	by, ok := errors.AsType[endedWithOthers](why)
 	until := k.remember(&ending{until: rec.ends()}, now)
-	if !ok || !k.ended.add(rec.handle(), fate{final: true}, until, now.UnixMilli()) {
+	if !ok || !k.ended.add(k.mine(rec.handle()), fate{final: true}, until, now.UnixMilli()) {
 		return
 	}
 	if k.store != nil {
@@ -191,7 +191,7 @@ func (k *Keeper) clear(ctx context.Context, rec Record, why error, now time.Time
 // alive reports ErrEnded for a session that was ended, by itself or with
 // others. ErrStore if that cannot be found out.
 func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
-	if _, ended := k.ended.find(rec.handle(), now.UnixMilli()); ended {
+	if _, ended := k.ended.find(k.mine(rec.handle()), now.UnixMilli()); ended {
 		return ErrEnded
 	}
 	all, n, err := k.questions(ctx, rec)
