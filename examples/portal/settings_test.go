@@ -160,6 +160,11 @@ func TestDeprecatedProvider(t *testing.T) {
 		at(t, come("Next"), http.StatusOK, "/")
 		page = b.Get(baseURL + "/profile")
 		contains(t, page, "Old", "Next in use")
-		lacks(t, page, "Add Old", "ends here soon")
+		lacks(t, page, "ends here soon")
+		next.SignInAs("carol")
+		at(t, come("Next"), http.StatusOK, "/")
+		page = b.Get(baseURL + "/profile")
+		contains(t, page, "Next in use")
+		lacks(t, page, "Add Old", "ends here soon") // nobody new comes that way
 	})
 }
