@@ -222,8 +222,9 @@
 // With [Config.Sites] in place of BaseURL one instance serves many, such as a
 // domain for each customer. The Host of a request finds the [Site] and decides
 // nothing else: addresses, cookies and what a browser may send come from its
-// BaseURL, and only its Providers are there. Handlers, policies and hooks find
-// it by [SiteFromContext], a session by [Session.Site].
+// BaseURL, its SiteName is on our pages, and only its Providers are there.
+// Handlers, policies and hooks find it by [SiteFromContext], a session by
+// [Session.Site].
 //
 // Whatever one site gave is worth nothing at another, though they share keys,
 // Store and providers: sessions, logins under way, pauses, what has ended, and

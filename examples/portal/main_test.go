@@ -69,6 +69,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"PostgreSQL without keys to share":      {func(o *options) { o.db = "postgres://localhost:1/none" }, "-keys"},
 		"a PostgreSQL that is not there":        {func(o *options) { o.db, o.keys = "postgres://127.0.0.1:1/none", "keys" }, "-db"},
 		"more addresses than names":             {func(o *options) { o.baseURL = "http://a.localhost,http://b.localhost,http://c.localhost" }, "-base-url"},
+		"two addresses at one host":             {func(o *options) { o.baseURL = "http://localhost:1, http://localhost:2" }, "host"},
 		"http on a second public name":          {func(o *options) { o.baseURL = "http://localhost,http://portal.example" }, "https"},
 		"http on a public name":                 {func(o *options) { o.baseURL = "http://portal.example" }, "https"},
 	} {

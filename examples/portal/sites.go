@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -30,7 +31,11 @@ func namedSites(baseURLs []string) ([]site, error) {
 	}
 	var all []site
 	for i, baseURL := range baseURLs {
-		all = append(all, site{siteNames[i], strings.TrimSuffix(baseURL, "/")})
+		s := site{siteNames[i], strings.TrimSuffix(strings.TrimSpace(baseURL), "/")}
+		if slices.ContainsFunc(all, func(other site) bool { return other.host() == s.host() }) {
+			return nil, fmt.Errorf("-base-url: %s: sites are told apart by their host, and another has this one", s.baseURL)
+		}
+		all = append(all, s)
 	}
 	return all, nil
 }

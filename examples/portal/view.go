@@ -202,6 +202,9 @@ func (v view) List(words []string) string {
 // Has reports whether a word is one of them.
 func (v view) Has(words []string, word string) bool { return slices.Contains(words, word) }
 
+// LogoutPath is where one is asked whether to sign out.
+func (v view) LogoutPath() string { return prefix + "/logout" }
+
 // Others are the portal's other sites.
 func (v view) Others() []otherSite {
 	var all []otherSite
