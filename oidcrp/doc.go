@@ -152,7 +152,8 @@
 //
 // A [ProviderSource] gives providers at run time, from a database or an API: they
 // are added, changed and removed without a restart, and of 100,000 those that
-// are used take memory. Who loses a provider is signed out within a minute.
+// are used take memory. Who loses a provider, or whose provider has another issuer
+// or client id by now, is signed out within a minute.
 //
 // A provider with [Provider.EmailDomains] is the only way in for the people of
 // these domains, and asserts no others. With [Config.SingleSignOn] the sign-in page

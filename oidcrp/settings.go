@@ -507,8 +507,9 @@ type Provider struct {
 
 	// Version tells changed settings from unchanged ones when a
 	// [ProviderSource] gives the provider again, and is needed there. With the
-	// same one metadata, keys and settings stay as they are. A login under way
-	// ends where issuer or client id changed meanwhile.
+	// same one metadata, keys and settings stay as they are. Sessions, and logins
+	// under way, end where issuer or client id changed meanwhile, in Config.Providers
+	// too; with other settings sessions go on with the roles they have.
 	Version string
 }
 

@@ -15,7 +15,8 @@ import (
 //
 // The source is asked at each login, callback and logout token. Requests of
 // visitors who are signed in ask again for their provider once a minute has
-// passed: a provider that was removed ends its sessions within that minute, at
+// passed: a provider that was removed, or has another issuer or client id by now,
+// ends its sessions within that minute, at
 // their next request, and answers nobody who is under way to it. While the
 // source is silent they go on with what it said last.
 //

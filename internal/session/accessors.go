@@ -108,11 +108,21 @@ func (r Record) under() int64 {
 	return 0
 }
 
+// client is Draft.Client.
+func (r Record) client() string {
+	for k, v := range r.values() {
+		if k == clientKey {
+			return v
+		}
+	}
+	return ""
+}
+
 // Values yields all values of the application's own.
 func (r Record) Values() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for k, v := range r.values() {
-			if k != tokensKey && k != underKey && !yield(k, v) {
+			if k != tokensKey && k != clientKey && k != underKey && !yield(k, v) {
 				return
 			}
 		}
@@ -216,7 +226,7 @@ func (r Record) Draft() Draft {
 		Handle:   r.handle(),
 		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),
 		Began: r.Began(), AuthTime: r.AuthTime(), IssuedAt: r.IssuedAt(),
-		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling), Tokens: r.Tokens(), Under: r.under(),
+		TokenExpiry: r.time(timeToken), Ceiling: r.time(timeCeiling), Tokens: r.Tokens(), Client: r.client(), Under: r.under(),
 	}
 	for s := range r.AMR() {
 		d.AMR = append(d.AMR, s)

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -149,6 +150,11 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 	if err != nil {
 		return all, n, err
 	}
+	// What ends sessions of this client does not reach one of another, and what
+	// has ended that other's would not be asked about.
+	if was := rec.client(); was != "" && client != "" && was != clientTag(client) {
+		return all, n, endedWithOthers{}
+	}
 	u := User{rec.Issuer(), client, rec.Subject()}
 	user := k.user(u)
 	all[n] = question{byUs, user.by(byUs)}
@@ -161,6 +167,16 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 		all[n+1] = question{bySID, k.sid(u, sid).by(bySID)}
 	}
 	return all, n + 2, nil
+}
+
+// clientTag is short, as it travels with every request; "" for "". It proves
+// nothing.
+func clientTag(client string) string {
+	if client == "" {
+		return ""
+	}
+	sum := sha256.Sum256(append(make([]byte, 0, 128), client...))
+	return string(sum[:4])
 }
 
 // endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
@@ -280,7 +296,7 @@ func (k *Keeper) endUser(ctx context.Context, w whom) error {
 
 // startUnder notes the latest end of all of the user's sessions.
 func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error {
-	d.Under = 0
+	d.Client, d.Under = "", 0
 	if k.client == nil {
 		return nil
 	}
@@ -288,6 +304,7 @@ func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error 
 	if err != nil {
 		return err
 	}
+	d.Client = clientTag(client)
 	m, found, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
 	if err != nil || !found {
 		return err

@@ -22,6 +22,10 @@ type Draft struct {
 	// Tokens says where the [Vault] keeps the user's tokens; nil: nowhere.
 	Tokens []byte
 
+	// Client tells the provider's client under which the session was started from
+	// others. Start sets it.
+	Client string
+
 	// Under is the end of all of the user's sessions that came last before this one
 	// was started: any other that is found has come since. 0: there was none.
 	Under int64
@@ -154,6 +158,9 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 	if len(d.Tokens) > 0 { // among the values: most sessions have neither
 		values = append(values, Value{tokensKey, string(d.Tokens)})
 	}
+	if d.Client != "" {
+		values = append(values, Value{clientKey, d.Client})
+	}
 	if d.Under != 0 {
 		values = append(values, Value{underKey, string(binary.BigEndian.AppendUint64(nil, uint64(d.Under)))})
 	}
@@ -167,6 +174,7 @@ func encode(d *Draft, started time.Time, end uint32) []byte {
 // No keys that a caller may use.
 const (
 	tokensKey = "\x00tokens"
+	clientKey = "\x00c" // most sessions have it
 	underKey  = "\x00under"
 )
 

@@ -1,0 +1,97 @@
+package oidcrp_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+// changedApp is sourcedApp with a provider that tells of logouts.
+func changedApp(t *testing.T, change func(*oidcrp.Config)) (*app, *directory) {
+	t.Helper()
+	a, d := sourcedApp(t, func(c *oidcrp.Config, d *directory) {
+		c.Store = newPlain()
+		change(c)
+		p := d.all["acme"]
+		p.BackchannelLogout = true
+		d.all["acme"] = p
+	})
+	client := a.clientOf(d.all["acme"])
+	client.BackchannelLogoutURL = a.URL + "/auth/backchannel-logout/acme"
+	a.op.AddClient(client)
+	return a, d
+}
+
+// Who is signed in with a provider that is another one by now is signed in no
+// more, and what was ended before the change does not come back by it.
+func TestSessionsOfAProviderThatChanges(t *testing.T) {
+	for mode, change := range logoutModes {
+		for name, tt := range map[string]struct {
+			change func(*oidcrp.Provider)
+			ends   bool
+		}{
+			"another issuer": {func(p *oidcrp.Provider) { p.Issuer = "https://other.example" }, true},
+			"another client": {func(p *oidcrp.Provider) { p.ClientID = "another" }, true},
+			"another secret": {func(p *oidcrp.Provider) { p.ClientSecret = "another" }, false},
+			"other roles": {func(p *oidcrp.Provider) {
+				p.RolesClaim, p.Roles = "groups", map[string]string{"staff": "admin"}
+			}, false},
+		} {
+			t.Run(name+", "+mode, func(t *testing.T) {
+				a, d := changedApp(t, change)
+				b := a.signInBy("acme")
+				before := d.all["acme"]
+				d.change("acme", func(p *oidcrp.Provider) { tt.change(p); p.Version = "2" })
+				a.clock.advance(61 * time.Second)
+				signedIn := func() bool {
+					w := answer(a.rp.RequireLogin(http.NotFoundHandler()), navigation(t, a, b, "/reports"))
+					return w.Code == http.StatusNotFound
+				}
+				if signedIn() == tt.ends {
+					t.Errorf("signed in: %v", tt.ends)
+				}
+				d.change("acme", func(p *oidcrp.Provider) { *p = before; p.Version = "3" })
+				a.clock.advance(61 * time.Second)
+				if signedIn() == tt.ends {
+					t.Errorf("after it was changed back, signed in: %v", tt.ends)
+				}
+			})
+		}
+	}
+}
+
+// What has ended stays so when the provider's client id changes.
+func TestEndsOutliveAnotherClient(t *testing.T) {
+	for mode, change := range logoutModes {
+		for how, end := range map[string]func(a *app, id string) error{
+			"logout token": func(a *app, id string) error {
+				if sent := a.op.SendLogoutToken(id, a.op.LogoutToken(id, "alice", "")); sent.Status != http.StatusOK {
+					return fmt.Errorf("%+v", sent)
+				}
+				return nil
+			},
+			"EndSessions": func(a *app, id string) error {
+				return a.rp.EndSessions(context.Background(), oidcrp.Identity{Provider: "acme", Issuer: a.op.Issuer(), Subject: "alice"})
+			},
+		} {
+			t.Run(how+", "+mode, func(t *testing.T) {
+				a, d := changedApp(t, change)
+				b := a.signInBy("acme")
+				a.clock.advance(2 * time.Second)
+				if err := end(a, d.all["acme"].ClientID); err != nil {
+					t.Fatal(err)
+				}
+				d.change("acme", func(p *oidcrp.Provider) { p.ClientID, p.Version = "another", "2" })
+				a.clock.advance(61 * time.Second)
+				w := answer(a.rp.RequireLogin(http.NotFoundHandler()), navigation(t, a, b, "/reports"))
+				if w.Code != http.StatusFound && w.Code != http.StatusUnauthorized {
+					t.Errorf("signed in again: %d", w.Code)
+				}
+			})
+		}
+	}
+}
