@@ -156,7 +156,9 @@ func (a *Accounts) Delete(ctx context.Context, contactID string) error {
 // Invite adds an invitation and returns its code, which is not kept. Send it,
 // or a link to the registration page with it: [Accounts.InvitationPath]. With a
 // ContactID whoever has the code first gets that contact, if it has no
-// identity yet; else a new one.
+// identity yet; else a new one. With [oidcrp.Config.Sites] it is for the site of
+// ctx, and worth nothing at another; where ctx has none, such as in a job, it is
+// for all of them.
 func (a *Accounts) Invite(ctx context.Context, inv Invitation) (code string, err error) {
 	if a.rules.RegistrationPath == "" {
 		return "", errors.New("accounts: invitations need Rules.RegistrationPath")
@@ -165,7 +167,7 @@ func (a *Accounts) Invite(ctx context.Context, inv Invitation) (code string, err
 		return "", fmt.Errorf("accounts: %q is no e-mail address", inv.Email)
 	}
 	code = rand.Text()
-	inv.ID, inv.Redeemed = invitationID(code), false
+	inv.ID, inv.Redeemed = invitationID(siteOf(ctx), code), false
 	if inv.Expires.IsZero() {
 		inv.Expires = time.Now().Add(invitationTime)
 	}
@@ -187,9 +189,28 @@ func (a *Accounts) codeIn(ctx context.Context, returnTo string) string {
 	return u.Query().Get(paramInvitation)
 }
 
-func invitationID(code string) string {
-	sum := sha256.Sum256([]byte("invitation\x00" + strings.TrimSpace(code)))
+// siteOf names the site of ctx to invitations; "" for none.
+func siteOf(ctx context.Context) string {
+	at, ok := oidcrp.SiteFromContext(ctx)
+	if !ok {
+		return ""
+	}
+	return "\x00" + at.Name + "\x00" + strings.TrimSuffix(at.BaseURL, "/") + "\x00"
+}
+
+func invitationID(site, code string) string {
+	sum := sha256.Sum256([]byte("invitation\x00" + site + strings.TrimSpace(code)))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// invitation is that of a code, for the site of ctx or for all of them.
+func (a *Accounts) invitation(ctx context.Context, code string) (Invitation, error) {
+	site := siteOf(ctx)
+	inv, err := a.store.Invitation(ctx, invitationID(site, code))
+	if site != "" && errors.Is(err, ErrInvitation) {
+		inv, err = a.store.Invitation(ctx, invitationID("", code))
+	}
+	return inv, err
 }
 
 // NewID returns an ID for a [Contact] that the application creates.

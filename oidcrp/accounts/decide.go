@@ -222,7 +222,7 @@ func (a *Accounts) decideEmail(ctx context.Context, k candidate) (outcome, error
 // decideInvited decides by an invitation.
 func (a *Accounts) decideInvited(ctx context.Context, k candidate, code string, asked bool) (outcome, error) {
 	wrong := outcome{Decision: Decision{Action: Ask, Reason: WrongInvitation, Identity: k.id}}
-	inv, err := a.store.Invitation(ctx, invitationID(code))
+	inv, err := a.invitation(ctx, code)
 	switch {
 	case errors.Is(err, ErrInvitation):
 		return wrong, nil

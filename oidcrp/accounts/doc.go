@@ -98,6 +98,13 @@
 // nothing else are sent to Rules.MovePath to link another, and who did is
 // refused there from then on.
 //
+// # Several base URLs
+//
+// With [oidcrp.Config.Sites] all sites have the same contacts: who registered at
+// one is known at the others, with the same organization and roles. A Store that
+// looks at [oidcrp.SiteFromContext] keeps them apart. Paths are below the BaseURL
+// of the site, and an invitation is for the site where it was made.
+//
 // # What remains the application's
 //
 // Pages for profile and administration; sending invitations; telling the

@@ -28,7 +28,8 @@ const maxForm = 64 << 10
 // "register" of Config.Pages, texts "register.…" of Config.Messages, no script.
 // Without a paused login it starts one; who is signed in goes home.
 func (a *Accounts) RegistrationPage(rp *oidcrp.RelyingParty) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	// It may stand where nothing has found the site and the session yet.
+	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			a.submitted(rp, w, r)
 			return
@@ -55,20 +56,21 @@ func (a *Accounts) RegistrationPage(rp *oidcrp.RelyingParty) http.Handler {
 			w.Header().Set("Retry-After", "5")
 			a.write(w, r, pages.Page{Name: "error", Status: http.StatusServiceUnavailable, MessageKey: "error.store_unavailable", Lang: rp.View(r).Language()})
 		}
-	})
+	}))
 }
 
 // elsewhere sends on who is here without a login that waits.
 func (a *Accounts) elsewhere(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.Request, code string) {
-	to := a.at(r.Context()) + "/"
-	if oidcrp.FromContext(r.Context()) == nil {
-		back := a.at(r.Context()) + a.rules.RegistrationPath
-		if code != "" {
-			back = a.at(r.Context()) + a.InvitationPath(code)
-		}
-		to = rp.LoginURL(oidcrp.LoginOptions{ReturnTo: back})
+	at := a.at(r.Context())
+	if oidcrp.FromContext(r.Context()) != nil {
+		http.Redirect(w, r, at+"/", http.StatusSeeOther)
+		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	back := a.rules.RegistrationPath
+	if code != "" {
+		back = a.InvitationPath(code)
+	}
+	rp.Login(w, r, oidcrp.LoginOptions{ReturnTo: at + back})
 }
 
 // pending is what was kept of a login that waits for this page.
