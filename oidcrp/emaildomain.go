@@ -79,14 +79,19 @@ func (rp *RelyingParty) mayAssert(ctx context.Context, p *providerEntry, claims 
 	if len(p.emailDomains) > 0 {
 		return rp.notAsserted(p, retry, email, errNotItsDomain)
 	}
-	owners, err := rp.owners(ctx, domain)
+	// Wherever the visitor is: a site that does not have the owner gives the
+	// address to nobody else.
+	owners, err := (&RelyingParty{rp.common, nil}).owners(ctx, domain)
 	if err != nil {
 		return rp.blame(nil, retry, err)
 	}
-	if len(owners) > 0 && !slices.ContainsFunc(owners, func(c choice) bool { return c.name == p.name }) {
-		return rp.notAsserted(p, retry, email, fmt.Errorf("%w: %s", errForeignDomain, owners[0].name))
+	if len(owners) == 0 || slices.ContainsFunc(owners, func(c choice) bool { return c.name == p.name }) {
+		return nil
 	}
-	return nil
+	if !slices.ContainsFunc(owners, func(c choice) bool { return rp.allows(c.name) }) {
+		email = "" // there is no way to go on here
+	}
+	return rp.notAsserted(p, retry, email, fmt.Errorf("%w: %s", errForeignDomain, owners[0].name))
 }
 
 // notAsserted leads to whoever owns the address, if somebody does.

@@ -49,7 +49,9 @@ func (rp *RelyingParty) sourcedRoute(rest string) (route, bool) {
 	return route{at.step, at.methods, func(rp *RelyingParty, w http.ResponseWriter, r *http.Request) error {
 		p, err := rp.find(r.Context(), name)
 		if err != nil {
-			return &Error{Provider: name, RetryURL: rp.LoginURL(LoginOptions{}), Err: err}
+			// Without Provider: anybody can send any name, and must not make labels
+			// of what is counted.
+			return &Error{RetryURL: rp.LoginURL(LoginOptions{}), Err: err}
 		}
 		if !at.offered(p) {
 			return errNotFound

@@ -204,7 +204,10 @@ func (g *registry) find(ctx context.Context, name string) (*providerEntry, error
 	if errors.Is(err, ErrNoProvider) {
 		return nil, noProvider(name)
 	}
-	return p, err
+	if err != nil {
+		return nil, fmt.Errorf("%.100q: %w", name, err)
+	}
+	return p, nil
 }
 
 // known is that of RelyingParty, wherever the visitor is.

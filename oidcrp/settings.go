@@ -481,7 +481,8 @@ type Provider struct {
 	// "acme.example"; one does not stand for those below it. People of these
 	// sign in here and nowhere else: what they type into the sign-in page leads
 	// here ([Config.SingleSignOn]), and a login or refresh at any other provider
-	// whose claim email is of them is refused, verified or not. In return this
+	// whose claim email is of them is refused, verified or not, also at a [Site]
+	// that does not have this provider. In return this
 	// provider may assert no other address. A login without the claim asserts
 	// none, and is let in everywhere. Where several providers have a domain, the
 	// visitor chooses. Public mail services are refused, and providers with
