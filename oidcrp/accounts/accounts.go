@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,6 +38,7 @@ type Accounts struct {
 	doubtful  map[string]bool // whose word about addresses means nothing
 	links     map[string]pages.Link
 	source    oidcrp.ProviderSource // of further providers; may be nil
+	asking    chan struct{}         // holds one for each question to it under way
 
 	siteName string
 	base     string // path of BaseURL, without a slash at the end
@@ -65,7 +67,7 @@ func New(store Store, rules Rules, cfg *oidcrp.Config) (*Accounts, error) {
 	a := &Accounts{
 		store: store, rules: rules,
 		providers: map[string]bool{}, doubtful: map[string]bool{},
-		links: map[string]pages.Link{}, source: cfg.ProviderSource,
+		links: map[string]pages.Link{}, source: cfg.ProviderSource, asking: make(chan struct{}, maxAsking),
 		siteName: cfg.SiteName, pages: renderer, log: cfg.Logger,
 		onLogin: cfg.OnLogin, onRefresh: cfg.OnRefresh, stillAllowed: cfg.StillAllowed, onEvent: cfg.OnEvent,
 	}
@@ -113,7 +115,8 @@ func (a *Accounts) Current(ctx context.Context) (*Contact, error) {
 
 // Unlink removes one identity of the signed-in contact, but not the last with
 // which the contact can sign in: that is [ErrLastIdentity]. An identity that
-// the contact does not have is no error. Sessions of the identity end within
+// the contact does not have is no error; [oidcrp.ErrProviderUnavailable] says
+// that a ProviderSource does not tell whether another one works. Sessions of the identity end within
 // StillAllowedEvery; [oidcrp.RelyingParty.EndSessions] ends them at once. The
 // Provider of id is not looked at.
 func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
@@ -121,13 +124,13 @@ func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
 	if err != nil {
 		return err
 	}
-	working := a.working(ctx, c)
+	working, failed := a.working(ctx, c)
 	err = a.store.Update(ctx, c.ID, "", func(c *Contact) error {
 		if !c.Has(id.Issuer, id.Subject) {
 			return nil
 		}
 		if !a.hasOther(c, id, working) {
-			return ErrLastIdentity
+			return cmp.Or(failed, ErrLastIdentity)
 		}
 		c.Identities = slices.DeleteFunc(c.Identities, func(own oidcrp.Identity) bool {
 			same := own.Issuer == id.Issuer && own.Subject == id.Subject
@@ -240,8 +243,11 @@ func (a *Accounts) allowed(ctx context.Context, s *oidcrp.Session) error {
 	return fmt.Errorf("%s: %w", d, &oidcrp.Refusal{}) // in the visitor's language
 }
 
-// unavailable is an outage of the store: 503, and nobody is signed in or out.
+// unavailable is an outage of the store, or of the source: 503, and nobody is signed in or out.
 func unavailable(err error) error {
+	if errors.Is(err, oidcrp.ErrProviderUnavailable) {
+		return err
+	}
 	return fmt.Errorf("%w: accounts: %w", oidcrp.ErrStoreUnavailable, err)
 }
 

@@ -157,9 +157,14 @@ func (a *Accounts) decide(ctx context.Context, k candidate, code string, asked b
 	switch {
 	case err == nil && c.Disabled:
 		return is(Refuse, Disabled, c.ID)
-	case err == nil && rules.Retired && a.hasOther(c, k.id, a.working(ctx, c)):
-		return is(Refuse, ProviderRetired, c.ID)
 	case err == nil && rules.Retired:
+		working, failed := a.working(ctx, c)
+		if a.hasOther(c, k.id, working) {
+			return is(Refuse, ProviderRetired, c.ID)
+		}
+		if failed != nil {
+			return outcome{}, failed
+		}
 		return is(SignIn, Moving, c.ID)
 	case err == nil:
 		return is(SignIn, Known, c.ID)
@@ -254,20 +259,6 @@ func (a *Accounts) decideInvited(ctx context.Context, k candidate, code string, 
 		found.Action = Ask
 	}
 	return found, nil
-}
-
-// working are the providers of a contact's identities that are there. One that a
-// source does not answer for is not counted on.
-func (a *Accounts) working(ctx context.Context, c *Contact) map[string]bool {
-	there := map[string]bool{}
-	for _, id := range c.Identities {
-		there[id.Provider] = a.providers[id.Provider]
-		if !there[id.Provider] && a.source != nil {
-			_, err := a.source.Provider(ctx, id.Provider)
-			there[id.Provider] = err == nil
-		}
-	}
-	return there
 }
 
 // hasOther reports whether somebody can sign in without the identity id.

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -79,15 +78,6 @@ func pending(login *oidcrp.Login) (candidate, bool) {
 	err := json.Unmarshal([]byte(login.Value(pendingKey)), &k)
 	k.id = login.Identity()
 	return k, err == nil
-}
-
-// linkTo is a provider for the page to name.
-func (a *Accounts) linkTo(ctx context.Context, provider string) pages.Link {
-	if a.source == nil || a.providers[provider] {
-		return a.links[provider]
-	}
-	p, _ := a.source.Provider(ctx, provider) // without a name it is called by its own
-	return pages.Link{Name: provider, DisplayName: p.DisplayName}
 }
 
 // show writes the page, with what was entered before and what is wrong with it.

@@ -2,8 +2,11 @@ package accounts_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -84,5 +87,69 @@ func TestProvidersOfASource(t *testing.T) {
 	cfg := oidcrp.Config{BaseURL: "http://localhost:3000", ProviderSource: source}
 	if _, err := accounts.New(accounts.NewMemoryStore(), wrong, &cfg); err == nil || !strings.Contains(err.Error(), "no Gate 7") {
 		t.Errorf("%v", err)
+	}
+}
+
+// outage is a source whose answers fail for a while.
+type outage struct {
+	sourceOf
+	fail atomic.Pointer[func(context.Context) error]
+}
+
+func (s *outage) Provider(ctx context.Context, name string) (oidcrp.Provider, error) {
+	if fail := s.fail.Load(); fail != nil {
+		if err := (*fail)(ctx); err != nil {
+			return oidcrp.Provider{}, err
+		}
+	}
+	return s.sourceOf.Provider(ctx, name)
+}
+
+// While a source is silent nobody is let in by that, or left without a way in.
+func TestSourceIsSilent(t *testing.T) {
+	for name, fail := range map[string]func(context.Context) error{
+		"error": func(context.Context) error { return errors.New("down, at secret-host") },
+		"panic": func(context.Context) error { panic("source") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := &outage{sourceOf: sourceOf{}}
+			rules := accounts.Rules{ByProvider: map[string]accounts.ProviderRules{"old": {Retired: true}}}
+			p := newPortal(t, rules, func(cfg *oidcrp.Config) {
+				corp := cfg.Providers[1]
+				corp.Version = "1"
+				source.sourceOf["corp"] = corp
+				cfg.Providers, cfg.ProviderSource = cfg.Providers[:1], source
+			}, "old", "corp")
+			old := oidcrp.Identity{Provider: "old", Issuer: p.ops["old"].Issuer(), Subject: "s"}
+			c := p.add(accounts.Contact{Identities: []oidcrp.Identity{old, {Provider: "corp", Issuer: p.ops["corp"].Issuer(), Subject: "s"}}})
+			b := oidcrptest.NewBrowser(t)
+			p.is(p.signInWith(b, "corp", person("s", ""), "/"), c.ID)
+			p.refused(p.signIn("old", person("s", "")), "no longer")
+
+			// One that hangs, and heeds no context, keeps nobody who leaves.
+			ctx, leave := context.WithCancel(context.Background())
+			release := make(chan struct{})
+			hang := func(context.Context) error { leave(); <-release; return nil }
+			source.fail.Store(&hang)
+			if d, err := p.Decide(ctx, &oidcrp.Login{Provider: "old", Issuer: old.Issuer, Subject: "s"}); !errors.Is(err, oidcrp.ErrProviderUnavailable) {
+				t.Errorf("%v, %v", d, err)
+			}
+			close(release)
+
+			source.fail.Store(&fail)
+			page := p.signIn("old", person("s", ""))
+			if page.Status != http.StatusServiceUnavailable || page.Header.Get("Retry-After") == "" || strings.Contains(page.Body, "secret-host") {
+				t.Errorf("let in, or not told when to come back: %s", page)
+			}
+			p.is(b.Get(p.URL+"/"), c.ID) // nobody is signed out
+			q := url.Values{"iss": {old.Issuer}, "sub": {"s"}}
+			if got := b.Get(p.URL + "/unlink?" + q.Encode()).Body; !strings.Contains(got, "ProviderSource") || len(p.get(c.ID).Identities) != 2 {
+				t.Errorf("unlinked: %s", got)
+			}
+			source.fail.Store(nil)
+			if got := b.Get(p.URL + "/unlink?" + q.Encode()).Body; got != "<nil>" {
+				t.Errorf("and then: %s", got)
+			}
+		})
 	}
 }
