@@ -19,8 +19,8 @@ const (
 	siteTime = 10 * time.Second
 	// maxSites bounds the sites that are kept furnished.
 	maxSites = 1000
-	// maxSiteQuestions bounds the calls of Config.Sites under way: those that hang, and
-	// heed no context, would pile up.
+	// maxSiteQuestions bounds the calls of Config.Sites under way, for hosts that are
+	// known and for others: those that hang, and heed no context, would pile up.
 	maxSiteQuestions = 1000
 )
 
@@ -30,7 +30,8 @@ var errSites = errors.New("the site of a host cannot be found out")
 // sites are those that were asked for lately, by host.
 type sites struct {
 	ask    func(ctx context.Context, host string) (Site, error)
-	asking chan struct{}
+	asking chan struct{} // about hosts that anybody can think of
+	again  chan struct{} // about those that have a site
 
 	mu     sync.Mutex
 	known  map[string]*list.Element // of knownSite
@@ -53,7 +54,7 @@ type question struct {
 
 func newSites(ask func(context.Context, string) (Site, error)) *sites {
 	return &sites{
-		ask: ask, asking: make(chan struct{}, maxSiteQuestions),
+		ask: ask, asking: make(chan struct{}, maxSiteQuestions), again: make(chan struct{}, maxSiteQuestions),
 		known: map[string]*list.Element{}, under: map[string]*question{},
 	}
 }
@@ -99,7 +100,11 @@ func (s *sites) look(ctx context.Context, rp *RelyingParty, host string) (knownS
 // answer answers a question. Where rp was by the last answer is before; nil if
 // there was none.
 func (s *sites) answer(ctx context.Context, rp *RelyingParty, host string, before *RelyingParty, q *question) {
-	found, err := s.call(ctx, host)
+	turn := s.asking
+	if before != nil {
+		turn = s.again
+	}
+	found, err := s.call(ctx, host, turn)
 	if err == nil && found.BaseURL == "" {
 		rp.log.WarnContext(ctx, "Config.Sites gave no BaseURL, and no error", "host", host, "want", "ErrNoSite for a host that has no site")
 		err = ErrNoSite
@@ -145,9 +150,9 @@ func (s *sites) drop(e *list.Element) {
 
 // call asks the application, and waits no longer than hookTime, be ctx heeded
 // or not.
-func (s *sites) call(ctx context.Context, host string) (Site, error) {
+func (s *sites) call(ctx context.Context, host string, turn chan struct{}) (Site, error) {
 	select {
-	case s.asking <- struct{}{}:
+	case turn <- struct{}{}:
 	default:
 		return Site{}, fmt.Errorf("%w: %d calls are under way already", errSites, maxSiteQuestions)
 	}
@@ -159,7 +164,7 @@ func (s *sites) call(ctx context.Context, host string) (Site, error) {
 	}
 	came := make(chan answer, 1)
 	go func() {
-		defer func() { <-s.asking }()
+		defer func() { <-turn }()
 		var a answer
 		a.err = guarded("Sites", func() (err error) {
 			a.site, err = s.ask(ctx, host)

@@ -211,6 +211,49 @@ func TestSitesThatHang(t *testing.T) {
 	})
 }
 
+// Hosts that strangers think of cannot keep a site that is known from being
+// asked about.
+func TestFloodOfHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		rp, err := oidcrp.New(oidcrp.Config{
+			CookieKeys: [][]byte{key(1)}, Providers: goodConfig().Providers, Logger: slog.New(slog.DiscardHandler),
+			Sites: func(_ context.Context, host string) (oidcrp.Site, error) {
+				if host != "acme.example" {
+					<-hang
+					return oidcrp.Site{}, oidcrp.ErrNoSite
+				}
+				return oidcrp.Site{BaseURL: acmeURL}, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(host string) error {
+			_, err := rp.At(t.Context(), host)
+			return err
+		}
+		if err := at("acme.example"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second) // it has to be asked about again
+		var flood sync.WaitGroup
+		for i := range 1500 {
+			flood.Go(func() {
+				if err := at(fmt.Sprintf("h%d.example", i)); err == nil {
+					t.Error("a site")
+				}
+			})
+		}
+		synctest.Wait()
+		if err := at("acme.example"); err != nil {
+			t.Errorf("a site that is known: %v", err)
+		}
+		close(hang)
+		flood.Wait()
+	})
+}
+
 // Answers come, change, go and are put away while they are used.
 func TestSitesInParallel(t *testing.T) {
 	var n atomic.Int64
