@@ -46,8 +46,9 @@ func Failures() (reasons, messages []string) {
 	return reasons, messages
 }
 
-// MarkTenant marks a provider as tenant-supplied without the address rules.
-func MarkTenant(rp *RelyingParty, name string) { rp.providers.byName[name].tenantSupplied = true }
+// MarkTenant marks a provider, which of a source is ready, as tenant-supplied
+// without the address rules.
+func MarkTenant(rp *RelyingParty, name string) { rp.peek(name).tenantSupplied = true }
 
 // KeepBuilt changes how many providers of a source are kept ready.
 func KeepBuilt(rp *RelyingParty, n int) { rp.providers.source.keeps = n }

@@ -229,7 +229,7 @@ type Provider struct {
 
 	// Aliases are further names it has as provider= of a login address, in links
 	// that were made for another system. They are compared exactly, and no other
-	// provider may have them.
+	// provider may have them. One of a [ProviderSource] has none.
 	Aliases []string
 
 	// DisplayName is the text of its sign-in button. Default: Name.

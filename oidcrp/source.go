@@ -26,7 +26,8 @@ import (
 //
 // A provider from a source has a Name and a [Provider.Version], and no
 // RedirectPath: what to register there is BaseURL + Prefix + "/callback/" + Name,
-// and the other addresses of [Addresses] likewise. It does not answer by
+// and the other addresses of [Addresses] likewise. Its Aliases are not looked up:
+// one tenant could take another's links. It does not answer by
 // form_post, for which New has to know. A name is that of one provider,
 // whoever asks; one of Config.Providers goes before one of the same name here.
 // One with mistakes in its settings answers its logins with 500, and the log
