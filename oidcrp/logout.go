@@ -262,6 +262,9 @@ func (rp *RelyingParty) atProvider(w http.ResponseWriter, r *http.Request, step 
 		rp.hint.cookie.Clear(w)
 	}
 	p := rp.still(r.Context(), hint.Provider)
+	if issuer, _, _ := strings.Cut(orDefault(step.Identity, hint.Identity), " "); p != nil && !p.Accepts(issuer) {
+		p = nil // it is another by now, whom the ID token is none of the business of
+	}
 	if p == nil || p.localLogout || step.LocalOnly {
 		return rp.afterLogout(w, r, p, step.ReturnTo)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 // changedApp is sourcedApp with a provider that tells of logouts.
@@ -93,5 +94,27 @@ func TestEndsOutliveAnotherClient(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An ID token is shown to nobody who has taken the place of its provider.
+func TestSignOutAfterAnotherIssuer(t *testing.T) {
+	for name, expired := range map[string]bool{"signed in": false, "session expired": true} {
+		t.Run(name, func(t *testing.T) {
+			a, d := sourcedApp(t, nil)
+			heir := oidcrptest.NewProvider(t)
+			b := a.signInBy("acme")
+			p := heir.Config("acme", a.URL)
+			p.Version = "2"
+			d.change("acme", func(at *oidcrp.Provider) { *at = p })
+			if a.clock.advance(61 * time.Second); expired {
+				a.clock.advance(13 * time.Hour)
+			}
+			page := b.PostForm(a.URL+"/auth/logout", nil)
+			a.shows(page, "signed out")
+			if heir.Calls(oidcrptest.EndSessionEndpoint) != 0 {
+				t.Errorf("led to the other provider: %v", heir.Requests(oidcrptest.EndSessionEndpoint)[0].Query)
+			}
+		})
 	}
 }
