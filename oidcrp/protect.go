@@ -194,21 +194,26 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rp := rp.loadedAt(r.Context())
-		p, err := rp.only(r.Context())
-		if err != nil {
-			rp.log.WarnContext(r.Context(), "silent login not started", "err", err)
-		}
-		try := FromContext(r.Context()) == nil && p != nil && !p.asks && !p.tenantSupplied && isSafe(r.Method) &&
+		try := FromContext(r.Context()) == nil && isSafe(r.Method) &&
 			r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 			rp.desk.SilentAllowed(r)
 		if !try {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := rp.startSilent(w, r, p); err != nil {
-			rp.log.WarnContext(r.Context(), "silent login not started", "provider", p.name, "err", err)
-			// A provider that is slow to take requests is not waited for at
-			// every page.
+		p, err := rp.only(r.Context())
+		if err == nil && (p == nil || p.asks || p.tenantSupplied) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		name := ""
+		if err == nil {
+			name, err = p.name, rp.startSilent(w, r, p)
+		}
+		if err != nil {
+			rp.log.WarnContext(r.Context(), "silent login not started", "provider", name, "err", err)
+			// What is slow to answer, provider or source, is not waited for at every
+			// page.
 			rp.desk.SilentFailed(w, r)
 			next.ServeHTTP(w, r)
 		}

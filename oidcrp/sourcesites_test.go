@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -89,6 +90,54 @@ func TestSourcedProvidersOfASite(t *testing.T) {
 	report := oidcrp.Check(context.Background(), cfg, d.all["own"])
 	if report.Addresses.Redirect != betaURL+"/auth/callback/own" || report.Addresses.PostLogout != betaURL+"/auth/logout" {
 		t.Errorf("%+v", report.Addresses)
+	}
+}
+
+// TryLogin asks the source where it begins a login, and not at each page.
+func TestSilentLoginAtASourcedProvider(t *testing.T) {
+	s, d := connected(t, nil)
+	page := s.rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, name(r))
+	}))
+	get := func(cookies []*http.Cookie, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "/app/", nil)
+		r.Host = "beta.example"
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		return answer(page, r)
+	}
+	document := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html"}
+	b := s.signedIn(betaURL)
+	asked := d.asked("Provider")
+	for range 3 {
+		if w := get(b.Cookies(betaURL+"/"), document...); w.Body.String() != "alice" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		get(nil) // a search engine
+	}
+	if got := d.asked("Provider"); got != asked {
+		t.Errorf("asked %d times", got-asked)
+	}
+	if w := get(nil, document...); !strings.Contains(w.Header().Get("Location"), s.op.Issuer()) {
+		t.Errorf("no silent login: %d %v", w.Code, w.Header())
+	}
+	// Through an outage the page is shown, and not waited for again.
+	d.failing(func(string) error { return errors.New("down") })
+	asked = d.asked("Provider")
+	var cookies []*http.Cookie
+	for range 3 {
+		w := get(cookies, document...)
+		if w.Body.String() != "nobody" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		cookies = append(cookies, w.Result().Cookies()...)
+	}
+	if got := d.asked("Provider"); got != asked+1 {
+		t.Errorf("asked %d times through an outage", got-asked)
 	}
 }
 
