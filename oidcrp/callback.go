@@ -256,6 +256,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	returnTo := rp.chosen(r.Context(), login.ReturnTo)
 	d := rp.keep(login)
 	d.SID, d.Began, d.IssuedAt, d.Ceiling = v.SID, tx.Started, v.IssuedAt, v.SessionExpiry
+	d.Client = session.ClientTag(p.clientID)
 	if p.tokenLifetime {
 		d.Ceiling = earliest(d.Ceiling, v.Expiry)
 	}

@@ -118,3 +118,33 @@ func TestSignOutAfterAnotherIssuer(t *testing.T) {
 		})
 	}
 }
+
+// A login that waits for a page of the application is one of who the provider
+// was.
+func TestPauseOfAProviderThatChanges(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*oidcrp.Provider)
+		starts bool
+	}{
+		"another client": {func(p *oidcrp.Provider) { p.ClientID = "another" }, false},
+		"another secret": {func(p *oidcrp.Provider) { p.ClientSecret = "another" }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, d := sourcedApp(t, func(c *oidcrp.Config, _ *directory) {
+				c.OnLogin = func(context.Context, *oidcrp.Login) error { return &oidcrp.Pause{Path: "/terms"} }
+			})
+			b := a.browse()
+			b.Get(a.URL + "/auth/login?provider=acme&return_to=/reports")
+			d.change("acme", func(p *oidcrp.Provider) { tt.change(p); p.Version = "2" })
+			r := navigation(t, a, b, "/terms")
+			r.Method = http.MethodPost
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			w := answer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a.rp.Resume(w, r, func(*oidcrp.Login) error { return nil })
+			}), r)
+			if started := len(a.events.of(oidcrp.LoginSucceeded)) == 1; started != tt.starts || !tt.starts && w.Code != http.StatusBadRequest {
+				t.Errorf("%d, started: %v", w.Code, started)
+			}
+		})
+	}
+}

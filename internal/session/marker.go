@@ -152,7 +152,7 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 	}
 	// What ends sessions of this client does not reach one of another, and what
 	// has ended that other's would not be asked about.
-	if was := rec.client(); was != "" && client != "" && was != clientTag(client) {
+	if was := rec.client(); was != "" && client != "" && was != ClientTag(client) {
 		return all, n, endedWithOthers{}
 	}
 	u := User{rec.Issuer(), client, rec.Subject()}
@@ -169,9 +169,9 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 	return all, n + 2, nil
 }
 
-// clientTag is short, as it travels with every request; "" for "". It proves
-// nothing.
-func clientTag(client string) string {
+// ClientTag is Draft.Client for a client id: short, as it travels with every
+// request. It proves nothing. "" for "".
+func ClientTag(client string) string {
 	if client == "" {
 		return ""
 	}
@@ -296,7 +296,7 @@ func (k *Keeper) endUser(ctx context.Context, w whom) error {
 
 // startUnder notes the latest end of all of the user's sessions.
 func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error {
-	d.Client, d.Under = "", 0
+	d.Under = 0
 	if k.client == nil {
 		return nil
 	}
@@ -304,7 +304,11 @@ func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error 
 	if err != nil {
 		return err
 	}
-	d.Client = clientTag(client)
+	tag := ClientTag(client)
+	if d.Client != "" && d.Client != tag {
+		return ErrEnded // it waited, and the client is another by now
+	}
+	d.Client = tag
 	m, found, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
 	if err != nil || !found {
 		return err

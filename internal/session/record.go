@@ -22,8 +22,8 @@ type Draft struct {
 	// Tokens says where the [Vault] keeps the user's tokens; nil: nowhere.
 	Tokens []byte
 
-	// Client tells the provider's client under which the session was started from
-	// others. Start sets it.
+	// Client is the ClientTag of whom the login was of. Where it is "" Start takes
+	// the one there is; a login of another starts no session.
 	Client string
 
 	// Under is the end of all of the user's sessions that came last before this one
