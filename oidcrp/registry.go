@@ -129,6 +129,9 @@ func (rp *RelyingParty) listedHere(ctx context.Context) (all []choice, failed er
 		if slices.Index(rp.owned.Providers, name) != i {
 			continue
 		}
+		if errors.Is(failed, errSource) && rp.providers.byName[name] == nil {
+			continue // it would be waited for once more
+		}
 		p, err := rp.find(ctx, name)
 		switch {
 		case err == nil && !p.hidden:

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -153,7 +154,7 @@ func TestSourceFailsAtASite(t *testing.T) {
 			t.Errorf("%s: %d %v", path, res.StatusCode, res.Header)
 		}
 	}
-	if res := s.send(http.MethodGet, acmeURL+"/reports", "", "Sec-Fetch-Mode", "navigate"); res.StatusCode != http.StatusFound && res.StatusCode != http.StatusServiceUnavailable {
+	if res := s.send(http.MethodGet, acmeURL+"/auth/login", "", "Sec-Fetch-Mode", "navigate"); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a sign-in page without buttons: %d", res.StatusCode)
 	}
 	for range 3 {
@@ -163,6 +164,36 @@ func TestSourceFailsAtASite(t *testing.T) {
 	d.failing(nil)
 	s.shows(b.Get(betaURL+"/"), "alice at beta")
 	s.signedIn(betaURL)
+}
+
+// A source that hangs keeps the sign-in page of a site waiting once, however many
+// providers that has, and those of Config.Providers are there.
+func TestSourceHangsAtASite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{all: map[string]oidcrp.Provider{}, calls: map[string]int{}}
+		release := make(chan struct{})
+		d.failing(func(string) error { <-release; return nil })
+		own := byHand("own")
+		own.Version = ""
+		rp, err := oidcrp.New(oidcrp.Config{
+			CookieKeys: [][]byte{key(1)}, Providers: []oidcrp.Provider{own}, ProviderSource: d, Logger: quiet,
+			Sites: func(context.Context, string) (oidcrp.Site, error) {
+				return oidcrp.Site{BaseURL: acmeURL, Providers: []string{"a", "b", "c", "own", "d"}}, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		w := ask(rp, rp, nil, "GET", "/auth/login", navigate...)
+		if took := time.Since(began); took > 6*time.Second || !strings.Contains(w.Body.String(), "Sign in with own") {
+			t.Errorf("after %v: %d %s", took, w.Code, w.Body)
+		}
+		close(release)
+		if err := rp.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Names that strangers think of are no labels of what is counted.

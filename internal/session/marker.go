@@ -152,8 +152,10 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 	}
 	// What ends sessions of this client does not reach one of another, and what
 	// has ended that other's would not be asked about.
-	if was := rec.client(); was != "" && client != "" && was != ClientTag(client) {
-		return all, n, endedWithOthers{}
+	if was := rec.client(); was != "" && client != "" {
+		if is := clientSum(client); was != string(is[:]) {
+			return all, n, endedWithOthers{}
+		}
 	}
 	u := User{rec.Issuer(), client, rec.Subject()}
 	user := k.user(u)
@@ -175,8 +177,13 @@ func ClientTag(client string) string {
 	if client == "" {
 		return ""
 	}
+	sum := clientSum(client)
+	return string(sum[:])
+}
+
+func clientSum(client string) [4]byte {
 	sum := sha256.Sum256(append(make([]byte, 0, 128), client...))
-	return string(sum[:4])
+	return [4]byte(sum[:])
 }
 
 // endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
