@@ -102,3 +102,28 @@ func TestSitesOfOneHost(t *testing.T) {
 		})
 	}
 }
+
+// A step of a sign-out at one site is none at another.
+func TestSignOutOfAnotherSite(t *testing.T) {
+	s := newTenants(t, nil)
+	for _, way := range [][2]string{{acmeURL, betaURL}, {betaURL, acmeURL}} {
+		there := s.signedIn(way[1])
+		b := s.signedIn(way[0])
+		res := s.send(http.MethodPost, way[0]+"/leave", "", "Cookie", s.cookiesAt(b, way[0], way[0]), "Sec-Fetch-Site", "same-origin")
+		ticket := mustParse(t, res.Header.Get("Location")).Query().Get("ticket")
+		if ticket == "" {
+			t.Fatalf("%d %v", res.StatusCode, res.Header)
+		}
+		out := s.op.Calls(oidcrptest.EndSessionEndpoint)
+		for _, step := range []string{"ticket", "state"} {
+			page := there.Get(way[1] + "/auth/logout?" + url.Values{step: {ticket}}.Encode())
+			if page.Status != http.StatusOK || page.Form("Sign out") == nil {
+				t.Errorf("%s of %s at %s: %s", step, way[0], way[1], page)
+			}
+		}
+		if s.op.Calls(oidcrptest.EndSessionEndpoint) != out {
+			t.Error("signed out at the provider")
+		}
+		s.shows(there.Get(way[1]+"/"), "alice at ")
+	}
+}
