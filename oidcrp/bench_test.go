@@ -113,24 +113,32 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 	})
 }
 
-func BenchmarkLoginRedirect(b *testing.B) {
-	op := oidcrptest.NewProvider(b)
-	rp, err := oidcrp.New(oidcrp.Config{BaseURL: "http://localhost:3000", CookieKeys: [][]byte{key(1)},
-		Providers: []oidcrp.Provider{op.Config("test", "http://localhost:3000")}, Logger: slog.New(slog.DiscardHandler)})
+// loginRedirect is the start of a login that asks nobody anything.
+func loginRedirect(tb testing.TB) (http.Handler, *http.Request) {
+	op := oidcrptest.NewProvider(tb)
+	p := op.Config("test", "http://localhost:3000")
+	p.PAR = oidcrp.Refused
+	rp, err := oidcrp.New(oidcrp.Config{BaseURL: "http://localhost:3000", CookieKeys: [][]byte{key(1)}, Providers: []oidcrp.Provider{p}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/auth/login?return_to=/reports", nil)
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	w := &discardResponse{h: http.Header{}}
 	rp.ServeHTTP(w, r)
 	if w.h.Get("Location") == "" {
-		b.Fatal("no redirect")
+		tb.Fatal("no redirect")
 	}
+	return rp, r
+}
+
+func BenchmarkLoginRedirect(b *testing.B) {
+	h, r := loginRedirect(b)
+	w := &discardResponse{h: http.Header{}}
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(w.h)
-		rp.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 	}
 }
 

@@ -4,23 +4,22 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/goredisstore"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seed-78edd7da/go-oidcrp/internal/bench/redisserver"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 // sessionsInRedis signs most users in, and asks as some of them.
 func sessionsInRedis(most int) {
-	client, stop := startRedis()
+	client, stop, err := redisserver.Start()
+	check(err)
 	defer stop()
 	op := must(oidcrptest.StartProvider("127.0.0.1:0"))
 	defer op.Close()
@@ -77,25 +76,4 @@ func used(client *redis.Client) uint64 {
 	var n uint64
 	must(fmt.Sscan(rest, &n))
 	return n
-}
-
-// startRedis starts a redis-server that keeps nothing on disk.
-func startRedis() (client *redis.Client, stop func()) {
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	check(err)
-	check(ln.Close())
-	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir())
-	check(cmd.Start())
-	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	for end := time.Now().Add(10 * time.Second); client.Ping(context.Background()).Err() != nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			check(fmt.Errorf("redis-server does not answer"))
-		}
-	}
-	return client, func() {
-		client.Close()
-		check(cmd.Process.Signal(os.Interrupt))
-		_ = cmd.Wait()
-	}
 }

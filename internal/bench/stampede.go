@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"golang.org/x/oauth2"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+)
+
+// strictEndpoint is a token endpoint that takes 20 ms and refuses a refresh
+// token's second use. Tokens are so short-lived that each round begins with an
+// expired one.
+type strictEndpoint struct {
+	*httptest.Server
+	op     *fakeProvider
+	mu     sync.Mutex
+	valid  string
+	issued int
+	calls  atomic.Int64
+}
+
+func newStrictEndpoint() *strictEndpoint {
+	e := &strictEndpoint{op: newProvider()}
+	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		id, lifetime := "", 3600
+		switch r.FormValue("grant_type") {
+		case "authorization_code":
+			id, lifetime = fmt.Sprintf(`, "id_token": %q`, e.op.idToken(r.FormValue("code"))), 1
+			e.mu.Lock()
+		default:
+			e.calls.Add(1)
+			time.Sleep(20 * time.Millisecond)
+			e.mu.Lock()
+			if r.FormValue("refresh_token") != e.valid {
+				e.mu.Unlock()
+				w.WriteHeader(http.StatusBadRequest)
+				io.WriteString(w, `{"error": "invalid_grant"}`)
+				return
+			}
+		}
+		e.issued++
+		e.valid = fmt.Sprint("refresh-", e.issued)
+		answer := fmt.Sprintf(`{"access_token": "access-%d", "token_type": "Bearer", "expires_in": %d, "refresh_token": %q%s}`, e.issued, lifetime, e.valid, id)
+		e.mu.Unlock()
+		io.WriteString(w, answer)
+	}))
+	return e
+}
+
+func (e *strictEndpoint) close() {
+	e.Close()
+	e.op.Close()
+}
+
+// crowd is 100 requests for a token: 50 at once, 50 more 60 ms later.
+func crowd(token func() error) (failed int64, took time.Duration) {
+	var failures atomic.Int64
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for range 2 {
+		for range 50 {
+			wg.Go(func() {
+				if token() != nil {
+					failures.Add(1)
+				}
+			})
+		}
+		if rest := 60*time.Millisecond - time.Since(begun); rest > 0 {
+			time.Sleep(rest)
+		}
+	}
+	wg.Wait()
+	return failures.Load(), time.Since(begun)
+}
+
+// stampede is E.
+func stampede(r *run) {
+	fmt.Print("\nE: 100 requests of one user whose access token has expired, at an endpoint of 20 ms\n\n")
+	var ours, kept []time.Duration
+	most, failures := int64(0), int64(0)
+	for range max(3, r.rounds/3) {
+		calls, failed, took := crowdOfOurs()
+		most, failures, ours = max(most, calls), failures+failed, append(ours, took)
+		calls, failed, took = crowdOf(true)
+		if calls != 1 || failed != 0 {
+			panic("the kept source of x/oauth2 called more than once")
+		}
+		kept = append(kept, took)
+	}
+	calls, failed, _ := crowdOf(false)
+	fmt.Printf("oidcrp: %d token call, %d failed, %s\n", most, failures, median(ours).Round(time.Millisecond))
+	fmt.Printf("x/oauth2, one kept source: 1 token call, 0 failed, %s\n", median(kept).Round(time.Millisecond))
+	fmt.Printf("x/oauth2, a source for each request: %d token calls, %d failed\n", calls, failed)
+	r.target("E, token calls of 100 requests: 1", fmt.Sprint(most), most == 1)
+	r.target("E, failed requests: 0", fmt.Sprint(failures), failures == 0)
+	r.atMost("E, x one kept source", float64(median(ours))/float64(median(kept)), 1.1)
+}
+
+// crowdOf is x/oauth2, as it is mostly used or with one source for a session.
+func crowdOf(keep bool) (calls, failed int64, took time.Duration) {
+	e := newStrictEndpoint()
+	defer e.close()
+	e.valid = "refresh-0"
+	config := oauth2.Config{ClientID: "app", ClientSecret: "secret", Endpoint: oauth2.Endpoint{TokenURL: e.URL, AuthStyle: oauth2.AuthStyleInParams}}
+	old := &oauth2.Token{AccessToken: "old", RefreshToken: "refresh-0", Expiry: time.Now().Add(-time.Minute)}
+	source := config.TokenSource(context.Background(), old)
+	failed, took = crowd(func() error {
+		s := source
+		if !keep {
+			s = config.TokenSource(context.Background(), old)
+		}
+		_, err := s.Token()
+		return err
+	})
+	return e.calls.Load(), failed, took
+}
+
+func crowdOfOurs() (calls, failed int64, took time.Duration) {
+	e := newStrictEndpoint()
+	defer e.close()
+	api := "https://api.example"
+	rp := must(oidcrp.New(oidcrp.Config{
+		BaseURL: "http://localhost:3000", CookieKeys: [][]byte{securecookie.GenerateRandomKey(32)}, Store: oidcrp.NewMemoryStore(), LoginPath: "/login",
+		Providers: []oidcrp.Provider{{Issuer: e.op.URL, ClientID: "app", ClientSecret: "secret", RedirectPath: "/callback", Algorithms: []string{"ES256"},
+			Endpoints: oidcrp.Endpoints{Token: e.URL}, KeepTokens: true, APIs: []oidcrp.API{{URL: api}}}},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}))
+	page := func(path string, cookies []*http.Cookie) *http.Response {
+		request := httptest.NewRequest(http.MethodGet, path, nil)
+		request.Header.Set("Accept", "text/html")
+		for _, c := range cookies {
+			request.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		rp.ServeHTTP(w, request)
+		return w.Result()
+	}
+	begun := page("/login", nil)
+	back := page(signsIn(begun.Header.Get("Location")), begun.Cookies())
+	h := rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if t, err := rp.TokenSource(r.Context(), api).Token(); err != nil || t.AccessToken == "access-1" {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	time.Sleep(1100 * time.Millisecond) // the access token expires
+	failed, took = crowd(func() error {
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		for _, c := range back.Cookies() {
+			request.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, request)
+		if w.Code != http.StatusOK {
+			return fmt.Errorf("status %d", w.Code)
+		}
+		return nil
+	})
+	return e.calls.Load(), failed, took
+}
