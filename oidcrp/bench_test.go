@@ -122,7 +122,7 @@ func loginRedirect(tb testing.TB) (http.Handler, *http.Request) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodGet, "/auth/login?return_to=/reports", nil)
+	r := httptest.NewRequest(http.MethodGet, "/auth/login", nil)
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	w := &discardResponse{h: http.Header{}}
 	rp.ServeHTTP(w, r)
@@ -168,6 +168,22 @@ func TestAllocationsOfAnAuthenticatedRequest(t *testing.T) {
 	}
 	if n := len(c.Name) + 1 + len(c.Value); n > 850 {
 		t.Errorf("the cookie has %d bytes, want at most 850", n)
+	}
+}
+
+// So is what a redirect to the provider costs, which anybody can ask for.
+func TestAllocationsOfALoginRedirect(t *testing.T) {
+	if raceEnabled {
+		return
+	}
+	h, r := loginRedirect(t)
+	w := &discardResponse{h: http.Header{}}
+	got := testing.AllocsPerRun(100, func() {
+		clear(w.h)
+		h.ServeHTTP(w, r)
+	})
+	if got > 16 {
+		t.Errorf("%v allocations, want at most 16", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package oidcrp
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -65,13 +66,15 @@ func (rp *RelyingParty) optionsFrom(q url.Values) LoginOptions {
 	opts := LoginOptions{
 		Provider: q.Get(paramProvider), ReturnTo: rp.target(q.Get(paramReturnTo)),
 		Prompt: q.Get("prompt"), LoginHint: q.Get("login_hint"),
-		Params: map[string]string{},
 	}
 	for name, values := range q {
 		switch name {
 		case paramProvider, paramReturnTo, paramFresh, paramIdentifier, paramNeeds, "prompt", "login_hint":
 		default:
 			if len(values) == 1 {
+				if opts.Params == nil {
+					opts.Params = map[string]string{}
+				}
 				opts.Params[name] = values[0]
 			}
 		}
@@ -276,7 +279,7 @@ func (rp *RelyingParty) start(w http.ResponseWriter, r *http.Request, p *provide
 	if err != nil {
 		return rp.stopped(p, b, err)
 	}
-	rp.log.DebugContext(ctx, "login started", "provider", p.name, "attempt", b.Attempt)
+	rp.log.LogAttrs(ctx, slog.LevelDebug, "login started", slog.String("provider", p.name), slog.Int("attempt", b.Attempt))
 	rp.emit(ctx, Event{Kind: LoginStarted, Provider: p.name, Issuer: p.issuer})
 	return rp.redirect(w, r, address)
 }

@@ -223,6 +223,8 @@ func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 // Header values shared by all responses: appending to them copies.
 var (
 	noStore    = []string{"no-store"}
+	noReferrer = []string{"no-referrer"}
+	noSniff    = []string{"nosniff"}
 	varyCookie = []string{"Cookie"}
 )
 

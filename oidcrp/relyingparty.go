@@ -268,9 +268,7 @@ func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve answers one of our own addresses.
 func (rp *RelyingParty) serve(to route, w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Cache-Control"], h["Referrer-Policy"], h["X-Content-Type-Options"] = noStore, noReferrer, noSniff
 	if to.methods != "" && !allows(to.methods, r.Method) {
 		h.Set("Allow", strings.ReplaceAll(to.methods, " ", ", "))
 		rp.fail(to.step, w, r, errMethod)

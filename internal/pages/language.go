@@ -99,15 +99,17 @@ func validTag(tag string) bool {
 	if len(tag) > maxTag {
 		return false
 	}
-	for i, sub := range strings.Split(tag, "-") {
-		if len(sub) < 1 || len(sub) > 8 || i == 0 && len(sub) < 2 {
+	first := true
+	for sub := range strings.SplitSeq(tag, "-") {
+		if len(sub) < 1 || len(sub) > 8 || first && len(sub) < 2 {
 			return false
 		}
 		for _, c := range []byte(sub) {
-			if !alphanumeric(c) || i == 0 && c <= '9' {
+			if !alphanumeric(c) || first && c <= '9' {
 				return false
 			}
 		}
+		first = false
 	}
 	return true
 }

@@ -52,9 +52,13 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if r.State == "" || r.Nonce == "" || r.Challenge == "" || p.s.RedirectURL == "" && r.RedirectURL == "" {
 		return "", fmt.Errorf("%w: state, nonce, challenge and a redirect address are needed", ErrMisconfigured)
 	}
-	// The visitor is waiting, for metadata and push together.
-	ctx, cancel := context.WithTimeout(ctx, p.timeout+p.timeout/10)
-	defer cancel()
+	if p.current.Load() == nil || p.s.Registration != nil {
+		// The visitor is waiting, for metadata and push together. The push alone
+		// has a time of its own.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.timeout+p.timeout/10)
+		defer cancel()
+	}
 	m, err := p.metadata(ctx)
 	if err != nil {
 		return "", err

@@ -44,6 +44,7 @@ type Provider struct {
 	dpop           *dpop // of new tokens; nil: they are anybody's who has them
 	nonces         nonces
 
+	own          [8]byte                  // the tag of the setting's client
 	current      atomic.Pointer[metadata] // the last good one; nil: none yet
 	discovery    discovery
 	registration registration
@@ -81,6 +82,7 @@ func New(s Settings) (*Provider, error) {
 			return nil, err
 		}
 	}
+	p.own = p.tag(s.ClientID)
 	p.keys = newKeySet(p.fetchKeys, p.now)
 	p.discovery.attempts = attempts{
 		what: metadataEndpoint, complaint: "provider metadata not loaded", try: p.discover,
@@ -134,7 +136,7 @@ func (p *Provider) Accepts(iss string) bool {
 // a registration; without one it comes at once.
 func (p *Provider) Tag(ctx context.Context) ([8]byte, error) {
 	if p.s.Registration == nil {
-		return p.tag(p.s.ClientID), nil
+		return p.own, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout+p.timeout/10)
 	defer cancel()
@@ -170,7 +172,7 @@ func hashOf(texts ...string) [sha256.Size]byte {
 // [ErrOtherClient] for a login that began here before the client was
 // registered anew.
 func (p *Provider) Belongs(ctx context.Context, tag [8]byte) error {
-	own := p.tag(p.s.ClientID)
+	own := p.own
 	if p.s.Registration == nil && tag == own {
 		return nil
 	}
