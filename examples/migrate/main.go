@@ -49,7 +49,7 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 		s, err = portalexport.Read(flags.Arg(0), stdin)
 	}
 	printReport(stdout, s)
-	if err != nil && s.Report == nil {
+	if err != nil && s.Report.Count(sitesettings.Wrong, sitesettings.Contradictory) == 0 { // no line has it
 		fmt.Fprintln(stderr, err)
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func (o options) readSettings() (*sitesettings.Settings, error) {
 	}
 	s, err := portalexport.Read(o.settings, os.Stdin)
 	switch {
-	case err != nil && len(s.Report) > 0:
+	case err != nil && s.Report.Count(sitesettings.Wrong, sitesettings.Contradictory) > 0:
 		return nil, fmt.Errorf("-settings: nothing was started\n%s", s.Report)
 	case err != nil:
 		return nil, fmt.Errorf("-settings: %w", err)

@@ -238,7 +238,7 @@ func (s *Settings) checkRequest(m *mistakes) {
 	}
 	for _, scope := range splitScopes(s.Scopes) {
 		if !isScope(scope) {
-			m.add("Scopes: %q is no scope (RFC 6749 3.3)", scope)
+			m.add("Scopes: %q is no scope: write scopes without quotes, in ASCII, such as openid profile (RFC 6749 3.3)", scope)
 		}
 	}
 	if s.Prompt != "" && !isPrompt(s.Prompt) {

@@ -61,7 +61,7 @@ func ParseMapping(text string) (map[string]string, error) {
 		_, twice := mapping[field]
 		switch {
 		case !ok || field == "" || claim == "" || claim == userInfoPrefix:
-			errs = append(errs, fmt.Sprintf("%q is not field=claim", entry))
+			errs = append(errs, fmt.Sprintf("%q is not field=claim: write, for instance, firstname=given_name", entry))
 		case twice:
 			errs = append(errs, fmt.Sprintf("%q is mapped twice", field))
 		default:

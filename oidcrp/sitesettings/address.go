@@ -19,6 +19,7 @@ func (s *source) readRedirect(p *oidcrp.Provider) {
 	redirect, callback := s.get("RedirectUri"), s.get("CallbackPath")
 	if redirect != nil {
 		s.redirectURI(p, redirect)
+		s.notOurs(redirect, p.RedirectPath)
 		if callback != nil && callback.text() != p.RedirectPath {
 			callback.contradicts("is not the path of RedirectUri, where the provider sends the browser: remove it")
 			redirect.contradicts("leads elsewhere than CallbackPath, where the site would listen: remove that")
@@ -28,6 +29,7 @@ func (s *source) readRedirect(p *oidcrp.Provider) {
 	}
 	if callback != nil {
 		p.RedirectPath = callback.text()
+		s.notOurs(callback, p.RedirectPath)
 		if said := mistake(func(p2 *oidcrp.Provider) { p2.RedirectPath = p.RedirectPath }); said != "" {
 			callback.wrong("%s", said)
 		}
@@ -46,6 +48,10 @@ func (s *source) redirectURI(p *oidcrp.Provider, redirect *setting) {
 		redirect.wrong("is no address of a page: write it whole and without query, such as https://portal.example/signin-%s", url.PathEscape(s.given))
 		return
 	}
+	if u.Path == "" {
+		redirect.wrong("names no page: register one at the provider and write that, such as https://%s/signin-%s", u.Host, url.PathEscape(s.given))
+		return
+	}
 	p.RedirectPath = u.EscapedPath()
 	if said := mistake(func(p2 *oidcrp.Provider) { p2.RedirectPath = p.RedirectPath }); said != "" {
 		redirect.wrong("%s", said)
@@ -56,6 +62,18 @@ func (s *source) redirectURI(p *oidcrp.Provider, redirect *setting) {
 		redirect.wrong("%s", strings.TrimPrefix(err.Error(), "oidcrp: Config."))
 	}
 	redirect.taken("Provider.RedirectPath, and Config.BaseURL")
+}
+
+// notOurs refuses addresses that have another purpose.
+func (s *source) notOurs(given *setting, path string) {
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	for _, other := range []string{loginPath, logoutPath, registrationPath} {
+		if strings.EqualFold(path, other) {
+			given.wrong("is %s, which has another purpose: give the provider an address of its own, such as /signin-%s", other, url.PathEscape(s.given))
+		}
+	}
 }
 
 // siteOf is where the site of a redirect URI lives, "" where it does not say.

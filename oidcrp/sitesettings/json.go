@@ -139,9 +139,13 @@ func (p *parser) object(prefix string, depth int) {
 
 // value reads whatever is there, under a name.
 func (p *parser) value(name string, depth int) {
+	before := len(p.entries)
 	switch p.peek() {
 	case '{':
 		p.object(name+"/", depth)
+		if len(p.entries) == before { // so that the report names it
+			p.entries = append(p.entries, entry{name, ""})
+		}
 	case '[':
 		var texts []string
 		n := 0
@@ -153,7 +157,7 @@ func (p *parser) value(name string, depth int) {
 			}
 			n++
 		})
-		if texts != nil {
+		if texts != nil || len(p.entries) == before {
 			p.entries = append(p.entries, entry{name, strings.Join(texts, ",")})
 		}
 	default:

@@ -1,6 +1,7 @@
 package sitesettings_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,12 @@ func TestJSON(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+	empty, _ := sitesettings.FromJSON([]byte(`{"Authentication": {"OpenIdConnect": {"A": {"Scope": [], "Prompt": {}, "Caption": null}}}}`))
+	for _, name := range []string{"Scope", "Prompt", "Caption"} {
+		if at := slices.IndexFunc(empty.Report, func(l sitesettings.Line) bool { return l.Key == "Authentication/OpenIdConnect/A/"+name }); at < 0 || empty.Report[at].Verdict != ignored {
+			t.Errorf("%s is not said to be empty:\n%s", name, empty.Report)
+		}
 	}
 	s, _ := sitesettings.FromJSON([]byte(`{"Authentication": {"OpenIdConnect": {"A": {"Authority": "https://a.example", "ClientId": 'it\'s "x"', "ValidAudiences": ["y", 7]}}}}`))
 	if p := s.Config.Providers; len(p) != 1 || p[0].ClientID != `it's "x"` || strings.Join(p[0].Audiences, "|") != "y|7" {

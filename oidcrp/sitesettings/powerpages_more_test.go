@@ -300,6 +300,7 @@ var moreProviderTests = map[string]func(*testing.T){
 		says(t, given{"CallbackPath": "/signin-contoso"}, "CallbackPath", taken, "path of RedirectUri")
 		says(t, given{"CallbackPath": "/other"}, "CallbackPath", contradictory, "path of RedirectUri")
 		says(t, given{"RedirectUri": "-", "CallbackPath": "other"}, "CallbackPath", wrong, "such as")
+		says(t, given{"RedirectUri": "-", "CallbackPath": "/register"}, "CallbackPath", wrong, "another purpose")
 		says(t, given{"CallbackPath": "/x", "RedirectUri": "-", "OpenIdConnect/Other/Authority": "https://o.example", "OpenIdConnect/Other/ClientId": "x", "OpenIdConnect/Other/ClientSecret": "y", "OpenIdConnect/Other/CallbackPath": "/x"},
 			"CallbackPath", contradictory, "two providers")
 	},

@@ -100,6 +100,8 @@ var providerTests = map[string]func(*testing.T){
 		for value, reason := range map[string]string{
 			"/signin-contoso": "no address of a page", "https://portal.example/": "starting with a slash, not ending with one", "https://portal.example/a?b=c": "without query",
 			"http://portal.example/signin": "use https", "https://u:p@portal.example/signin": "no address of a page",
+			"https://portal.example": "such as https://portal.example/signin-Contoso", "https://portal.example/register": "another purpose",
+			"https://portal.example/account/login/log%4Fff": "another purpose", "https://portal.example/Account/Login/ExternalLogin": "another purpose",
 		} {
 			says(t, given{"RedirectUri": value}, "RedirectUri", wrong, reason)
 		}

@@ -60,7 +60,7 @@ func (r *reader) of(group, name string) *setting {
 }
 
 func (r *reader) add(e entry) *setting {
-	s := &setting{Line: Line{Key: e.key, Value: e.value}, value: strings.TrimSpace(e.value)}
+	s := &setting{Line: Line{Key: e.key, Value: withoutPasswords(e.value)}, value: strings.TrimSpace(e.value)}
 	r.all = append(r.all, s)
 	return s
 }

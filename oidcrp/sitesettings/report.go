@@ -3,6 +3,7 @@ package sitesettings
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ const (
 // Line is what became of one setting, and why.
 type Line struct {
 	Key     string // as it was given
-	Value   string // as it was given; "[redacted]" for secrets and for settings nobody knows
+	Value   string // as it was given; "[redacted]" for secrets, passwords in addresses, and settings nobody knows
 	Verdict Verdict
 	Reason  string // what it does, or why it does not, and what to do
 }
@@ -62,6 +63,14 @@ func (r Report) String() string {
 
 // maxShown is how much of a value a report shows.
 const maxShown = 80
+
+// credentials are a user name and a password in an address.
+var credentials = regexp.MustCompile(`://[^/?#,\s]*@`)
+
+// withoutPasswords is text as a report may have it.
+func withoutPasswords(value string) string {
+	return credentials.ReplaceAllString(value, "://"+redacted+"@")
+}
 
 // short is a value on a line of its own.
 func short(value string) string {
@@ -102,7 +111,7 @@ func (s *setting) text() string {
 func (s *setting) is(v Verdict, format string, args ...any) {
 	bad := v == Wrong || v == Contradictory
 	if s != nil && (s.Verdict == "" || bad && s.Verdict != Wrong && s.Verdict != Contradictory) {
-		s.Verdict, s.Reason = v, fmt.Sprintf(format, args...)
+		s.Verdict, s.Reason = v, withoutPasswords(fmt.Sprintf(format, args...))
 	}
 }
 

@@ -1,6 +1,7 @@
 package sitesettings_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,26 @@ func TestProviderNames(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(names, want) || !slices.Contains(paths, "/signin-Azure%20AD") {
 		t.Errorf("%q\n%q", names, paths)
+	}
+}
+
+// An address may have a password, which nobody is to see, whatever is said of it.
+func TestPasswordsInAddresses(t *testing.T) {
+	for _, key := range []string{"Authority", "MetadataAddress", "RedirectUri", "PostLogoutRedirectUri", "UserInfoEndpoint", "ValidIssuers", "AuthenticationType"} {
+		s, err := sitesettings.FromMap(minimal(given{key: "https://a.example/,https://bob:hush@login.contoso.example/"}))
+		if text := fmt.Sprint(err, s.Report, s.Defaults); strings.Contains(text, "hush") || !strings.Contains(text, "[redacted]@") {
+			t.Errorf("%s: %s", key, text)
+		}
+	}
+}
+
+// What is said of a value without end has one, and still says what to do.
+func TestHugeValues(t *testing.T) {
+	for key, remedy := range map[string]string{"Authority": "too long", "Scope": "without quotes", "RegistrationClaimsMapping": "firstname=given_name"} {
+		s := says(t, given{key: "ftp://login.contoso.example/" + strings.Repeat("ก", 100_000)}, key, wrong, remedy)
+		if n := len(s.Report.String()); n > 5_000 {
+			t.Errorf("%s: a report of %d bytes", key, n)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (s *source) readMapping(name string, p oidcrp.Provider) map[string]string {
 	}
 	mapping, err := accounts.ParseMapping(given.text())
 	if err != nil {
-		given.wrong("%s", strings.TrimPrefix(err.Error(), "accounts: "))
+		given.wrong("%s", brief(strings.TrimPrefix(err.Error(), "accounts: ")))
 		return nil
 	}
 	m := mapper{login: name == "LoginClaimsMapping", p: p, out: map[string]string{}}

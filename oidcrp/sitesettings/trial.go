@@ -42,7 +42,7 @@ func mistake(change func(*oidcrp.Provider)) string {
 	}
 	var said []string
 	for line := range strings.Lines(err.Error()) {
-		said = append(said, trialPrefix.ReplaceAllString(strings.TrimSpace(line), ""))
+		said = append(said, brief(trialPrefix.ReplaceAllString(strings.TrimSpace(line), "")))
 	}
 	return strings.Join(said, "; ")
 }
@@ -55,5 +55,15 @@ func misruled(p oidcrp.Provider, rules accounts.ProviderRules) string {
 	if err == nil {
 		return ""
 	}
-	return strings.ReplaceAll(err.Error(), "accounts: provider trial: ", "")
+	return brief(strings.ReplaceAll(err.Error(), "accounts: provider trial: ", ""))
+}
+
+// brief leaves out the middle of a long complaint, where the value is: what to do
+// stands at its end.
+func brief(said string) string {
+	const end = 200
+	if cut := []rune(said); len(cut) > 2*end {
+		return string(cut[:end]) + "…" + string(cut[len(cut)-end:])
+	}
+	return said
 }
