@@ -135,13 +135,15 @@ func (d *Desk) Finished(w http.ResponseWriter, r *http.Request) {
 }
 
 // Loaded notes that a session loaded, so that logins do not go round in
-// circles. Call it with every such request: usually it only looks.
+// circles, and forgets a silent attempt that failed before: once this session
+// has ended another may succeed. Call it with every such request: usually it
+// only looks.
 func (d *Desk) Loaded(w http.ResponseWriter, r *http.Request) {
 	value, _ := d.binding.Read(r) // "" if there is none
 	if len(value) <= roundsAt || value[roundsAt] == '0' {
 		return
 	}
-	d.update(w, r, func(b *binding) { b.rounds = 0 })
+	d.update(w, r, func(b *binding) { b.rounds, b.silent = 0, time.Time{} })
 }
 
 // SilentFailed notes that a silent attempt failed, so that the next page does

@@ -261,10 +261,18 @@ func TestSilentAttempts(t *testing.T) {
 			t.Error("allowed at once after a failed one")
 		}
 		b.start(t, d, transaction.Begin{})
+		if allowed() {
+			t.Error("forgotten when a login starts")
+		}
 		b.finish(d)
 		b.load(d)
+		if !allowed() {
+			t.Error("refused although somebody has signed in since")
+		}
+		b.do(callback, d.SilentFailed)
+		b.load(d)
 		if allowed() {
-			t.Error("forgotten in between")
+			t.Error("forgotten though nobody has signed in since")
 		}
 		c.advance(transaction.DefaultTimeout - time.Second)
 		if allowed() {
