@@ -55,6 +55,23 @@ func (a *app) answer(b *oidcrptest.Browser, mode string, v url.Values) *oidcrpte
 	return b.Get(a.URL + "/auth/callback/test?" + v.Encode())
 }
 
+// answerTo begins a login and returns the provider's answer to it.
+func (a *app) answerTo(b *oidcrptest.Browser, start string) url.Values {
+	a.t.Helper()
+	a.op.SetFaults(oidcrptest.IgnoreFormPost)
+	defer a.op.SetFaults()
+	return mustParse(a.t, a.stopAtCallback(b, start)).Query()
+}
+
+// rightly are the last two fields of a rejection.
+func (a *app) rightly(mode string, v url.Values) (right string, form url.Values) {
+	right = a.URL + "/auth/callback/test"
+	if mode == "form_post" {
+		return right, v
+	}
+	return right + "?" + v.Encode(), nil
+}
+
 // rejection is how an attempt has to fail.
 type rejection struct {
 	status int    // of the answer; 0: 400
@@ -191,9 +208,9 @@ func (a *app) usedUp(b *oidcrptest.Browser, callback string, form url.Values) {
 	a.noSessionIn(res.Header)
 	to, err := res.Location()
 	if err == nil && to.Query().Get("go-on") != "" {
-		a.t.Errorf("the right answer is taken afterwards: %d %s", res.StatusCode, to)
+		a.t.Errorf("the right answer is handed over afterwards: %d", res.StatusCode)
 	}
 	if a.asks()[oidcrptest.TokenEndpoint] != redeemed || len(a.events.of(oidcrp.LoginSucceeded)) != sessions {
-		a.t.Errorf("the right answer is taken afterwards: %d %v\nlog: %s", res.StatusCode, res.Header, a.log)
+		a.t.Errorf("the right answer is taken afterwards: %d to %v", res.StatusCode, to)
 	}
 }

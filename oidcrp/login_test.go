@@ -308,35 +308,6 @@ func TestHostileReturnURL(t *testing.T) {
 	}
 }
 
-func TestExpiredLoginRestarts(t *testing.T) {
-	// The provider would have forgotten a pushed request by then.
-	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].PAR = oidcrp.Refused })
-	a.op.SignInAs("")
-	b := a.browse()
-	b.Get(a.URL + "/reports?a=b")
-	b.SetNow(time.Now) // the browser keeps its cookies longer than it should
-	a.clock.advance(10*time.Minute + time.Second)
-	a.op.SetNow(a.clock.now)
-	a.shows(b.SubmitForm("alice", nil), "reports for alice at /reports?a=b") // the provider knows her by now
-	a.calls(oidcrptest.TokenEndpoint, 1)
-	if got := a.events.reason(oidcrp.LoginFailed); got != "expired" {
-		t.Errorf("reason %q", got)
-	}
-}
-
-func TestLoginJustInTime(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	a.op.SignInAs("")
-	b := a.browse()
-	b.Get(a.URL + "/reports")
-	a.clock.advance(10*time.Minute - 5*time.Second)
-	a.op.SetNow(a.clock.now)
-	a.shows(b.SubmitForm("alice", nil), "reports for alice")
-	if n := len(a.events.of(oidcrp.LoginStarted)); n != 1 {
-		t.Errorf("%d logins started", n)
-	}
-}
-
 func TestLostCookieRestarts(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	a.op.SignInAs("")
@@ -375,23 +346,6 @@ func TestWhatDoesNotRestart(t *testing.T) {
 			t.Errorf("%s: %d logins started", name, n)
 		}
 	}
-}
-
-// An answer that was refused is used up: whoever saw it cannot mend it.
-func TestRefusedAnswerIsSpent(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	b := a.browse()
-	callback := a.stopAtCallback(b, "/reports")
-	wrong := mustParse(t, callback)
-	q := wrong.Query()
-	q.Set("iss", "https://evil.example")
-	wrong.RawQuery = q.Encode()
-	a.refused(b.Get(wrong.String()), http.StatusBadRequest, "iss")
-	a.op.SignInAs("")
-	if page := b.Get(callback); page.Form("alice") == nil {
-		t.Errorf("no new login: %s", page)
-	}
-	a.calls(oidcrptest.TokenEndpoint, 0)
 }
 
 // A configuration may change between the two halves of a login or sign-out:
@@ -456,49 +410,6 @@ func TestLostSessionsDoNotLoop(t *testing.T) {
 	a.refused(page, http.StatusBadRequest, "loop")
 	a.calls(oidcrptest.AuthorizeEndpoint, 2)
 	a.shows(b.Follow("Try again"), "reports for alice")
-}
-
-func TestAnswerInAnotherBrowser(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	attacker, victim := a.browse(), a.browse()
-	callback := a.stopAtCallback(attacker, "/reports")
-
-	a.stopAtCallback(victim, "/reports") // a binding of its own
-	a.refused(victim.Get(callback), http.StatusBadRequest, "binding")
-	a.calls(oidcrptest.TokenEndpoint, 0)
-
-	// Without any, the visitor's own login starts: as whom they choose.
-	stranger := a.browse()
-	a.op.SignInAs("bob")
-	a.shows(stranger.Get(callback), "reports for bob")
-
-	signedIn := a.signInAs("carol")
-	before := a.sessionCookie(signedIn).Value
-	a.refused(signedIn.Get(callback), http.StatusBadRequest, "binding")
-	if a.sessionCookie(signedIn).Value != before {
-		t.Error("the session changed")
-	}
-	a.shows(signedIn.Get(a.URL+"/reports"), "reports for carol")
-}
-
-func TestReloadedCallback(t *testing.T) {
-	for _, mode := range []string{"query", "form_post"} {
-		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
-		b := a.browse()
-		page := b.Get(a.URL + "/reports?a=b")
-		for _, hop := range page.Trail {
-			if strings.Contains(hop.URL.Path, "/callback/") {
-				if mode == "query" {
-					page = b.Get(hop.URL.String())
-				}
-			}
-		}
-		a.shows(page, "reports for alice at /reports?a=b")
-		a.calls(oidcrptest.TokenEndpoint, 1)
-		if n := len(a.events.of(oidcrp.LoginSucceeded)); n != 1 {
-			t.Errorf("%s: %d sessions started", mode, n)
-		}
-	}
 }
 
 // handing is an application whose logins come by form_post, stopped between
@@ -577,29 +488,6 @@ func TestHandedOverLoginGoesOnInOnePlaceOnly(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestConcurrentCallbacks(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	b := a.browse()
-	callback := a.stopAtCallback(b, "/reports")
-	var wg sync.WaitGroup
-	for range 20 {
-		tab := b.Tab()
-		wg.Go(func() { tab.Get(callback) })
-	}
-	wg.Wait()
-	code := mustParse(t, callback).Query().Get("code")
-	n := 0
-	for _, r := range a.op.Requests(oidcrptest.TokenEndpoint) {
-		if r.Form.Get("code") == code {
-			n++
-		}
-	}
-	if n != 1 {
-		t.Errorf("the code was sent %d times", n)
-	}
-	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
 }
 
 func flip(s string) string {

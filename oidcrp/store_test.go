@@ -442,42 +442,6 @@ func TestSeveralNodes(t *testing.T) {
 	}
 }
 
-// The same callback at two nodes: with Add the code is redeemed once, without
-// it once on each node, and the provider refuses the second.
-func TestTransactionsAreSpentOnce(t *testing.T) {
-	for name, tt := range map[string]struct {
-		store oidcrp.Store
-		codes int
-	}{
-		"with Add": {adding{newPlain()}, 1}, "in memory": {oidcrp.NewMemoryStore(), 1}, "without Add": {newPlain(), 2}, "without a store": {nil, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := newNodes(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store = tt.store })
-			b := n.browse()
-			callback := n.stopAtCallback(b, "/reports")
-			n.shows(b.Get(callback), "reports for alice")
-			n.use(1)
-			page := b.Get(callback)
-			if tt.codes == 1 {
-				n.shows(page, "reports for alice") // who is signed in goes on
-			}
-			code := mustParse(t, callback).Query().Get("code")
-			sent := 0
-			for _, r := range n.op.Requests(oidcrptest.TokenEndpoint) {
-				if r.Form.Get("code") == code {
-					sent++
-				}
-			}
-			if sent != tt.codes {
-				t.Errorf("the code was sent %d times, want %d: %s", sent, tt.codes, page)
-			}
-			if n := len(n.events.of(oidcrp.LoginSucceeded)); n != 1 {
-				t.Errorf("%d logins succeeded", n)
-			}
-		})
-	}
-}
-
 func TestCopiedCookieIsDeadAfterLogoutWithoutAStore(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.IdleTimeout = time.Hour })
 	b := a.signIn()
