@@ -1,9 +1,11 @@
 package oidcrp_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ var bindingAttacks = []attack{
 	{"T001 another browser's answer", func(t *testing.T) { answerInAnotherBrowser(t, false) }},
 	{"T002 another browser's answer, with a store", func(t *testing.T) { answerInAnotherBrowser(t, true) }},
 	{"T003 broken states", brokenStates},
+	{"T004 parameters twice", parametersTwice},
 	{"T005 replay", replay},
 	{"T006 replay at once", replayAtOnce},
 }
@@ -101,6 +104,44 @@ func brokenStates(t *testing.T) {
 			})
 		}
 		a.shows(a.answer(b, mode, v), "reports for alice") // none of it hurt the login
+	}
+}
+
+// Where the state is one of two, no transaction is named.
+func parametersTwice(t *testing.T) {
+	for way, mode := range map[string]string{"query": "query", "form": "form_post", "form and query": "form_post"} {
+		a := newApp(t, oidcrptest.NewProvider(t), byMode(mode))
+		b := a.signIn()
+		for _, name := range []string{"state", "code", "iss", "id_token"} {
+			for _, second := range []string{"bad", "the same"} {
+				t.Run(fmt.Sprintf("%s in %s, %s", name, way, second), func(t *testing.T) {
+					a := a.in(t)
+					v := a.answerTo(b, "/auth/login?return_to=/reports")
+					twice := maps.Clone(v)
+					if name == "id_token" {
+						twice.Set(name, "x")
+					}
+					if second == "the same" {
+						second = twice.Get(name)
+					}
+					want := rejection{reason: "duplicate"}
+					if name != "state" {
+						want.right, want.form = a.rightly(mode, v)
+					}
+					a.rejected(b, want, func() *oidcrptest.Page {
+						if way == "form and query" {
+							b.Show(a.op.URL(oidcrptest.AuthorizeEndpoint), postPage(a.URL+"/auth/callback/test?"+url.Values{name: {second}}.Encode(), twice))
+							return b.SubmitForm("go on", nil)
+						}
+						twice[name] = append([]string{twice.Get(name)}, second)
+						return a.answer(b, mode, twice)
+					})
+					if name == "state" {
+						a.shows(a.answer(b, mode, v), "reports for alice")
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 	}
 	resp, err := provider.ParseResponse(r)
 	if err != nil {
-		return rp.unknown(p, invalidResponse(err))
+		return rp.unreadable(r, p, resp.State, err)
 	}
 	tx, err := rp.desk.Open(r, resp.State, rp.callbackPath(p))
 	if err != nil {
@@ -57,6 +57,15 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, p 
 		return rp.redirect(w, r, rp.target(tx.ReturnTo))
 	}
 	return err
+}
+
+// unreadable answers a response that cannot be read. The transaction it names
+// is used up, as by any other that is refused.
+func (rp *RelyingParty) unreadable(r *http.Request, p *providerEntry, state string, err error) error {
+	if tx, failed := rp.desk.Open(r, state, rp.callbackPath(p)); failed == nil {
+		_ = rp.desk.SpendHere(tx) // or it was before
+	}
+	return rp.unknown(p, invalidResponse(err))
 }
 
 // spend uses the transaction up. An error brings nothing to redeem: strangers

@@ -67,31 +67,41 @@ func (p *Provider) InFragment(r *http.Request) bool {
 // ParseResponse reads the authorization response of a GET, from the query, or
 // of a POST, from an urlencoded body (Form Post Response Mode 2), in which our
 // own page may have put a fragment. A body that was parsed before is taken
-// from r.PostForm. Errors are [ErrInvalid].
+// from r.PostForm. Errors are [ErrInvalid]; of the response there is only the
+// State then, where one is named and no other.
 func ParseResponse(r *http.Request) (*Response, error) {
 	if len(r.URL.RawQuery) > maxResponse {
-		return nil, refused(authorizationResponse, "size", "is too large")
+		return &Response{}, refused(authorizationResponse, "size", "is too large")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refused(authorizationResponse, "syntax", "the query cannot be parsed")
+		return &Response{}, refused(authorizationResponse, "syntax", "the query cannot be parsed")
 	}
 	switch r.Method {
 	case http.MethodGet:
 		return parseResponse(query, modeQuery)
 	case http.MethodPost:
-		for _, name := range responseParams {
-			if query.Has(name) {
-				return nil, refused(authorizationResponse, "duplicate", name+" is in the query of a form post")
-			}
-		}
 		form, err := postForm(r)
 		if err != nil {
-			return nil, err
+			return &Response{}, err
+		}
+		for _, name := range responseParams {
+			if query.Has(name) {
+				both := url.Values{"state": slices.Concat(form["state"], query["state"])}
+				return naming(both), refused(authorizationResponse, "duplicate", name+" is in the query of a form post")
+			}
 		}
 		return parseForm(form)
 	}
-	return nil, refused(authorizationResponse, "method", "must be GET or POST")
+	return &Response{}, refused(authorizationResponse, "method", "must be GET or POST")
+}
+
+// naming is what is left of a response that cannot be read.
+func naming(v url.Values) *Response {
+	if len(v["state"]) != 1 {
+		return &Response{}
+	}
+	return &Response{State: v.Get("state")}
 }
 
 // parseForm reads the provider's own form, or ours with a fragment.
@@ -100,11 +110,11 @@ func parseForm(form url.Values) (*Response, error) {
 		return parseResponse(form, modeFormPost)
 	}
 	if len(form) != 1 || len(form[FragmentField]) != 1 {
-		return nil, refused(authorizationResponse, "duplicate", "the fragment is not alone in its form")
+		return &Response{}, refused(authorizationResponse, "duplicate", "the fragment is not alone in its form")
 	}
 	fragment, err := url.ParseQuery(form.Get(FragmentField))
 	if err != nil {
-		return nil, refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
+		return &Response{}, refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
 	}
 	return parseResponse(fragment, modeFragment)
 }
@@ -135,6 +145,14 @@ func postForm(r *http.Request) (url.Values, error) {
 }
 
 func parseResponse(v url.Values, mode string) (*Response, error) {
+	resp, err := readResponse(v, mode)
+	if err != nil {
+		return naming(v), err
+	}
+	return resp, nil
+}
+
+func readResponse(v url.Values, mode string) (*Response, error) {
 	for _, name := range responseParams {
 		if len(v[name]) > 1 {
 			return nil, refused(authorizationResponse, "duplicate", name+" appears more than once")
