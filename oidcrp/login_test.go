@@ -186,7 +186,7 @@ func interruptedPostComesBackToItsPage(t *testing.T) {
 	}
 }
 
-func TestParallelTabs(t *testing.T) {
+func parallelTabs(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		t.Run(mode, func(t *testing.T) {
 			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
@@ -205,7 +205,7 @@ func TestParallelTabs(t *testing.T) {
 
 // Three tabs that arrive at the callback together each reach their own page, and
 // share one session.
-func TestTabsThatFinishTogether(t *testing.T) {
+func tabsThatFinishTogether(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		for storage, store := range stores {
 			t.Run(mode+" "+storage, func(t *testing.T) {
