@@ -33,6 +33,8 @@ var bindingAttacks = []attack{
 	{"T014 in time", answerInTime},
 	{"T014 too late", answerTooLate},
 	{"T014 too late each time", answerTooLateEachTime},
+	{"T015 nothing repeats", nothingRepeats},
+	{"T015 broken randomness", brokenRandomness},
 	{"T016 changed state", changedState},
 	{"T016 state of another login", stateOfAnotherLogin},
 	{"T016 return URL of another login", returnURLOfAnotherLogin},

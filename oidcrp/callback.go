@@ -284,24 +284,27 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		rp.endTokens(r.Context(), d, true)
 		return rp.because(p, returnTo, err)
 	}
+	direct := path == "" && !foreignForm(r)
+	if direct { // first, or what fails would replace the cookies of the session there is
+		if err := rp.startSession(w, r, p, d, before, tx.Started); err != nil {
+			return rp.because(p, returnTo, err)
+		}
+	}
 	if path == "" || later == "" {
 		rp.hint.set(w, d, v.RawIDToken)
 	}
 	rp.watch(w, p, v.SessionState)
-	if path != "" {
+	switch {
+	case direct:
+		return rp.redirect(w, r, returnTo)
+	case path != "":
 		return rp.redirect(w, r, path)
 	}
-	if foreignForm(r) {
-		err := rp.handOver(w, r, p, tx, d, returnTo)
-		if err != nil {
-			rp.endTokens(r.Context(), d, true)
-		}
+	if err := rp.handOver(w, r, p, tx, d, returnTo); err != nil {
+		rp.endTokens(r.Context(), d, true)
 		return rp.because(p, returnTo, err)
 	}
-	if err := rp.startSession(w, r, p, d, before, tx.Started); err != nil {
-		return rp.because(p, returnTo, err)
-	}
-	return rp.redirect(w, r, returnTo)
+	return nil
 }
 
 // shared reports whether another tab's login of the same user was finished

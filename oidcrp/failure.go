@@ -2,10 +2,10 @@ package oidcrp
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -274,8 +274,17 @@ func (rp *RelyingParty) storeFailed(ctx context.Context, step string, err error)
 	rp.report(ctx, e)
 }
 
-// newID is a correlation id.
-func newID() string { return rand.Text()[:12] }
+// newID is a correlation id. It is no secret, and has to be there where there is
+// no secure randomness: rand.Text would end the process.
+func newID() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	id, n := [12]byte{}, rand.Uint64()
+	for i := range id {
+		id[i] = letters[n%32]
+		n /= 32
+	}
+	return string(id[:])
+}
 
 // problemDocument is a failure for scripts (RFC 9457). Its members are API.
 type problemDocument struct {
