@@ -130,11 +130,7 @@ func challenges(t *testing.T) {
 				verifier := tokens[len(tokens)-1].Form.Get("code_verifier")
 				sum := sha256.Sum256([]byte(verifier))
 				asked := a.op.Requests(oidcrptest.AuthorizeEndpoint)[len(tokens)-1].Query
-				if par == oidcrp.Required {
-					asked = a.requests()[len(tokens)-1]
-				}
-				pushed := a.op.Requests(oidcrptest.PAREndpoint)
-				if par == oidcrp.Required {
+				if pushed := a.op.Requests(oidcrptest.PAREndpoint); par == oidcrp.Required {
 					asked = pushed[len(pushed)-1].Form
 				}
 				if len(verifier) != 43 || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) {

@@ -23,7 +23,7 @@ func invite(b *oidcrptest.Browser, a *app, method string, q url.Values) *oidcrpt
 }
 
 // Core 4.
-func TestThirdPartyInitiatedLogin(t *testing.T) {
+func thirdPartyInitiation(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		for _, mode := range []string{"query", "form_post"} {
 			t.Run(method+", answered by "+mode, func(t *testing.T) {
@@ -46,8 +46,8 @@ func TestThirdPartyInitiatedLogin(t *testing.T) {
 	}
 }
 
-// T019, T069, T085.
-func TestThirdPartyInitiationRefused(t *testing.T) {
+// T069, too: nobody is asked about an issuer that is not ours.
+func thirdPartyInitiationRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		q      url.Values
@@ -83,7 +83,7 @@ func TestThirdPartyInitiationRefused(t *testing.T) {
 	}
 }
 
-func TestThirdPartyTargetIsAPageOfOurs(t *testing.T) {
+func thirdPartyTarget(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	for _, target := range []string{
 		"", "https://evil.example/", "//evil.example", `/\evil.example`, "/\t/evil.example", "javascript:alert(1)",
@@ -99,7 +99,7 @@ func TestThirdPartyTargetIsAPageOfOurs(t *testing.T) {
 
 // Whoever is signed in is asked before another login takes the session's
 // place, also by a form of another site, to which browsers show no session.
-func TestThirdPartyInitiationOverASession(t *testing.T) {
+func thirdPartyInitiationOverASession(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		t.Run(method, func(t *testing.T) {
 			a := newApp(t, oidcrptest.NewProvider(t), nil)
@@ -118,7 +118,7 @@ func TestThirdPartyInitiationOverASession(t *testing.T) {
 	}
 }
 
-func TestThirdPartyInitiationByOthersThanNavigations(t *testing.T) {
+func thirdPartyInitiationInAFrame(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	address := a.URL + "/auth/initiate?iss=" + url.QueryEscape(a.op.Issuer())

