@@ -702,22 +702,6 @@ func keyRolloverInsideTheLogin(t *testing.T) {
 	a.calls(oidcrptest.TokenEndpoint, 1)
 }
 
-func TestAnswerAtAnotherProvidersCallback(t *testing.T) {
-	other := oidcrptest.NewProvider(t)
-	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers = append(c.Providers, other.Config("other", c.BaseURL)) })
-	b := a.browse()
-	callback := a.stopAtCallback(b, "/auth/login?provider=test&return_to=/reports")
-	moved := strings.Replace(callback, "/callback/test", "/callback/other", 1)
-	a.refused(b.Get(moved), http.StatusBadRequest, "provider")
-	a.calls(oidcrptest.TokenEndpoint, 0)
-	if other.Calls(oidcrptest.TokenEndpoint) != 0 {
-		t.Error("the other provider got the code")
-	}
-	if page := b.Get(strings.Replace(callback, "/callback/test", "/callback/none", 1)); page.Status != http.StatusNotFound {
-		t.Errorf("an unknown callback: %s", page)
-	}
-}
-
 func TestSignInPage(t *testing.T) {
 	other := oidcrptest.NewProvider(t)
 	other.SignInAs("bob")
