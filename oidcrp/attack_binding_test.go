@@ -39,6 +39,7 @@ var bindingAttacks = []attack{
 	{"T016 state of another login", stateOfAnotherLogin},
 	{"T016 return URL of another login", returnURLOfAnotherLogin},
 	{"T017 cookie for another purpose", cookieForAnotherPurpose},
+	{"T017 pause for a session, and the reverse", pauseIsNoSessionAndTheReverse},
 	{"T017 pieces of cookies", piecesOfCookies},
 	{"T017 cookie of another base URL", cookieOfAnotherBaseURL},
 	{"T018 images, frames and forms", pagesElsewhere},

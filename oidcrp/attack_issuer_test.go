@@ -257,12 +257,17 @@ func oneSubjectAtTwoIssuers(t *testing.T) {
 			a.shows(one.Get(a.URL+"/"), "home of nobody")
 			a.shows(two.Get(a.URL+"/"), "home of alice")
 
-			// Over the other's session a login is a new one, not the same once more.
+			// A login under way is finished over the other's session: it is another
+			// user's, not the same once more.
 			a.clock.advance(time.Second)
 			before := a.sessionCookie(two)
-			a.shows(two.Get(a.URL+"/auth/login?provider=test&return_to=/reports"), "reports for alice")
-			if now := at(two); now != a.op.Issuer()+" alice" || a.whoHas(before) != "nobody" {
-				t.Errorf("now %q, and the session before is %s", now, a.whoHas(before))
+			v := a.answerTo(two, "/auth/login?provider=test&return_to=/reports")
+			a.clock.advance(time.Second)
+			a.shows(two.Get(a.URL+"/auth/login?provider=other&return_to=/reports"), "reports for alice")
+			between := a.sessionCookie(two)
+			a.shows(a.answer(two, "query", v), "reports for alice")
+			if now := at(two); now != a.op.Issuer()+" alice" || a.whoHas(before) != "nobody" || a.whoHas(between) != "nobody" {
+				t.Errorf("now %q, and the sessions before are %s and %s", now, a.whoHas(before), a.whoHas(between))
 			}
 		})
 	}

