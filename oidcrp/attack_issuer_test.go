@@ -92,7 +92,8 @@ func missingIss(t *testing.T) {
 	})
 }
 
-// Who sends an iss without having said so is held to it.
+// Who sends an iss without having said so is held to it. There is no setting to
+// refuse the right one.
 func volunteeredIss(t *testing.T) {
 	silent := oidcrptest.MetadataField("authorization_response_iss_parameter_supported", nil)
 	for _, mode := range modes {

@@ -15,9 +15,8 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
-// Twenty thousand logins begun, some finished. A million would take half a
-// minute and say no more: a source with that many outcomes repeats itself by
-// then, too.
+// Twenty thousand logins begun, some finished. The catalogue asks for a million,
+// which take twenty seconds.
 func nothingRepeats(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
 		c.Providers[0].PAR = oidcrp.Refused
