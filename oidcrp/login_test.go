@@ -296,18 +296,6 @@ func TestLongReturnURL(t *testing.T) {
 	}
 }
 
-func TestHostileReturnURL(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	for _, to := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "/\t/evil.example", "/.//evil.example",
-		"javascript:alert(1)", "/auth/logout", "/auth/login?return_to=/auth/login", "/auth/callback/test", "/%2e%2e//evil.example"} {
-		page := a.browse().Get(a.URL + "/auth/login?return_to=" + url.QueryEscape(to))
-		a.shows(page, "home of alice")
-		if page.URL.String() != a.URL+"/" {
-			t.Errorf("%q led to %s", to, page.URL)
-		}
-	}
-}
-
 func TestLostCookieRestarts(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	a.op.SignInAs("")

@@ -99,6 +99,18 @@ func (a *app) raw(request string) *http.Response {
 
 func (a *app) rawConn(request string) (*http.Response, net.Conn) {
 	a.t.Helper()
+	conn := a.write(request)
+	method, _, _ := strings.Cut(request, " ")
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		a.t.Fatalf("%q: %v", request, err)
+	}
+	return res, conn
+}
+
+// write opens a connection on which the answer to a request comes.
+func (a *app) write(request string) net.Conn {
+	a.t.Helper()
 	u, err := url.Parse(a.URL)
 	if err != nil {
 		a.t.Fatal(err)
@@ -112,12 +124,7 @@ func (a *app) rawConn(request string) (*http.Response, net.Conn) {
 	if _, err := io.WriteString(conn, request); err != nil {
 		a.t.Fatal(err)
 	}
-	method, _, _ := strings.Cut(request, " ")
-	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
-	if err != nil {
-		a.t.Fatalf("%q: %v", request, err)
-	}
-	return res, conn
+	return conn
 }
 
 // with makes the request of a program that has the cookies of b.
