@@ -14,7 +14,7 @@ import (
 )
 
 // redirectAttacks are T085 to T097: redirects, headers, pages and caches.
-var redirectAttacks = slices.Concat(returnAttacks, loopAttacks)
+var redirectAttacks = slices.Concat(returnAttacks, loopAttacks, headerAttacks, pageAttacks, cacheAttacks)
 
 var returnAttacks = []attack{
 	{"T085 the corpus is the one browsers judge", returnCorpusIsShared},

@@ -538,14 +538,6 @@ func TestResponseFaults(t *testing.T) {
 	}
 }
 
-func TestNothingOfTheProvidersErrorIsShown(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.AuthorizationError("<b>bad</b>", "call <script>0900-FRAUD</script> now")), nil)
-	page := a.browse().Get(a.URL + "/reports")
-	if page.Status != 400 || strings.Contains(page.Body, "FRAUD") || strings.Contains(page.Body, "bad") {
-		t.Errorf("%d %s", page.Status, page.Body)
-	}
-}
-
 func TestTokenFaults(t *testing.T) {
 	tests := []struct {
 		fault  oidcrptest.Fault

@@ -84,7 +84,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// T089: nothing is decided by what a client can write.
+// Nothing is decided by what a client can write.
 func spoofedHeadersChangeNothing(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].PAR = oidcrp.Refused })
 	host := mustParse(t, a.URL).Host
@@ -115,6 +115,7 @@ func spoofedHeadersChangeNothing(t *testing.T) {
 	}
 	for _, header := range []string{
 		"Host: evil.example\r\n",
+		"Host: evil.example:443\r\n",
 		"Host: " + host + "\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /evil\r\n",
 		"Host: " + host + "\r\nForwarded: host=evil.example;proto=https;for=127.0.0.1\r\n",
 		"Host: " + host + "\r\nX-Original-Host: evil.example\r\nX-Host: evil.example\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\n",
@@ -238,8 +239,7 @@ func TestOurAddresses(t *testing.T) {
 	}
 }
 
-// T095.
-func TestAddressesAreCleanAfterALogin(t *testing.T) {
+func addressesAreCleanAfterALogin(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
 		page := a.browse().Get(a.URL + "/reports")
