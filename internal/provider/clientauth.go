@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,7 +99,8 @@ func (p *Provider) authenticate(ctx context.Context, m *metadata, form url.Value
 		form.Set("client_secret", secret)
 		return inForm, []string{secret, encoded}, nil
 	}
-	return func(r *http.Request) { r.SetBasicAuth(id, encoded) }, []string{secret, encoded}, nil
+	basic := base64.StdEncoding.EncodeToString([]byte(id + ":" + encoded))
+	return func(r *http.Request) { r.Header.Set("Authorization", "Basic "+basic) }, []string{secret, encoded, basic}, nil
 }
 
 // currentSecret asks for the secret at each use, so that it can be rotated.

@@ -1,0 +1,3 @@
+package oidcrp_test
+
+var injectionAttacks, robustnessAttacks []attack
