@@ -23,9 +23,6 @@ func (c Claims) String(name string) (v string, present bool, err error) {
 	if !ok {
 		return "", false, nil
 	}
-	if raw[0] != '"' {
-		return "", true, wrongType(name, "not a string")
-	}
 	if v, ok = plainString(raw); ok {
 		return v, true, nil
 	}
@@ -134,9 +131,9 @@ func member(raw json.RawMessage, token string) (json.RawMessage, bool) {
 		return v, ok
 	case '[':
 		var array []json.RawMessage
-		i, err := strconv.Atoi(token)
-		// RFC 6901 4: no sign, no leading zeros.
-		if err != nil || strconv.Itoa(i) != token || json.Unmarshal(raw, &array) != nil || i < 0 || i >= len(array) {
+		i, _ := strconv.Atoi(token)
+		// RFC 6901 4: a number, with no sign and no leading zeros.
+		if strconv.Itoa(i) != token || json.Unmarshal(raw, &array) != nil || i < 0 || i >= len(array) {
 			return nil, false
 		}
 		return array[i], true
@@ -157,7 +154,7 @@ func wrongType(name, detail string) error {
 // plainString returns a string that has neither escapes nor bytes that
 // encoding/json would replace.
 func plainString(raw json.RawMessage) (string, bool) {
-	if len(raw) < 2 || raw[len(raw)-1] != '"' {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return "", false
 	}
 	inner := raw[1 : len(raw)-1]

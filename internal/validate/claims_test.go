@@ -100,8 +100,24 @@ func TestClaimsNotFromObject(t *testing.T) {
 	if _, _, err := c.String("broken"); !errors.Is(err, validate.ErrInvalid) {
 		t.Error("an open string is a string")
 	}
+	if _, _, err := c.Strings("broken"); !errors.Is(err, validate.ErrInvalid) {
+		t.Error("an open string is a list of one")
+	}
 	if v, _, err := c.String("spaced"); v != "x" || err != nil {
 		t.Errorf("%q, %v", v, err)
+	}
+	for _, raw := range []string{`"`, `1"`, "\"a\nb\"", `"a"b"`, `"a\"`} {
+		if v, _, err := (validate.Claims{"x": []byte(raw)}).String("x"); !errors.Is(err, validate.ErrInvalid) {
+			t.Errorf("%s is the string %q", raw, v)
+		}
+	}
+	if v, _, err := (validate.Claims{"x": []byte("\"a\xffb\"")}).String("x"); v != "a\ufffdb" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+	for _, raw := range []string{`inf`, `1x`, `0x10`, `NaN`} {
+		if v, _, err := (validate.Claims{"x": []byte(raw)}).Time("x"); !errors.Is(err, validate.ErrInvalid) {
+			t.Errorf("%s is %s", raw, v)
+		}
 	}
 	if _, ok := c.Lookup("/empty/x"); ok {
 		t.Error("an empty value has members")

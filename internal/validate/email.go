@@ -9,8 +9,8 @@ import "strings"
 // form is. Quoted local parts, address literals, comments, lists and final dots
 // are refused: what two parsers read differently belongs to nobody.
 func Email(s string) (address, domain string, ok bool) {
-	local, domain, found := strings.Cut(s, "@")
-	if !found || len(s) > 254 || len(local) > 64 || !dotString(local) || !hostName(domain) {
+	local, domain, _ := strings.Cut(s, "@")
+	if len(s) > 254 || len(local) > 64 || !dotString(local) || !hostName(domain) {
 		return "", "", false
 	}
 	return lower(s), lower(domain), true

@@ -30,9 +30,9 @@ func SplitJWS(token string, maxBytes int) (header, payload []byte, err error) {
 	if len(token) > maxBytes {
 		return nil, nil, &Error{"token", "size", "larger than allowed"}
 	}
-	first, rest, ok := strings.Cut(token, ".")
-	second, third, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 || strings.Contains(third, ".") {
+	first, rest, _ := strings.Cut(token, ".")
+	second, third, ok := strings.Cut(rest, ".")
+	if !ok || strings.Contains(third, ".") {
 		return nil, nil, &Error{"token", "serialization", "not a JWS of three parts"}
 	}
 	if base64.RawURLEncoding.DecodedLen(len(first)) > maxHeader {

@@ -31,8 +31,8 @@ func AddressDomain(s string) (domain string, plain bool) {
 	if strings.ContainsFunc(s, compatible) {
 		return "", false
 	}
-	local, host, found := strings.Cut(s, "@")
-	if !found || !strings.ContainsAny(host, "@.\u3002\uff0e\uff61") {
+	local, host, _ := strings.Cut(s, "@")
+	if !strings.ContainsAny(host, "@.\u3002\uff0e\uff61") {
 		return "", true
 	}
 	if local == "" || strings.ContainsAny(local, "\"<>(),;: \t\r\n") {
