@@ -268,7 +268,7 @@ func emptyIdentities(t *testing.T) {
 	}
 	b := a.signIn()
 	for _, f := range []forgery{
-		unread("roles", `[]`, "roles=[] "), unread("roles", `null`, "roles=[] "), unread("roles", `7`, "roles=[] "),
+		unread("roles", `[]`, "roles=[] "), unread("roles", `""`, "roles=[] "), unread("roles", `["","",""]`, "roles=[] "), unread("roles", `["","member"]`, "roles=[member] "), unread("roles", `null`, "roles=[] "), unread("roles", `7`, "roles=[] "),
 		unread("roles", `true`, "roles=[] "), unread("roles", `{"admin":true}`, "roles=[] "), unread("roles", `[["admin"]]`, "roles=[] "),
 		unread("roles", `["admin",7]`, "roles=[] "), unread("roles", `"admin admin"`, "roles=[admin admin] "),
 		unread("email", `""`, "email="), unread("email", `7`, "email="), unread("email", `["alice@example.com"]`, "email="), unread("email", `null`, "email="),

@@ -169,7 +169,8 @@ func newLogin(p *providerEntry, v *provider.Login, returnTo, language string, be
 }
 
 // rolesOf reduces the claim that names groups to roles of the application. A
-// claim of another type gives no role.
+// claim of another type gives no role, and neither does an empty text: whoever
+// counts roles must find none.
 func (p *providerEntry) rolesOf(claims validate.Claims) []string {
 	if p.rolesClaim == "" {
 		return nil
@@ -182,6 +183,7 @@ func (p *providerEntry) rolesOf(claims validate.Claims) []string {
 	if err := json.Unmarshal(raw, &groups); err != nil {
 		return nil
 	}
+	groups = slices.DeleteFunc(groups, func(g string) bool { return g == "" })
 	if p.roles == nil {
 		return groups
 	}

@@ -406,9 +406,9 @@ type Provider struct {
 	RequireClaims map[string][]string
 
 	// RolesClaim names the claim (or JSON Pointer) the session's roles come
-	// from: a string, or an array of strings. It need not be in Config.Claims. For
-	// what comes of a login that does not tell all of them see
-	// [Login.RolesUnknown].
+	// from: a string, or an array of strings, less those that are empty. It need
+	// not be in Config.Claims. For what comes of a login that does not tell all of
+	// them see [Login.RolesUnknown].
 	// "realm_access.roles" is a claim of that name; a path is written
 	// "/realm_access/roles".
 	RolesClaim string
