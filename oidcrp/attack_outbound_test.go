@@ -1,0 +1,388 @@
+package oidcrp_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
+)
+
+// upTo are the calls of a first login up to one of them.
+func upTo(endpoint string) (calls []string) {
+	for _, e := range []string{oidcrptest.DiscoveryEndpoint, oidcrptest.PAREndpoint, oidcrptest.TokenEndpoint, oidcrptest.JWKSEndpoint, oidcrptest.UserInfoEndpoint} {
+		calls = append(calls, e)
+		if e == endpoint {
+			break
+		}
+	}
+	return calls
+}
+
+// failsAt has a first login fail at a call, which the log names and nothing more.
+func failsAt(t *testing.T, op *oidcrptest.Provider, endpoint string, fault oidcrptest.Fault) *app {
+	t.Helper()
+	op.SetFaults()
+	a := newApp(t, op, func(c *oidcrp.Config) {
+		c.Providers[0].ResponseMode, c.Providers[0].UserInfo = "form_post", oidcrp.UserInfoRequired
+	})
+	b := a.browse()
+	want := rejection{status: http.StatusServiceUnavailable, reason: "provider_unavailable", calls: upTo(endpoint)}
+	if len(want.calls) > 2 {
+		a.rejectsLogin(b, want, fault)
+	} else {
+		op.SetFaults(fault)
+		a.rejected(b, want, func() *oidcrptest.Page { return a.again(b) })
+	}
+	name := map[string]string{
+		oidcrptest.DiscoveryEndpoint: "metadata", oidcrptest.PAREndpoint: "pushed authorization request endpoint", oidcrptest.TokenEndpoint: "token endpoint",
+		oidcrptest.JWKSEndpoint: "jwks", oidcrptest.UserInfoEndpoint: "userinfo endpoint",
+	}[endpoint]
+	if err := a.told()[len(a.told())-1].Err; !strings.Contains(err.Error(), name) && !(name == "jwks" && strings.Contains(err.Error(), "key set")) {
+		t.Errorf("the error does not name %s: %v", name, err)
+	}
+	if strings.Contains(a.log.String(), "canary") {
+		t.Errorf("the log has the answer: %s", a.log)
+	}
+	return a
+}
+
+// redirects answers with a redirect, which a body follows.
+func redirects(endpoint string, status int, to string) oidcrptest.Fault {
+	return oidcrptest.Answer(endpoint, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", strings.ReplaceAll(to, "ITSELF", "http://"+r.Host+endpoint))
+		w.WriteHeader(status)
+		io.WriteString(w, "canary in the body")
+	})
+}
+
+func redirectedCalls(t *testing.T) {
+	elsewhere, calls := trap(t, `{"keys":[]}`)
+	op := oidcrptest.NewProvider(t)
+	for _, endpoint := range upTo("") {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			for name, to := range map[string]string{"another host": elsewhere + "/?canary=1", "itself": "ITSELF"} {
+				t.Run(fmt.Sprintf("%s %d to %s", path.Base(endpoint), status, name), func(t *testing.T) {
+					failsAt(t, op, endpoint, redirects(endpoint, status, to))
+				})
+			}
+		}
+	}
+	if n := calls.Load(); n != 0 {
+		t.Errorf("the other host was called %d times", n)
+	}
+}
+
+func redirectedRevocation(t *testing.T) {
+	elsewhere, calls := trap(t, "{}")
+	op := oidcrptest.NewProvider(t)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		a := newTokenApp(t, op, nil)
+		b := a.signIn()
+		op.ResetCalls()
+		op.SetFaults(redirects(oidcrptest.RevokeEndpoint, status, elsewhere))
+		a.shows(b.Get(a.URL+"/leave"), "")
+		if err := a.rp.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		a.calls(oidcrptest.RevokeEndpoint, 1)
+		if !strings.Contains(a.log.String(), "revocation endpoint") || strings.Contains(a.log.String(), "canary") {
+			t.Errorf("log: %s", a.log)
+		}
+		op.SetFaults()
+	}
+	if n := calls.Load(); n != 0 {
+		t.Errorf("the other host was called %d times", n)
+	}
+}
+
+// addressesInClaims are nobody's to fetch.
+func addressesInClaims(t *testing.T) {
+	address, calls := trap(t, `{"email":"mallory@example.com","roles":["admin"]}`)
+	source := map[string]any{"src1": map[string]any{"endpoint": address + "/claims", "access_token": "x"}}
+	claims := map[string]any{
+		"picture": address + "/me.png", "profile": address + "/me", "website": address, "jku": address, "jwks_uri": address, "iss_url": address,
+		"_claim_names": map[string]any{"email": "src1", "roles": "src1"}, "_claim_sources": source,
+	}
+	add := oidcrptest.Fault{Name: "addresses",
+		IDToken: func(t *oidcrptest.IDToken) {
+			for name, value := range claims {
+				t.Claims[name] = value
+			}
+		},
+		UserInfo: func(m map[string]any) {
+			for name, value := range claims {
+				m[name] = value
+			}
+		}}
+	for name, sources := range map[string][]oidcrp.ClaimSource{
+		"no source is believed": nil, "another is": {{Endpoint: "http://127.0.0.1:1/claims", Claims: []string{"email", "roles"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t, add), func(c *oidcrp.Config) {
+				c.Claims = []string{"name", "email", "picture", "profile"}
+				c.Providers[0].UserInfo, c.Providers[0].ClaimSources = oidcrp.UserInfoRequired, sources
+			})
+			b := a.signIn()
+			for _, path := range []string{"/auth/me", "/plain", "/admin", "/auth/login", "/auth/logout"} {
+				if page := b.Get(a.URL + path); strings.Contains(page.Body, "mallory") || strings.Contains(page.Body, `src="`+address) {
+					t.Errorf("%s: %s", path, page)
+				}
+			}
+			if n := calls.Load(); n != 0 {
+				t.Errorf("an address in a claim was called %d times", n)
+			}
+		})
+	}
+}
+
+// endlessAnswers are cut off.
+func endlessAnswers(t *testing.T) {
+	var sent atomic.Int64
+	answer := func(endpoint string, header func(http.Header), body []byte) oidcrptest.Fault {
+		return oidcrptest.Answer(endpoint, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			header(w.Header())
+			for sent.Store(0); sent.Load() < 256<<20; {
+				n, err := w.Write(body)
+				if sent.Add(int64(n)); err != nil || n == 0 {
+					return
+				}
+			}
+		})
+	}
+	plain := func(http.Header) {}
+	many := func(h http.Header) {
+		for i := range 100_000 {
+			h[fmt.Sprintf("X-%d", i)] = []string{"x"}
+		}
+	}
+	op := oidcrptest.NewProvider(t)
+	for _, endpoint := range upTo("") {
+		t.Run(path.Base(endpoint)+" body", func(t *testing.T) {
+			failsAt(t, op, endpoint, answer(endpoint, plain, bytes.Repeat([]byte(" "), 64<<10)))
+			if n := sent.Load(); n > 64<<20 {
+				t.Errorf("%d bytes were taken", n)
+			}
+		})
+		t.Run(path.Base(endpoint)+" headers", func(t *testing.T) { failsAt(t, op, endpoint, answer(endpoint, many, nil)) })
+	}
+	// A gigabyte in one megabyte: a thousand members, each of which is one of nulls.
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	z.Write(make([]byte, 1<<20))
+	z.Close()
+	for _, endpoint := range upTo("") {
+		t.Run(path.Base(endpoint)+" bomb", func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			failsAt(t, op, endpoint, oidcrptest.Answer(endpoint, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Content-Encoding", "gzip")
+				for range 1000 {
+					if _, err := w.Write(member.Bytes()); err != nil {
+						return
+					}
+				}
+			}))
+			runtime.ReadMemStats(&after)
+			if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+				t.Errorf("%d bytes were allocated", n)
+			}
+		})
+	}
+}
+
+// slowAnswers begin well and never end. The other endpoints are tried in R03.
+func slowAnswers(t *testing.T) {
+	for _, endpoint := range []string{oidcrptest.PAREndpoint, oidcrptest.UserInfoEndpoint} {
+		t.Run(path.Base(endpoint), func(t *testing.T) {
+			inBubble(t, func(c *oidcrp.Config) { c.Providers[0].UserInfo = oidcrp.UserInfoRequired }, func(t *testing.T, b *bubble) {
+				b.op.SetFaults(dribble(endpoint))
+				began := time.Now()
+				res, body := b.get(b.visitor(), "/reports")
+				if res.StatusCode != http.StatusServiceUnavailable || b.reports.Load() != 0 {
+					t.Errorf("%d %s\nlog: %s", res.StatusCode, body, b.log)
+				}
+				if d := time.Since(began); d > 5*time.Second { // of the bubble's clock
+					t.Errorf("the visitor waited %v", d)
+				}
+				if n := b.op.Calls(endpoint); n != 1 {
+					t.Errorf("%d calls", n)
+				}
+				time.Sleep(2 * time.Second) // until the provider has noticed
+			})
+		})
+	}
+}
+
+// certificate makes one that is valid for an hour before end, by an authority that
+// is returned with it.
+func certificate(t *testing.T, end time.Time, change func(*x509.Certificate)) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	private, _ := ownKey(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: end.Add(-2 * time.Hour), NotAfter: end, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	if change != nil {
+		change(template)
+	}
+	der, err := x509.CreateCertificate(nil, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, pool
+}
+
+func certificates(t *testing.T) {
+	next := time.Now().Add(time.Hour)
+	for _, tt := range []struct {
+		name    string
+		end     time.Time
+		change  func(*x509.Certificate)
+		trusted bool
+		newest  uint16 // version of TLS
+		reached bool
+	}{
+		{"as it should be", next, nil, true, 0, true},
+		{"self-signed", next, nil, false, 0, false},
+		{"of another name", next, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"op.example"} }, true, 0, false},
+		{"of another address", next, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 2)} }, true, 0, false},
+		{"its name in the subject alone", next, func(c *x509.Certificate) { c.IPAddresses = nil }, true, 0, false},
+		{"expired", time.Now().Add(-time.Minute), nil, true, 0, false},
+		{"not yet valid", time.Now().Add(5 * time.Hour), nil, true, 0, false},
+		{"TLS 1.0", next, nil, true, tls.VersionTLS10, false},
+		{"TLS 1.1", next, nil, true, tls.VersionTLS11, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cert, authority := certificate(t, tt.end, tt.change)
+			var requests atomic.Int32
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+			srv.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: tt.newest}
+			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			cfg := oidcrp.Config{BaseURL: "http://localhost:3000", CookieKeys: [][]byte{key(1)}, Logger: quiet,
+				Providers: []oidcrp.Provider{{Issuer: srv.URL, ClientID: "c", ClientSecret: "s"}}}
+			if tt.trusted {
+				transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority}}
+				t.Cleanup(transport.CloseIdleConnections)
+				cfg.HTTPClient = &http.Client{Transport: transport}
+			}
+			rp, err := oidcrp.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := ask(rp, rp, nil, "GET", "/auth/login", navigate...)
+			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Location") != "" {
+				t.Errorf("%d to %q: %s", w.Code, w.Header().Get("Location"), w.Body)
+			}
+			if reached := requests.Load() > 0; reached != tt.reached {
+				t.Errorf("the server was asked: %v; %s", reached, rp.Status().Providers[0].LastError)
+			}
+			if text := rp.Status().Providers[0].LastError; !tt.reached && !strings.Contains(text, "tls:") && !strings.Contains(text, "x509:") {
+				t.Errorf("the operator learns %q", text)
+			}
+		})
+	}
+}
+
+func plainHTTP(t *testing.T) {
+	blind := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	for _, tt := range []struct {
+		name   string
+		change func(*oidcrp.Provider)
+		err    string // "": it is admitted
+		warns  string
+	}{
+		{"plain http", func(p *oidcrp.Provider) {}, "https://", ""},
+		{"plain http, admitted", func(p *oidcrp.Provider) { p.InsecureAllowHTTP = true }, "", "provider may be reached by plain http"},
+		{"plain http, of a tenant", func(p *oidcrp.Provider) { p.InsecureAllowHTTP, p.TenantSupplied = true, true }, "InsecureAllowHTTP", ""},
+		{"plain http on this machine", func(p *oidcrp.Provider) { p.Issuer = "http://127.0.0.1:4000" }, "", ""},
+		{"a name that begins like this machine's", func(p *oidcrp.Provider) { p.Issuer = "http://localhost.evil.example" }, "https://", ""},
+		{"an endpoint by plain http", func(p *oidcrp.Provider) {
+			p.Issuer, p.Endpoints.Token = "https://op.example", "http://op.example/token"
+		}, "https://", ""},
+		{"any certificate", func(p *oidcrp.Provider) { p.Issuer, p.HTTPClient = "https://op.example", blind }, "", "accepts any certificate"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			seen := &record{}
+			p := oidcrp.Provider{Issuer: "http://op.example", ClientID: "c", ClientSecret: "s"}
+			tt.change(&p)
+			_, err := oidcrp.New(oidcrp.Config{BaseURL: "http://localhost:3000", CookieKeys: [][]byte{key(1)}, Providers: []oidcrp.Provider{p},
+				Logger: slog.New(slog.NewTextHandler(seen, nil))})
+			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got %v", err)
+			}
+			if warned := strings.Contains(seen.String(), "level=WARN"); warned != (tt.warns != "") || !strings.Contains(seen.String(), tt.warns) {
+				t.Errorf("log: %s", seen)
+			}
+		})
+	}
+}
+
+func codeSentOnce(t *testing.T) {
+	methods := oidcrptest.MetadataField("token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post"})
+	unavailable := rejection{status: http.StatusServiceUnavailable, reason: "provider_unavailable"}
+	op := oidcrptest.NewProvider(t)
+	for _, tt := range []struct {
+		name  string
+		fault oidcrptest.Fault
+		want  rejection
+	}{
+		{"invalid_grant", oidcrptest.TokenError("invalid_grant"), rejection{reason: "invalid_response"}},
+		{"invalid_client", oidcrptest.TokenError("invalid_client"), rejection{status: http.StatusInternalServerError, reason: "misconfigured"}},
+		{"invalid_request", oidcrptest.TokenError("invalid_request"), rejection{reason: "invalid_response"}},
+		{"use_dpop_nonce, where there is no proof", oidcrptest.TokenError("use_dpop_nonce"), rejection{reason: "invalid_response"}},
+		{"500", oidcrptest.TokenStatus(500), unavailable},
+		{"503", oidcrptest.TokenStatus(503), unavailable},
+		{"408", oidcrptest.TokenStatus(408), unavailable},
+		{"429", oidcrptest.TokenStatus(429), unavailable},
+		{"reset", oidcrptest.Answer(oidcrptest.TokenEndpoint, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unavailable},
+		{"cut off", oidcrptest.Answer(oidcrptest.TokenEndpoint, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}), unavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			op.SetFaults(methods)
+			a := newApp(t, op, func(c *oidcrp.Config) { c.Providers[0].ResponseMode = "form_post" })
+			b := a.signIn()
+			codes := map[string]int{}
+			tt.want.calls = []string{oidcrptest.PAREndpoint, oidcrptest.TokenEndpoint}
+			a.rejectsLogin(b, tt.want, methods, tt.fault)
+			for _, r := range op.Requests(oidcrptest.TokenEndpoint) {
+				codes[r.Form.Get("code")]++
+			}
+			for code, n := range codes {
+				if code == "" || n != 1 || strings.Contains(a.log.String(), code) {
+					t.Errorf("code %q was sent %d times, or logged", code, n)
+				}
+			}
+		})
+	}
+}
