@@ -86,7 +86,7 @@ func hostileMetadata(t *testing.T) {
 		"link-local, IPv6": "https://[fe80::1]/x", "this machine": "https://127.0.0.1/x", "this machine by http": "http://127.0.0.1:6379/x",
 		"localhost": "https://localhost/x", "localhost with a dot": "https://localhost./x", "below localhost": "https://x.localhost/x",
 		"this machine, IPv6": "https://[::1]/x", "this machine, IPv4 in IPv6": "https://[::ffff:127.0.0.1]/x", "link-local, IPv4 in IPv6": "https://[::ffff:169.254.169.254]/x",
-		"nowhere": "https://0.0.0.0/x", "multicast": "https://224.0.0.1/x", "opaque": "https:op.example/x", "no scheme": "//op.example/x", "a path": "/x",
+		"nowhere": "https://0.0.0.0/x", "nowhere, IPv4 in IPv6": "https://[::ffff:0.0.0.0]/x", "multicast": "https://224.0.0.1/x", "opaque": "https:op.example/x", "no scheme": "//op.example/x", "a path": "/x",
 		"no host": "https:///x", "a port alone": "https://:443/x", "a backslash": `https://op.example\@evil.example/x`, "a blank": "https://op.example/ x",
 		"a line break": "https://op.example/x\r\nX: y", "a port that is none": "https://op.example:x/", "2 kB": "https://op.example/" + strings.Repeat("x", 2048),
 	}
