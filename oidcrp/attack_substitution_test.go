@@ -59,8 +59,8 @@ func sha(s string) []byte {
 	return sum[:]
 }
 
-// whole is the hash that half halves.
-func whole(s string) string {
+// unhalved is the hash that half halves.
+func unhalved(s string) string {
 	return b64(sha(s))
 }
 
@@ -77,7 +77,7 @@ func hashes(t *testing.T) {
 		"empty":                 func(c map[string]any, name, _ string) { c[name] = "" },
 		"of another":            func(c map[string]any, name, _ string) { c[name] = half("another") },
 		"for another algorithm": func(c map[string]any, name, of string) { c[name] = half512(of) },
-		"the whole hash":        func(c map[string]any, name, of string) { c[name] = whole(of) },
+		"the whole hash":        func(c map[string]any, name, of string) { c[name] = unhalved(of) },
 		"in hexadecimal":        func(c map[string]any, name, of string) { c[name] = hex.EncodeToString(sha(of)[:16]) },
 		"padded":                func(c map[string]any, name, of string) { c[name] = half(of) + "==" },
 		"the first bytes":       func(c map[string]any, name, of string) { c[name] = half(of)[:4] },
