@@ -157,6 +157,9 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 			return all, n, endedWithOthers{}
 		}
 	}
+	if k.marks == nil && !k.markers.filled.Load() {
+		return all, n, nil // nothing could be found, and no name need be hashed
+	}
 	u := User{rec.Issuer(), client, rec.Subject()}
 	user := k.user(u)
 	all[n] = question{byUs, user.by(byUs)}
