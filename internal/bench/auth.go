@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 
 	"github.com/alexedwards/scs/goredisstore"
@@ -33,11 +34,11 @@ type user struct {
 
 var jane = user{
 	Issuer: "https://login.corporation.example/tenant", Subject: "248289761001-7f3c-4a1b-9a55", SID: "08a5019c-17e1-4977-8f42-65a12843ea02",
-	Name: "Jane Q. Doe", Email: "jane.doe@corporation.example", Picture: "https://cdn.corporation.example/avatars/248289761001.png",
-	Roles: []string{"reader", "writer", "approver", "auditor", "admin"},
+	Name: "Jane Q. Doe", Email: "jane.doe@corporation.example", Picture: "https://cdn.corporation.example/avatars/2482897610017f3c4a1b9a55-256x256.png",
+	Roles: []string{"finance-reader", "finance-writer", "invoice-approver", "external-auditor", "admin"},
 	More: map[string]string{
-		"locale": "en-GB", "zoneinfo": "Europe/London", "tenant": "6f1c2f6e-5a36-4c0e-9c2a-2f2a0c5d8f11",
-		"department": "Finance and Controlling", "employee": "E-0048213", "phone_number": "+44 20 7946 0958",
+		"locale": "en-GB", "zoneinfo": "America/Argentina/Buenos_Aires", "tenant": "6f1c2f6e-5a36-4c0e-9c2a-2f2a0c5d8f11",
+		"department": "Finance and Controlling, Accounts Payable", "employee": "E-0048213", "phone_number": "+44 20 7946 0958",
 	},
 }
 
@@ -45,7 +46,7 @@ func init() { gob.Register(user{}) } // gorilla/sessions and scs keep it so
 
 // reads is what the handler of a signed-in user looks at.
 func (u *user) reads() {
-	if u.Subject == "" || u.Roles[4] != "admin" || u.More["tenant"] == "" {
+	if u.Subject == "" || !slices.Contains(u.Roles, "admin") || u.More["tenant"] == "" {
 		panic("not signed in")
 	}
 }
@@ -92,7 +93,7 @@ func ours(store oidcrp.Store, change func(*oidcrp.Config)) (http.Handler, *http.
 		change(&config)
 	}
 	rp := must(oidcrp.New(config))
-	claims := map[string]any{"picture": jane.Picture, "roles": jane.Roles}
+	claims := map[string]any{"sid": jane.SID, "picture": jane.Picture, "roles": jane.Roles}
 	for name, value := range jane.More {
 		claims[name] = value
 	}

@@ -64,7 +64,7 @@ func logins(r *run) {
 			browser := &http.Client{Transport: transport, Jar: must(cookiejar.New(nil)),
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			res := visit(browser, s.URL+a.login)
-			res = visit(browser, signsIn(res.Header.Get("Location")))
+			visit(browser, signsIn(res.Header.Get("Location")))
 			if res := visit(browser, s.URL+"/"); res.StatusCode != http.StatusOK {
 				panic(a.name + " did not sign in: " + res.Status)
 			}

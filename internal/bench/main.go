@@ -3,6 +3,7 @@
 //
 //	go -C internal/bench run .
 //	go -C internal/bench run . -only auth,redirect -rounds 30
+//	go -C internal/bench run . -servers
 //
 // Everything is measured for a moment, again and again in turn. A ratio is
 // taken within such a round; the median over all rounds is what is printed, so
@@ -26,10 +27,21 @@ func main() {
 	rounds := flag.Int("rounds", 15, "how often everything is measured")
 	moment := flag.Duration("moment", 40*time.Millisecond, "how long, each time")
 	only := flag.String("only", "auth,verify,login,redirect,stampede,start", "what to measure")
+	whole := flag.Bool("servers", false, "measure whole servers instead, under wrk")
+	alone := flag.String("serve", "", "be this server of theirs")
+	port := flag.String("port", "", "its port")
 	flag.Parse()
+	if *alone != "" {
+		serveAlone(*alone, *port)
+	}
 	fmt.Printf("%s, %d cores, %d rounds of %s\n", runtime.Version(), runtime.NumCPU(), *rounds, *moment)
 
 	r := &run{rounds: *rounds, moment: *moment}
+	if *whole {
+		servers(r)
+		r.printTargets()
+		return
+	}
 	for _, section := range []struct {
 		name    string
 		measure func(*run)
