@@ -35,6 +35,7 @@ type Provider struct {
 	logger *slog.Logger
 
 	flow           flow
+	mode           string // how the answer has to come
 	keys           *keySet
 	clientKeys     []*clientKey // those that sign
 	decryptionKeys []*clientKey
@@ -64,6 +65,7 @@ func New(s Settings) (*Provider, error) {
 		now:    s.Now,
 		logger: s.Logger,
 		flow:   s.flow(),
+		mode:   s.mode(),
 		pushes: make(chan struct{}, maxPushes),
 
 		decrypting: make(chan struct{}, maxDecrypting),

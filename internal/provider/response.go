@@ -57,7 +57,7 @@ type Response struct {
 // it does not send: a page of ours has to bring it. Errors come by the query
 // too.
 func (p *Provider) InFragment(r *http.Request) bool {
-	if p.s.mode() != modeFragment || r.Method != http.MethodGet {
+	if p.mode != modeFragment || r.Method != http.MethodGet {
 		return false
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -269,7 +269,7 @@ func (p *Provider) checkMembers(r *Response) error {
 // may come either way: providers fall back to the query, and it carries
 // nothing.
 func (p *Provider) checkMode(r *Response) error {
-	asked := p.s.mode()
+	asked := p.mode
 	if asked == r.Mode || r.Error != "" {
 		return nil
 	}
