@@ -141,8 +141,8 @@ func BenchmarkCallback(b *testing.B) {
 	}
 }
 
-// Of all that happens in a login this is what a stranger has to have signed for:
-// about 390, more where the garbage collector has emptied pools in between.
+// A callback allocates about 390 times, more where the garbage collector has
+// emptied pools in between.
 func TestAllocationsOfACallback(t *testing.T) {
 	if raceEnabled {
 		return // the detector allocates for itself

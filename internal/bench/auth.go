@@ -168,6 +168,8 @@ func authenticated(r *run) {
 	})
 	all = append(all, serve("gorilla/sessions", withGorilla, cookieOf(withGorilla, httptest.NewRequest(http.MethodGet, "/", nil))), named("scs, memstore", scsManager(nil)))
 
+	all = append(all, proxyModel())
+
 	op := newProvider()
 	defer op.Close()
 	verifier := oidc.NewVerifier(op.URL, oidc.NewRemoteKeySet(context.Background(), op.URL+"/jwks"), &oidc.Config{ClientID: "app", SupportedSigningAlgs: []string{"ES256"}})
@@ -192,6 +194,7 @@ func authenticated(r *run) {
 	r.atMost("A1, allocations", mine.allocs, 4)
 	r.atMost("A1, bytes allocated", mine.bytes, 1300)
 	r.atMost("A1, bytes of cookie", float64(len(cookie.Name)+1+len(cookie.Value)), 850)
+	r.atLeast("model of oauth2-proxy, x A1", rs.ratio("oauth2-proxy, a model of its cookie", "oidcrp, cookie"), 7)
 	r.atLeast("securecookie and JSON, x A1", rs.ratio("securecookie and JSON", "oidcrp, cookie"), 11)
 	r.atLeast("zitadel, x A1", rs.ratio("zitadel CookieHandler and JSON", "oidcrp, cookie"), 11)
 	r.atLeast("scs memstore, x A1", rs.ratio("scs, memstore", "oidcrp, cookie"), 15)

@@ -11,8 +11,10 @@ require (
 	github.com/gorilla/sessions v1.4.0
 	github.com/hashicorp/cap v0.15.0
 	github.com/markbates/goth v1.82.0
+	github.com/pierrec/lz4/v4 v4.1.22
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-78edd7da/go-oidcrp v0.0.0
+	github.com/vmihailenco/msgpack/v5 v5.4.1
 	github.com/zitadel/oidc/v3 v3.49.2
 	golang.org/x/oauth2 v0.37.0
 )
@@ -33,6 +35,7 @@ require (
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/muhlemmer/gu v0.3.1 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/zitadel/schema v1.3.2 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/otel v1.44.0 // indirect

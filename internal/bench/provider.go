@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,15 +21,16 @@ import (
 type fakeProvider struct {
 	*httptest.Server
 	signer     jose.Signer
+	keys       []byte
 	tokenCalls atomic.Int64
 	jwksCalls  atomic.Int64
 }
 
-func newProvider() *fakeProvider {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	jwk := jose.JSONWebKey{Key: key, KeyID: "k1", Algorithm: "ES256", Use: "sig"}
-	p := &fakeProvider{signer: must(jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jwk}, nil))}
-	keys := must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{jwk.Public()}}))
+func newProvider() *fakeProvider { return newProviderAt("127.0.0.1:0") }
+
+func newProviderAt(addr string) *fakeProvider {
+	p := &fakeProvider{}
+	p.use(newKey("k1"))
 	mux := http.NewServeMux()
 	answer := func(path string, body func(r *http.Request) []byte) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +43,7 @@ func newProvider() *fakeProvider {
 			"response_types_supported": ["code"], "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
 			"token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"]}`, p.URL, p.URL)
 	})
-	answer("/jwks", func(*http.Request) []byte { p.jwksCalls.Add(1); return keys })
+	answer("/jwks", func(*http.Request) []byte { p.jwksCalls.Add(1); return p.keys })
 	answer("/token", func(r *http.Request) []byte {
 		p.tokenCalls.Add(1)
 		return must(json.Marshal(map[string]any{
@@ -49,8 +51,21 @@ func newProvider() *fakeProvider {
 		}))
 	})
 	answer("/userinfo", func(*http.Request) []byte { return []byte(`{"sub": "alice", "name": "Alice Archer"}`) })
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewUnstartedServer(mux)
+	check(p.Listener.Close())
+	p.Listener = must(net.Listen("tcp", addr))
+	p.Start()
 	return p
+}
+
+func newKey(id string) jose.JSONWebKey {
+	return jose.JSONWebKey{Key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), KeyID: id, Algorithm: "ES256", Use: "sig"}
+}
+
+// use signs with another key from now on, while nothing is under way.
+func (p *fakeProvider) use(jwk jose.JSONWebKey) {
+	p.signer = must(jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jwk}, nil))
+	p.keys = must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{jwk.Public()}}))
 }
 
 func (p *fakeProvider) idToken(nonce string) string {

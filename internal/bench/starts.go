@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gorilla/securecookie"
+	zitadelrp "github.com/zitadel/oidc/v3/pkg/client/rp"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
@@ -49,7 +53,9 @@ func starts(r *run) {
 		r.target("F, New while the provider "+p.name+": at most 1ms", fmt.Sprint(median(took).Round(time.Microsecond)), median(took) <= time.Millisecond)
 		r.target("F, a login while it is known to be down: at most 5ms", fmt.Sprint(again.Round(time.Microsecond)), again <= 5*time.Millisecond)
 	}
+	heals(r)
 	forged(r)
+	kept(r)
 }
 
 // forged sends logout tokens that nobody signed.
@@ -77,7 +83,36 @@ func forged(r *run) {
 		fetched := op.jwksCalls.Load()
 		fmt.Printf("1000 forged logout tokens of %s: %d fetches of keys\n", kind.name, fetched)
 		r.target(fmt.Sprintf("F, fetches of keys for forged tokens of %s: at most %d", kind.name, kind.most), fmt.Sprint(fetched), fetched <= kind.most)
+		if kind.kid != "k1" { // the token endpoint's keys have a budget of their own
+			op.use(newKey("k2"))
+			r.target("F, after that a login under a new key succeeds", "", logsIn(rp))
+		}
+		for _, peer := range peerVerifiers(op) {
+			peer.verify(op.idToken("a-nonce"))
+			op.jwksCalls.Store(0)
+			for range 100 {
+				peer.verify(header + "." + token[1] + "." + encoded(string(securecookie.GenerateRandomKey(64))))
+			}
+			fmt.Printf("100 forged ID tokens of %s, at %s: %d fetches of keys\n", kind.name, peer.name, op.jwksCalls.Load())
+		}
 		op.Close()
+	}
+}
+
+type peerVerifier struct {
+	name   string
+	verify func(token string)
+}
+
+// peerVerifiers are others that verify ID tokens of a provider, and fetch its
+// keys as they see fit.
+func peerVerifiers(op *fakeProvider) []peerVerifier {
+	ctx := context.Background()
+	goOIDC := oidc.NewVerifier(op.URL, oidc.NewRemoteKeySet(ctx, op.URL+"/jwks"), &oidc.Config{ClientID: "app", SupportedSigningAlgs: []string{"ES256"}})
+	zitadelKeys := zitadelrp.NewIDTokenVerifier(op.URL, "app", zitadelrp.NewRemoteKeySet(http.DefaultClient, op.URL+"/jwks"), zitadelrp.WithSupportedSigningAlgorithms("ES256"))
+	return []peerVerifier{
+		{"go-oidc", func(token string) { goOIDC.Verify(ctx, token) }},
+		{"zitadel", func(token string) { zitadelrp.VerifyIDToken[*zitadel.IDTokenClaims](ctx, token, zitadelKeys) }},
 	}
 }
 

@@ -24,6 +24,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	capoidc "github.com/hashicorp/cap/oidc"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 )
@@ -50,6 +52,8 @@ func verification(r *run) {
 		rs := r.measure([]contender{
 			{"bare signature", bare(token, kind.key.Public()), ""},
 			{"go-oidc Verify", func() { must(verifier.Verify(ctx, token)) }, ""},
+			{"go-jose by hand", withGoJose(token, keys, kind.alg), ""},
+			{"hashicorp/cap", withCapVerify(token, server.URL, kind.alg), ""},
 			{"zitadel VerifyIDToken", func() { must(rp.VerifyIDToken[*zitadel.IDTokenClaims](ctx, token, zv)) }, ""},
 		})
 		server.Close()
@@ -58,7 +62,38 @@ func verification(r *run) {
 		fmt.Printf("oidcrp, with nonce and claims: %.2f x go-oidc Verify\n", ours)
 		r.atMost("B "+string(kind.alg)+", x go-oidc's Verify", ours, 1.12)
 		r.atMost("B "+string(kind.alg)+", x bare signature", ours*rs.ratio("go-oidc Verify", "bare signature"), kind.most)
+		for _, peer := range []string{"go-jose by hand", "hashicorp/cap", "zitadel VerifyIDToken"} {
+			r.atLeast(peer+" "+string(kind.alg)+", x B", rs.ratio(peer, "go-oidc Verify")/ours, 1)
+		}
 	}
+}
+
+func withGoJose(token string, keys []byte, alg jose.SignatureAlgorithm) func() {
+	var set jose.JSONWebKeySet
+	check(json.Unmarshal(keys, &set))
+	return func() {
+		t := must(jwt.ParseSigned(token, []jose.SignatureAlgorithm{alg}))
+		var registered jwt.Claims
+		var more struct {
+			Nonce string `json:"nonce"`
+			Name  string `json:"name"`
+			Email string `json:"email"`
+		}
+		check(t.Claims(set.Key(t.Headers[0].KeyID)[0], &registered, &more))
+		check(registered.Validate(jwt.Expected{Issuer: "https://op.example", AnyAudience: jwt.Audience{"app"}, Time: time.Now()}))
+		if more.Nonce != "a-nonce" {
+			panic("nonce")
+		}
+	}
+}
+
+func withCapVerify(token, keysURL string, alg jose.SignatureAlgorithm) func() {
+	const back = "http://localhost:3000/callback"
+	config := must(capoidc.NewConfig("https://op.example", "app", "secret", []capoidc.Alg{capoidc.Alg(alg)}, []string{back},
+		capoidc.WithProviderConfig(&capoidc.ProviderConfig{AuthURL: "https://op.example/authorize", TokenURL: "https://op.example/token", JWKSURL: keysURL, UserInfoURL: "https://op.example/userinfo"})))
+	provider := must(capoidc.NewProvider(config))
+	request := must(capoidc.NewRequest(time.Hour, back, capoidc.WithNonce("a-nonce")))
+	return func() { must(provider.VerifyIDToken(context.Background(), capoidc.IDToken(token), request)) }
 }
 
 func signed(alg jose.SignatureAlgorithm, key crypto.Signer) (token string, keys []byte) {
