@@ -11,7 +11,6 @@ require (
 	github.com/gorilla/sessions v1.4.0
 	github.com/hashicorp/cap v0.15.0
 	github.com/markbates/goth v1.82.0
-	github.com/pierrec/lz4/v4 v4.1.22
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-78edd7da/go-oidcrp v0.0.0
 	github.com/vmihailenco/msgpack/v5 v5.4.1
