@@ -717,21 +717,6 @@ func TestSilentLogin(t *testing.T) {
 	a.shows(b.Get(silent+"/page"), "home of alice") // nobody was asked anything
 }
 
-// Nobody asked for a silent login: whatever fails, the public page is shown.
-// The provider's session may survive the sign-out, and must not undo it.
-func TestNoSilentLoginAfterSignOut(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t, oidcrptest.NoEndSession), nil)
-	address := newSilentApp(t, a)
-	b := a.browse()
-	a.shows(b.Get(address+"/"), "home of alice")
-	b.PostForm(address+"/auth/logout", nil)
-	a.op.ResetCalls()
-	a.shows(b.Get(address+"/"), "home of nobody")
-	a.calls(oidcrptest.AuthorizeEndpoint, 0)
-	a.clock.advance(11 * time.Minute) // the browser's
-	a.shows(b.Get(address+"/"), "home of alice")
-}
-
 func TestFailedSilentLoginShowsThePage(t *testing.T) {
 	for _, code := range []string{"access_denied", "server_error", "invalid_request", "temporarily_unavailable"} {
 		op := oidcrptest.NewProvider(t)

@@ -442,28 +442,6 @@ func TestSeveralNodes(t *testing.T) {
 	}
 }
 
-func TestCopiedCookieIsDeadAfterLogoutWithoutAStore(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.IdleTimeout = time.Hour })
-	b := a.signIn()
-	c := a.sessionCookie(b)
-	a.clock.advance(30 * time.Minute)
-	b.Get(a.URL + "/reports") // a cookie with another stamp
-	later := a.sessionCookie(b)
-	if later.Value == c.Value || a.whoHas(c) != "alice" {
-		t.Fatal("the idle time was not extended")
-	}
-	a.shows(b.PostForm(a.URL+"/auth/logout", nil), "signed out")
-	for _, copied := range []*http.Cookie{c, later} {
-		if who := a.whoHas(copied); who != "nobody" {
-			t.Errorf("still %s", who)
-		}
-	}
-	a.op.SetNow(a.clock.now)
-	if who := a.whoHas(a.sessionCookie(a.signIn())); who != "alice" {
-		t.Errorf("a later session of the same user is %s", who)
-	}
-}
-
 // Errors can be brought without end, and without any login at a provider.
 func TestStrangersDoNotFillTheStore(t *testing.T) {
 	store := adding{newPlain()}
