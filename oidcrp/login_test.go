@@ -57,88 +57,6 @@ func TestLoginByRedirect(t *testing.T) {
 	}
 }
 
-// The provider is another site, so its form brings SameSite=None cookies only.
-func TestLoginByFormPost(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), formPost)
-	b := a.browse()
-	page := b.Get(a.URL + "/reports")
-	a.shows(page, "reports for alice")
-	var posted, seeOther bool
-	for _, hop := range page.Trail {
-		if hop.Method == http.MethodPost && strings.Contains(hop.URL.Path, "/callback/") {
-			posted, seeOther = true, hop.Status == http.StatusSeeOther
-		}
-	}
-	if !posted || !seeOther {
-		t.Errorf("callback by POST %v, answered 303 %v: %s", posted, seeOther, page)
-	}
-	for _, c := range b.Cookies(a.URL + "/") {
-		lax := !strings.Contains(c.Name, "oidcrp_login_")
-		if lax != (c.SameSite == http.SameSiteLaxMode) || !c.HttpOnly || !lax && !c.Secure {
-			t.Errorf("cookie %s", c)
-		}
-	}
-}
-
-// To a form of another site the browser shows no session; the one it replaces
-// must end nevertheless.
-func TestFormPostEndsTheSessionItReplaces(t *testing.T) {
-	for mode, store := range stores {
-		t.Run(mode, func(t *testing.T) {
-			a := newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
-				formPost(c)
-				store(c)
-			})
-			b := a.signInAs("bob")
-			old := a.sessionCookie(b)
-			a.shows(b.Get(a.URL+"/auth/login?return_to=/reports"), "reports for alice")
-			if who := a.whoHas(old); who != "nobody" {
-				t.Errorf("the replaced session is still %s's", who)
-			}
-		})
-	}
-}
-
-func TestCookieAttributesOverHTTPS(t *testing.T) {
-	for _, mode := range []string{"query", "form_post"} {
-		t.Run(mode, func(t *testing.T) {
-			op := oidcrptest.NewProvider(t)
-			a := newTLSApp(t, op, func(c *oidcrp.Config) { c.Providers[0].ResponseMode = mode })
-			b := a.browse()
-			page := b.Get(a.URL + "/reports?" + strings.Repeat("long", 200))
-			a.shows(page, "reports for alice")
-			seen := 0
-			for _, hop := range page.Trail {
-				for _, line := range hop.Response.Values("Set-Cookie") {
-					if !strings.HasPrefix(hop.URL.String(), a.URL) {
-						continue
-					}
-					seen++
-					c, err := http.ParseSetCookie(line)
-					if err != nil {
-						t.Fatal(err)
-					}
-					prefix := "__Host-"
-					if c.Path != "/" {
-						prefix = "__Secure-"
-					}
-					session := strings.Contains(c.Name, "oidcrp_s_")
-					if !strings.HasPrefix(c.Name, prefix) || !c.Secure || !c.HttpOnly || c.Domain != "" || len(c.Name)+len(c.Value) > 4096 ||
-						session && c.SameSite != http.SameSiteLaxMode || c.SameSite == 0 {
-						t.Errorf("cookie %s", line)
-					}
-				}
-			}
-			if seen < 3 {
-				t.Errorf("saw %d cookies: %s", seen, page)
-			}
-			if refused := b.RefusedCookies(); len(refused) > 0 {
-				t.Errorf("the browser refused %v", refused)
-			}
-		})
-	}
-}
-
 func onlyNavigationsStartLogins(t *testing.T) {
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	b := a.browse()
@@ -351,32 +269,6 @@ func TestReturnURLIsJudgedAgain(t *testing.T) {
 			t.Errorf("%s: %d %q", name, w.Code, to)
 		}
 	}
-}
-
-// A browser without cookies never gets through, and is told so.
-func noCookiesAtAll(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	n := 0
-	client := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		r.Header.Set("Accept", "text/html")
-		if n++; n > 20 {
-			t.Fatal("it loops")
-		}
-		return nil
-	}}
-	req, _ := http.NewRequest(http.MethodGet, a.URL+"/reports", nil)
-	req.Header.Set("Accept", "text/html")
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "cookie") {
-		t.Errorf("status %d %v\n%s", res.StatusCode, err, body)
-	}
-	a.calls(oidcrptest.AuthorizeEndpoint, 3) // one, and two more by itself
-	a.calls(oidcrptest.TokenEndpoint, 0)
 }
 
 // Whatever drops the session cookie, the third round is a page.
