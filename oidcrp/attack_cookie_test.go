@@ -2,6 +2,7 @@ package oidcrp_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -103,9 +104,12 @@ type setCookie struct {
 func allThatSetsCookies(t *testing.T, start func(*testing.T, *oidcrptest.Provider, func(*oidcrp.Config)) *app, change func(*oidcrp.Config)) (a *app, b *oidcrptest.Browser, set []setCookie) {
 	var onLogin hook[*oidcrp.Login]
 	onLogin.set(func(*oidcrp.Login) error { return nil })
-	a = start(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) {
+	op := oidcrptest.NewProvider(t)
+	op.SetSessionManagement(true)
+	a = start(t, op, func(c *oidcrp.Config) {
 		change(c)
 		c.IdleTimeout, c.OnLogin = time.Hour, onLogin.call
+		c.Providers[0].SessionManagement = true
 	})
 	a.op.SetNow(a.clock.now)
 	b = a.browse()
@@ -190,8 +194,8 @@ func cookieAttributes(t *testing.T) {
 				t.Errorf("cookie %s", c.line)
 			}
 		}
-		if len(kinds) < 5 {
-			t.Errorf("saw %v", kinds)
+		if want := []string{"hint", "login", "paused", "return", "s", "watch"}; !slices.Equal(slices.Sorted(maps.Keys(kinds)), want) {
+			t.Errorf("saw %v, want %v", kinds, want)
 		}
 	})
 }
@@ -293,9 +297,11 @@ func cookieDeletion(t *testing.T) {
 				t.Errorf("cleared as it was never set: %s", c.line)
 			}
 		}
-		for _, path := range []string{"/", "/auth/logout", "/auth/callback/test", "/terms"} {
+		for _, path := range []string{"/", "/auth/logout", "/auth/callback/test", "/auth/check-session"} {
 			for _, left := range b.Cookies(a.URL + path) {
-				if !strings.Contains(left.Name, "oidcrp_login_") { // which was replaced
+				// Of the login there is another one, and pages that are still open
+				// ask what became of the provider's session.
+				if !strings.Contains(left.Name, "oidcrp_login_") && !strings.Contains(left.Name, "oidcrp_watch_") {
 					t.Errorf("left behind at %s: %s", path, left)
 				}
 			}
