@@ -157,6 +157,25 @@ func tokensOfEndedSessions(t *testing.T) {
 	}
 }
 
+// tokensNobodyAsksFor any more stay in the store as long as their session would
+// have lived, since no list says where they are.
+func tokensNobodyAsksFor(t *testing.T) {
+	store := &expiring{plain: newPlain()}
+	a := newTokenApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Store = store })
+	store.now = a.clock.now
+	a.signIn()
+	kept := store.keep()
+	if err := a.rp.EndSessions(t.Context(), a.alice()); err != nil {
+		t.Fatal(err)
+	}
+	a.clock.advance(12*time.Hour + 2*time.Minute) // the session began a moment after them
+	for token, record := range kept {
+		if _, found, err := store.Find(token); found || err != nil {
+			t.Errorf("a record of %d bytes is still there: %v", len(record), err)
+		}
+	}
+}
+
 // deletedUser is asked about at an interval, and gets nothing from then on.
 func deletedUser(t *testing.T) {
 	for mode, keep := range logoutModes {

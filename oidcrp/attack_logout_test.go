@@ -41,6 +41,7 @@ var logoutAttacks = []attack{
 	{"T126 everywhere", signOutEverywhere},
 	{"T126 all users", newKeysEndAll},
 	{"T126 tokens", tokensOfEndedSessions},
+	{"T126 tokens at their expiry", tokensNobodyAsksFor},
 	{"T126 deleted user", deletedUser},
 }
 

@@ -1,7 +1,6 @@
 package oidcrp_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,28 +83,6 @@ func (a *told) on(c *http.Cookie) string {
 		a.t.Errorf("the nodes do not agree: %v", who)
 	}
 	return who[0]
-}
-
-// notEnded wants a refusal that ended nothing and told nobody why.
-func (a *told) notEnded(t *testing.T, sent oidcrptest.BackchannelLogout, status int, reason string, c *http.Cookie) {
-	t.Helper()
-	if sent.Status != status || sent.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("answered %+v", sent)
-	}
-	var doc struct{ Reason, ID string }
-	if json.Unmarshal([]byte(sent.Body), &doc) != nil || doc.ID == "" || !strings.Contains(a.log.String(), doc.ID) {
-		t.Errorf("no problem document with the log's id: %s", sent.Body)
-	}
-	// Nobody was signing in.
-	if failed := a.events.of(oidcrp.RequestFailed); len(failed) == 0 || failed[len(failed)-1].ID != doc.ID || len(a.events.of(oidcrp.LoginFailed)) != 0 {
-		t.Errorf("events %+v", failed)
-	}
-	if reason != "" && doc.Reason != reason {
-		t.Errorf("reason %q, want %q", doc.Reason, reason)
-	}
-	if who := a.on(c); who != "alice" {
-		t.Errorf("the session is %s's", who)
-	}
 }
 
 // Hydra and Glewlwyd send tokens without exp: only where the operator says so.
