@@ -202,7 +202,7 @@ func cookieAttributes(t *testing.T) {
 
 // plainHTTP is for loopback.
 func plainHTTP(t *testing.T) {
-	for _, base := range []string{"http://app.example", "http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example:3000", "http://[2001:db8::1]:3000"} {
+	for _, base := range []string{"http://app.example", "http://10.0.0.1", "http://localhost.example", "http://localhost.:3000", "http://127.0.0.1.example:3000", "http://[2001:db8::1]:3000", "http://[::ffff:127.0.0.1]:3000"} {
 		cfg := goodConfig()
 		cfg.BaseURL = base
 		if _, err := oidcrp.New(cfg); err == nil || !strings.Contains(err.Error(), "use https") {
