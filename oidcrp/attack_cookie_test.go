@@ -200,8 +200,8 @@ func cookieAttributes(t *testing.T) {
 	})
 }
 
-// plainHTTP is for loopback.
-func plainHTTP(t *testing.T) {
+// baseURLByHTTP is for loopback.
+func baseURLByHTTP(t *testing.T) {
 	for _, base := range []string{"http://app.example", "http://10.0.0.1", "http://localhost.example", "http://localhost.:3000", "http://127.0.0.1.example:3000", "http://[2001:db8::1]:3000", "http://[::ffff:127.0.0.1]:3000"} {
 		cfg := goodConfig()
 		cfg.BaseURL = base

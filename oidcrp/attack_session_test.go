@@ -23,7 +23,7 @@ var sessionAttacks = []attack{
 	{"T100 two binding cookies", twoBindingCookies},
 	{"T100 odd names and values", oddCookies},
 	{"T101 attributes", cookieAttributes},
-	{"T101 base URL by http", plainHTTP},
+	{"T101 base URL by http", baseURLByHTTP},
 	{"T102 form_post", loginByFormPost},
 	{"T102 no cookies", noCookiesAtAll},
 	{"T103 deletion", cookieDeletion},

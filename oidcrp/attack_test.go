@@ -20,19 +20,15 @@ type attack struct {
 	run  func(*testing.T)
 }
 
+// attacks are all of the catalogue but those on accounts.
+func attacks() []attack {
+	return slices.Concat(bindingAttacks, issuerAttacks, tokenAttacks, keyAttacks, redirectAttacks, sessionAttacks, logoutAttacks, logAttacks)
+}
+
 // TestAttack tries every attack of the catalogue by its number. What is tried on
 // accounts (T075 to T084) stands in the package accounts under the same name.
 func TestAttack(t *testing.T) {
-	for _, attack := range slices.Concat(
-		bindingAttacks,
-		issuerAttacks,
-		tokenAttacks,
-		keyAttacks,
-		redirectAttacks,
-		sessionAttacks,
-		logoutAttacks,
-		logAttacks,
-	) {
+	for _, attack := range attacks() {
 		id, rest, _ := strings.Cut(attack.name, " ")
 		t.Run(id+"/"+rest, attack.run)
 	}

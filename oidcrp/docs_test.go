@@ -1,6 +1,7 @@
 package oidcrp_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,5 +70,42 @@ func TestGuidesShowProgramsThatRun(t *testing.T) {
 	}
 	if shown == 0 {
 		t.Error("no code was found")
+	}
+}
+
+// The catalogue of attacks is whole, and what the documents say is shown by a
+// row of it, or by a fault's, is a row.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	there := map[string]bool{}
+	for _, attack := range attacks() {
+		id, _, _ := strings.Cut(attack.name, " ")
+		there[id] = true
+	}
+	for file, pattern := range map[string]string{"accounts/attack_test.go": `\{"(T\d{3}) `, "fault_test.go": `// (R\d{2}):`} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(b), -1) {
+			there[found[1]] = true
+		}
+	}
+	for i := 1; i <= 130; i++ {
+		if id := fmt.Sprintf("T%03d", i); !there[id] {
+			t.Errorf("nothing is tried as %s", id)
+		}
+	}
+	named := 0
+	for file, text := range publicDocuments(t) {
+		for _, found := range regexp.MustCompile(`\b(T\d{3}|R\d{2})(?:–(T\d{3}))?\b`).FindAllStringSubmatch(text, -1) {
+			for _, id := range found[1:] {
+				if named++; id != "" && !there[id] {
+					t.Errorf("%s: there is no %s", file, id)
+				}
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no test is named")
 	}
 }
