@@ -126,6 +126,7 @@ func TestLogoutTokensRefused(t *testing.T) {
 		"exp a string":               {check: "exp", claim: "exp", value: `"later"`},
 		"expired":                    {check: "exp", claim: "exp", value: string(at(-time.Minute))},
 		"expired, may be left out":   {check: "exp", claim: "exp", value: string(at(-time.Minute)), noExp: true},
+		"exp in eleven years":        {check: "exp", claim: "exp", value: string(at(11 * 365 * 24 * time.Hour))},
 		"exp in milliseconds":        {check: "exp", claim: "exp", value: fmt.Sprint(logoutNow.UnixMilli())},
 		"nbf in the future":          {check: "nbf", claim: "nbf", value: string(at(2 * time.Minute))},
 		"sub null":                   {check: "sub", claim: "sub", value: `null`},

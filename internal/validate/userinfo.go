@@ -76,11 +76,11 @@ func checkWindow(c Claims, e Expect) error {
 	case present && !e.Now.Before(exp.Add(e.Skew)):
 		return failed("exp", "expired")
 	}
-	nbf, present, err := c.Time("nbf")
+	nbf, _, err := c.Time("nbf")
 	switch {
 	case err != nil:
 		return err
-	case present && nbf.After(e.Now.Add(e.Skew)):
+	case nbf.After(e.Now.Add(e.Skew)):
 		return failed("nbf", "in the future")
 	}
 	return nil
