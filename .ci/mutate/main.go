@@ -38,6 +38,7 @@ type mutant struct {
 func main() {
 	log.SetFlags(0)
 	then := flag.String("then", "./internal/provider ./oidcrp ./oidcrp/accounts", "packages whose tests run where a package's own miss nothing")
+	run := flag.String("run", "", "the tests of those packages to run, as for go test; all without it")
 	known := flag.String("known", ".ci/mutate/known.txt", "a file of checks that no test can miss, one on each line with its reason below")
 	only := flag.String("only", "", "take out only the checks whose place (file:line) contains this")
 	flag.Parse()
@@ -55,7 +56,7 @@ func main() {
 			if slices.Contains(excused, m.name) {
 				continue
 			}
-			if slices.ContainsFunc(append([]string{pkg}, strings.Fields(*then)...), func(p string) bool { return caught(m, p) }) {
+			if caught(m, pkg, "") || slices.ContainsFunc(strings.Fields(*then), func(p string) bool { return caught(m, p, *run) }) {
 				continue
 			}
 			missed++
@@ -85,8 +86,9 @@ func excuses(file string) []string {
 	return names
 }
 
-// caught reports whether a test of the package fails without the check.
-func caught(m mutant, pkg string) bool {
+// caught reports whether a test of the package fails without the check: any, or
+// one of those that run names.
+func caught(m mutant, pkg, run string) bool {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		log.Fatal(err)
@@ -109,7 +111,7 @@ func caught(m mutant, pkg string) bool {
 		log.Fatal(err)
 	}
 	// What does not end is caught too.
-	out, err := exec.Command("go", "test", "-vet=off", "-failfast", "-timeout=5m", "-overlay", listed, pkg).CombinedOutput()
+	out, err := exec.Command("go", "test", "-vet=off", "-failfast", "-timeout=5m", "-run="+run, "-overlay", listed, pkg).CombinedOutput()
 	if bytes.Contains(out, []byte("[build failed]")) {
 		log.Fatalf("%s: %s\n%s", m.at, m.name, out)
 	}
