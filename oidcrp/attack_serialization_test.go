@@ -194,7 +194,7 @@ func sizes(t *testing.T) {
 	)(t)
 	forged(tokenTrial{},
 		forgery{"150 kB", "size", onText(func(string) string { return strings.Repeat("A", 150_000) })},
-		forgery{"100000 dots", "size", onText(func(string) string { return strings.Repeat(".", 150_000) })},
+		forgery{"150000 dots", "size", onText(func(string) string { return strings.Repeat(".", 150_000) })},
 		forgery{"a claim of 100 kB", "size", unknown(claims(func(b []byte) []byte { return with(b, "x", `"`+strings.Repeat("x", 100_000)+`"`) }))},
 		forgery{"a header of 20 kB", "size", unknown(oidcrptest.IDTokenHeader("x", strings.Repeat("x", 20_000)))},
 	)(t)
