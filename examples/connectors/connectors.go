@@ -53,8 +53,8 @@ type Connector struct {
 	DisplayName string // on the sign-in page; "": Name
 	Issuer      string
 	ClientID    string
-	// ClientSecret that is empty leaves the one there is in Change; no method
-	// gives it out.
+	// ClientSecret that is empty leaves the one there is in Change, unless Issuer
+	// becomes another, which would be sent it; no method gives it out.
 	ClientSecret oidcrp.Secret
 	Scopes       string   // between spaces, commas or "+"; "": openid profile email
 	EmailDomains []string // of one connector each
@@ -69,6 +69,7 @@ var (
 	ErrExists  = errors.New("there is a connector of this name")
 	ErrDomain  = errors.New("the mail domain belongs to another connector")
 	ErrMissing = errors.New("there is no such connector")
+	ErrSecret  = errors.New("ClientSecret: missing: give what the provider gave, again for another issuer")
 )
 
 // Table is the connectors of a database. It is safe for concurrent use.
@@ -97,7 +98,7 @@ func (c Connector) Check() error {
 	}
 	_, err := oidcrp.New(oidcrp.Config{BaseURL: "http://localhost", Providers: []oidcrp.Provider{p}, Logger: slog.New(slog.DiscardHandler)})
 	if c.ClientSecret == "" {
-		err = errors.Join(err, errors.New("ClientSecret: missing: give what the provider gave"))
+		err = errors.Join(err, ErrSecret)
 	}
 	return err
 }
@@ -141,12 +142,16 @@ func (t *Table) Add(ctx context.Context, c Connector) error {
 // settings; one that is under way ends if issuer or client are others.
 func (t *Table) Change(ctx context.Context, c Connector) error {
 	if c.ClientSecret == "" {
-		err := t.db.QueryRowContext(ctx, `SELECT client_secret FROM connectors WHERE name = $1`, c.Name).Scan((*string)(&c.ClientSecret))
+		var issuer, secret string
+		err := t.db.QueryRowContext(ctx, `SELECT issuer, client_secret FROM connectors WHERE name = $1`, c.Name).Scan(&issuer, &secret)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrMissing
 		}
 		if err != nil {
 			return err
+		}
+		if issuer == c.Issuer {
+			c.ClientSecret = oidcrp.Secret(secret)
 		}
 	}
 	if err := c.Check(); err != nil {

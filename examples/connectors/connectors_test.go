@@ -193,3 +193,31 @@ func BenchmarkFirstLogin(b *testing.B) {
 		}
 	}
 }
+
+// Whoever may change a connector could else have its secret sent to a provider
+// of their own.
+func TestSecretStaysWithItsIssuer(t *testing.T) {
+	table, _ := open(t)
+	ctx := context.Background()
+	c := connectors.Connector{Name: "acme", Issuer: "https://idp.acme.example", ClientID: "x", ClientSecret: "s3cret"}
+	if err := table.Add(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	c.ClientSecret, c.DisplayName = "", "Acme"
+	if err := table.Change(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	moved := c
+	moved.Issuer = "https://evil.example"
+	if err := table.Change(ctx, moved); !errors.Is(err, connectors.ErrSecret) {
+		t.Errorf("moved with its secret: %v", err)
+	}
+	p, err := table.Provider(ctx, "acme")
+	if err != nil || p.Issuer != c.Issuer || p.ClientSecret != "s3cret" {
+		t.Errorf("%v at %s", err, p.Issuer)
+	}
+	moved.ClientSecret = "another"
+	if err := table.Change(ctx, moved); err != nil {
+		t.Error(err)
+	}
+}

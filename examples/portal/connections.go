@@ -69,7 +69,7 @@ func (f *connectionForm) refused(err error) error {
 	case errors.Is(err, connectors.ErrDomain):
 		f.Taken = "domains"
 	default:
-		if f.Connector.ClientSecret == "" && !f.New {
+		if f.Connector.ClientSecret == "" && !errors.Is(err, connectors.ErrSecret) {
 			f.Connector.ClientSecret = "kept" // Check need not ask for it
 		}
 		check := f.Connector.Check()

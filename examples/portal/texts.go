@@ -132,7 +132,7 @@ var texts = [][3]string{
 	{"connection.display", "Name for visitors", "ชื่อที่ผู้เยี่ยมชมเห็น"},
 	{"connection.client", "Client ID", "รหัสไคลเอนต์ (Client ID)"},
 	{"connection.secret", "Client secret", "รหัสลับไคลเอนต์ (Client secret)"},
-	{"connection.secret.note", "Leave it empty to keep the one there is.", "เว้นว่างไว้เพื่อใช้รหัสลับเดิม"},
+	{"connection.secret.note", "Leave it empty to keep the one there is. Another issuer needs it again.", "เว้นว่างไว้เพื่อใช้รหัสลับเดิม หากเปลี่ยน Issuer ต้องกรอกใหม่"},
 	{"connection.domains", "E-mail domains", "โดเมนอีเมล"},
 	{"connection.domains.note", "Between spaces. Make sure that they are the organization’s.", "คั่นด้วยช่องว่าง โปรดตรวจสอบว่าเป็นโดเมนขององค์กรนั้นจริง"},
 	{"connection.taken.domains", "One of these domains belongs to another connection.", "มีโดเมนที่เป็นของการเชื่อมต่ออื่นแล้ว"},
