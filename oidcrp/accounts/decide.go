@@ -144,6 +144,7 @@ func (a *Accounts) vouched(login *oidcrp.Login) bool {
 type outcome struct {
 	Decision
 	invitation Invitation
+	byEmail    bool // the contact was found by the address
 }
 
 // decide says what a login comes to. code is of an invitation, "" for none;
@@ -221,7 +222,7 @@ func (a *Accounts) decideEmail(ctx context.Context, k candidate) (outcome, error
 	if d.Action == Refuse && d.Reason != Disabled && a.rules.SharedEmail {
 		return outcome{}, nil // registers as somebody else
 	}
-	return outcome{Decision: d}, nil
+	return outcome{Decision: d, byEmail: d.Action == Match}, nil
 }
 
 // decideInvited decides by an invitation.
@@ -251,7 +252,7 @@ func (a *Accounts) decideInvited(ctx context.Context, k candidate, code string, 
 	} else if by, err := a.decideEmail(ctx, k); err != nil || by.Action == Refuse {
 		return by, err
 	} else if by.Action == Match {
-		found.Action, found.ContactID = Match, by.ContactID
+		found.Action, found.ContactID, found.byEmail = Match, by.ContactID, true
 	}
 	// Somebody else's link may have brought the code here: accepting takes a
 	// press of the button.

@@ -160,8 +160,8 @@ func (a *Accounts) newEmail(ctx context.Context, k candidate, contactID string) 
 // match gives a contact its first identity.
 func (a *Accounts) match(ctx context.Context, k candidate, o outcome, answers map[string]string) (*Contact, error) {
 	return a.update(ctx, o.ContactID, o.invitation.ID, func(c *Contact) error {
-		byEmail := o.Reason == EmailVerified && (!c.EmailVerified || emailKey(c.Email) != k.Email)
-		if c.Disabled || len(c.Identities) > 0 || byEmail {
+		moved := o.byEmail && (!c.EmailVerified || emailKey(c.Email) != k.Email)
+		if c.Disabled || len(c.Identities) > 0 || moved {
 			return ErrTaken // since it was decided
 		}
 		c.Identities = []oidcrp.Identity{k.id}

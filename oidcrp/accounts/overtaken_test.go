@@ -73,27 +73,35 @@ func TestInvitationAndAddress(t *testing.T) {
 	}
 	p := newPortal(t, rules, nil, "match", "plain", "closed")
 	c := p.add(accounts.Contact{Email: "a@corp.example", EmailVerified: true})
-	accept := func(provider, subject string) *oidcrptest.Page {
+	accept := func(provider, subject, email string) *oidcrptest.Page {
 		code, err := p.Invite(t.Context(), accounts.Invitation{Roles: []string{"invited"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		b := oidcrptest.NewBrowser(t)
-		page := p.signInWith(b, provider, person(subject, "a@corp.example"), p.InvitationPath(code))
+		page := p.signInWith(b, provider, person(subject, email), p.InvitationPath(code))
 		if page.URL.Path != "/register" {
 			return page
 		}
 		return b.SubmitForm("Continue", url.Values{})
 	}
-	p.refused(accept("closed", "s"), "sign in as you did before")
-	p.refused(accept("plain", "s"), "sign in as you did before")
+	p.refused(accept("closed", "s", c.Email), "sign in as you did before")
+	p.refused(accept("plain", "s", c.Email), "sign in as you did before")
 	p.decided("refuse/email_taken")
-	p.is(accept("match", "s"), c.ID) // no second contact, and no press on the button lost
+	p.is(accept("match", "s", c.Email), c.ID) // no second contact, and no press on the button lost
 	p.decided("match/invited")
 	if c := p.get(c.ID); len(c.Roles) != 1 {
 		t.Errorf("%+v", c)
 	}
 	p.change(c.ID, func(c *accounts.Contact) { c.Email = "" })
-	p.refused(accept("closed", "t"), "no account for you here")
+	p.refused(accept("closed", "t", c.Email), "no account for you here")
 	p.decided("refuse/closed")
+
+	moved := p.add(accounts.Contact{Email: "b@corp.example", EmailVerified: true})
+	p.overtake(func() { p.change(moved.ID, func(c *accounts.Contact) { c.Email = "elsewhere@corp.example" }) })
+	accept("match", "u", "b@corp.example")
+	p.decided("register/invited")
+	if len(p.get(moved.ID).Identities) > 0 {
+		t.Error("matched by an address the contact has no more")
+	}
 }
