@@ -110,6 +110,8 @@
 // replaced, and so is one whom a form of another site sent to a guard.
 // initiate wants the issuer of one of the providers; a page of another site as
 // target is the home page, and a visitor who is signed in is asked first.
+// logout reads return_to and everywhere (anything but "") from the body of a
+// POST, which is a form's, and nothing from its address.
 // To a form, logout answers with redirects to the provider and back; to fetch,
 // which cannot follow, with {"location": "…"}, an address of ours for the
 // browser to go on at within a minute: location.assign(answer.location). me

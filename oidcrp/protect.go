@@ -187,9 +187,11 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // TryLogin signs anonymous visitors in without asking them anything, where the
 // only provider still knows them (prompt=none), and otherwise calls next
 // without a session. After a failed attempt, and after a sign-out, none is made
-// for LoginTimeout, or until the browser has signed in again. With several providers, and for requests that are no
-// browser's navigation by Sec-Fetch-Mode, it is Load: search engines see the
-// page at once. A browser that keeps no cookies is shown the page about that,
+// for LoginTimeout, or until the browser has signed in again. A session that was
+// ended from elsewhere is begun anew at the next such page while the provider
+// knows the visitor: OnLogin has to refuse whoever is to stay out. With several
+// providers, and for requests that are no browser's navigation by Sec-Fetch-Mode,
+// it is Load: search engines see the page at once. A browser that keeps no cookies is shown the page about that,
 // after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -115,7 +115,8 @@ type Config struct {
 	// after each StillAllowedEvery, and after a refresh that brought an ID token.
 	// *[Refusal] ends the session, and after a refresh with KeepOffline all sessions
 	// of the user; any other error answers 503 and leaves the
-	// session as it is. ctx ends after ten seconds.
+	// session as it is. The request that meets the end is answered 403 (reason
+	// "refused"), and those after it are anonymous. ctx ends after ten seconds.
 	StillAllowed func(ctx context.Context, s *Session) error
 
 	// StillAllowedEvery is the interval of StillAllowed. Default 5 minutes.
@@ -516,7 +517,7 @@ type Provider struct {
 
 // LoginOptions are choices for one login.
 type LoginOptions struct {
-	Provider string // Name; "", or one nobody has: the only one, or the sign-in page
+	Provider string // Name; "": Config.DefaultProvider, the only one, or the sign-in page
 	// ReturnTo is a whole path as browsers see it, with that of BaseURL:
 	// "/app/reports" for https://example.com/app/reports. At most 2,000 bytes;
 	// anything that is no page of the application is BaseURL, which Login warns

@@ -28,7 +28,10 @@ type Site struct {
 	// Providers names the providers allowed here, in the order of the sign-in
 	// page; any other is as if it did not exist, and who is signed in with it
 	// is not any more. They are asked of a ProviderSource by name, and its List is
-	// not. Where there is one, nobody has to choose. Nil: all.
+	// not. Where there is one, nobody has to choose. Nil: all, which with a
+	// ProviderSource is every provider that it knows by name, whatever its List
+	// shows: where providers belong to customers, always name them. Empty and not
+	// nil: none; a query without rows usually gives nil.
 	Providers []string
 }
 

@@ -82,7 +82,8 @@ type ProviderRules struct {
 
 	// Retired keeps the provider for those who have nothing else yet: nobody
 	// registers or links it, and whoever has an identity at another provider,
-	// configured and not retired, is sent there. See Rules.MovePath.
+	// configured and not retired, is sent there. See Rules.MovePath. Sessions that
+	// began there go on to their end: see [oidcrp.RelyingParty.EndSessions].
 	Retired bool
 }
 

@@ -18,6 +18,9 @@ import (
 // given here: for private_key_jwt, or a public client, empty ClientSecret too.
 func (p *Provider) Config(name, baseURL string) oidcrp.Provider {
 	baseURL = strings.TrimRight(baseURL, "/")
+	if name == "" {
+		name = "default" // as New has it
+	}
 	client := p.AddClient(Client{
 		Name:                   baseURL,
 		RedirectURLs:           []string{baseURL + "/auth/callback/" + name},

@@ -39,7 +39,7 @@ const (
 // posts it beside the answer at the first login only, unsigned, so that it proves
 // nothing. It is not asked for here; ask the user, who may hide the address too,
 // behind one of privaterelay.appleid.com. email_verified may be the text "true",
-// which counts as unverified; see accounts.Rules.TrustTextEmailVerified. Apple has
+// which counts as unverified; see accounts.ProviderRules.TrustTextEmailVerified. Apple has
 // neither UserInfo nor a sign-out, so that a sign-out is of the application alone.
 func Apple(clientID, teamID string, key oidcrp.ClientKey) oidcrp.Provider {
 	issuer := appleIssuer

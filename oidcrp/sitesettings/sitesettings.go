@@ -16,7 +16,8 @@ type Settings struct {
 	// changed before it is used.
 	Config oidcrp.Config
 
-	// Rules are for [accounts.New]. Of Power Pages alone.
+	// Rules are for [accounts.New]. Of Power Pages alone: of Logto's settings they
+	// are empty, RegistrationPath too, and would register everybody.
 	Rules accounts.Rules
 
 	// Report has one line for each setting that was given, and for each that is
@@ -61,7 +62,9 @@ func FromEnviron(environ []string) (Settings, error) {
 
 // FromJSON reads one JSON object: site settings of Power Pages by name, be the
 // names whole or objects within objects, or the settings of an application of
-// Logto. Comments, single quotes, names without quotes, and commas before a
+// Logto: Authority, ClientId, ClientSecret, RedirectUri, and perhaps
+// PostLogoutRedirectUri, ResponseType and Scope, in any case, which are not the names that
+// Logto's SDKs have. Comments, single quotes, names without quotes, and commas before a
 // closing bracket are no mistakes. Numbers and booleans are read as their text,
 // null as nothing; lists have no meaning here.
 func FromJSON(b []byte) (Settings, error) {
