@@ -48,7 +48,7 @@ func parseJWT(v url.Values, mode string) (*Response, error) {
 			members.Set(name, value)
 		}
 	}
-	r, err := parseResponse(members, mode)
+	r, err := readResponse(members, mode)
 	if err != nil {
 		return nil, err
 	}

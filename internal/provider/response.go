@@ -70,30 +70,15 @@ func (p *Provider) InFragment(r *http.Request) bool {
 // from r.PostForm. Errors are [ErrInvalid]; of the response there is only the
 // State then, where one is named and no other.
 func ParseResponse(r *http.Request) (*Response, error) {
-	if len(r.URL.RawQuery) > maxResponse {
-		return &Response{}, refused(authorizationResponse, "size", "is too large")
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	v, mode, err := received(r)
 	if err != nil {
-		return &Response{}, refused(authorizationResponse, "syntax", "the query cannot be parsed")
+		return naming(v), err
 	}
-	switch r.Method {
-	case http.MethodGet:
-		return parseResponse(query, modeQuery)
-	case http.MethodPost:
-		form, err := postForm(r)
-		if err != nil {
-			return &Response{}, err
-		}
-		for _, name := range responseParams {
-			if query.Has(name) {
-				both := url.Values{"state": slices.Concat(form["state"], query["state"])}
-				return naming(both), refused(authorizationResponse, "duplicate", name+" is in the query of a form post")
-			}
-		}
-		return parseForm(form)
+	resp, err := readResponse(v, mode)
+	if err != nil {
+		return naming(v), err
 	}
-	return &Response{}, refused(authorizationResponse, "method", "must be GET or POST")
+	return resp, nil
 }
 
 // naming is what is left of a response that cannot be read.
@@ -104,19 +89,48 @@ func naming(v url.Values) *Response {
 	return &Response{State: v.Get("state")}
 }
 
-// parseForm reads the provider's own form, or ours with a fragment.
-func parseForm(form url.Values) (*Response, error) {
+// received returns the parameters of a response, and the mode they came in.
+// Beside an error there are the states that were named, if they can be told.
+func received(r *http.Request) (v url.Values, mode string, err error) {
+	if len(r.URL.RawQuery) > maxResponse {
+		return nil, "", refused(authorizationResponse, "size", "is too large")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, "", refused(authorizationResponse, "syntax", "the query cannot be parsed")
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return query, modeQuery, nil
+	case http.MethodPost:
+		form, err := postForm(r)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, name := range responseParams {
+			if query.Has(name) {
+				both := url.Values{"state": slices.Concat(form["state"], query["state"])}
+				return both, "", refused(authorizationResponse, "duplicate", name+" is in the query of a form post")
+			}
+		}
+		return unpacked(form)
+	}
+	return nil, "", refused(authorizationResponse, "method", "must be GET or POST")
+}
+
+// unpacked reads the provider's own form, or ours with a fragment.
+func unpacked(form url.Values) (v url.Values, mode string, err error) {
 	if !form.Has(FragmentField) {
-		return parseResponse(form, modeFormPost)
+		return form, modeFormPost, nil
 	}
 	if len(form) != 1 || len(form[FragmentField]) != 1 {
-		return &Response{}, refused(authorizationResponse, "duplicate", "the fragment is not alone in its form")
+		return nil, "", refused(authorizationResponse, "duplicate", "the fragment is not alone in its form")
 	}
 	fragment, err := url.ParseQuery(form.Get(FragmentField))
 	if err != nil {
-		return &Response{}, refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
+		return nil, "", refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
 	}
-	return parseResponse(fragment, modeFragment)
+	return fragment, modeFragment, nil
 }
 
 func postForm(r *http.Request) (url.Values, error) {
@@ -142,14 +156,6 @@ func postForm(r *http.Request) (url.Values, error) {
 		return nil, refused(authorizationResponse, "syntax", "the form cannot be parsed")
 	}
 	return form, nil
-}
-
-func parseResponse(v url.Values, mode string) (*Response, error) {
-	resp, err := readResponse(v, mode)
-	if err != nil {
-		return naming(v), err
-	}
-	return resp, nil
 }
 
 func readResponse(v url.Values, mode string) (*Response, error) {
