@@ -88,35 +88,34 @@ func (r Record) Value(key string) string {
 	return ""
 }
 
+// own is what lies under a key of ours, or "".
+func (r Record) own(key string) string {
+	for k, v := range r.values() {
+		if k == key {
+			return v
+		}
+	}
+	return ""
+}
+
 // Tokens says where the user's tokens are kept; nil: nowhere.
 func (r Record) Tokens() []byte {
-	for k, v := range r.values() {
-		if k == tokensKey {
-			return []byte(v)
-		}
+	if v := r.own(tokensKey); v != "" {
+		return []byte(v)
 	}
 	return nil
 }
 
 // under is Draft.Under.
 func (r Record) under() int64 {
-	for k, v := range r.values() {
-		if k == underKey && len(v) == 8 {
-			return int64(binary.BigEndian.Uint64([]byte(v)))
-		}
+	if v := r.own(underKey); len(v) == 8 {
+		return int64(binary.BigEndian.Uint64([]byte(v)))
 	}
 	return 0
 }
 
 // client is Draft.Client.
-func (r Record) client() string {
-	for k, v := range r.values() {
-		if k == clientKey {
-			return v
-		}
-	}
-	return ""
-}
+func (r Record) client() string { return r.own(clientKey) }
 
 // Values yields all values of the application's own.
 func (r Record) Values() iter.Seq2[string, string] {
