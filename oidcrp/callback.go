@@ -258,8 +258,10 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 	if shared(before, p.name, v.Issuer, v.Subject, tx.Started) {
 		return rp.join(w, r, rp.target(tx.ReturnTo))
 	}
-	rp.warnOfNoRoles(r.Context(), p, v)
 	login := newLogin(p, v, rp.target(tx.ReturnTo), rp.pages.Language(rp.lang(r)), before)
+	if !login.RolesUnknown { // or warnOfRoles says what is the matter
+		rp.warnOfNoRoles(r.Context(), p, v.Claims)
+	}
 	err = rp.askOnLogin(r, login)
 	rp.warnOfRoles(r.Context(), p, login)
 	returnTo := rp.chosen(r.Context(), login.ReturnTo)

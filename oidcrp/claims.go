@@ -239,11 +239,11 @@ func (rp *RelyingParty) warnOfRoles(ctx context.Context, p *providerEntry, l *Lo
 
 // warnOfNoRoles says, once, that logins lack the claim their roles come from:
 // nobody would pass HasRole, and nothing else tell why.
-func (rp *RelyingParty) warnOfNoRoles(ctx context.Context, p *providerEntry, v *provider.Login) {
-	if p.rolesClaim == "" || p.rolesUnknown(v) {
+func (rp *RelyingParty) warnOfNoRoles(ctx context.Context, p *providerEntry, claims validate.Claims) {
+	if p.rolesClaim == "" {
 		return
 	}
-	if _, ok := v.Claims.Lookup(p.rolesClaim); !ok {
+	if _, ok := claims.Lookup(p.rolesClaim); !ok {
 		p.noRoles.Do(func() {
 			rp.log.WarnContext(ctx, "no roles", "provider", p.name, "claim", p.rolesClaim,
 				"remedy", "a login has no such claim: correct RolesClaim, let the provider put the claim into ID tokens, or ask UserInfo (Provider.UserInfo)")

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -172,21 +171,6 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 		all[n+1] = question{bySID, k.sid(u, sid).by(bySID)}
 	}
 	return all, n + 2, nil
-}
-
-// ClientTag is Draft.Client for a client id: short, as it travels with every
-// request. It proves nothing. "" for "".
-func ClientTag(client string) string {
-	if client == "" {
-		return ""
-	}
-	sum := clientSum(client)
-	return string(sum[:])
-}
-
-func clientSum(client string) [4]byte {
-	sum := sha256.Sum256(append(make([]byte, 0, 128), client...))
-	return [4]byte(sum[:])
 }
 
 // endedWithOthers is ErrEnded by a marker: nobody had the session at hand, so
