@@ -82,9 +82,8 @@ func (rp *RelyingParty) alias(below, path string) (route, bool) {
 // other system's links and forms have. A form of another site can do no more
 // than its link.
 func (rp *RelyingParty) serveLoginAlias(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := r.ParseForm(); err != nil {
-		return errBadRequest
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	return rp.loginBy(w, r, renamed(r.Form))
 }

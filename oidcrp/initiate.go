@@ -7,10 +7,7 @@ import (
 	"net/url"
 )
 
-const (
-	maxInitiation = 16 << 10
-	maxHint       = 1000
-)
+const maxHint = 1000
 
 // errUnknownIssuer is an invitation to sign in at a provider we do not have.
 var errUnknownIssuer = errors.New("no provider has this issuer")
@@ -54,9 +51,8 @@ func (rp *RelyingParty) serveInitiate(w http.ResponseWriter, r *http.Request) er
 func initiation(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	q := r.URL.Query()
 	if !isSafe(r.Method) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxInitiation)
-		if err := r.ParseForm(); err != nil {
-			return nil, fmt.Errorf("%w: %w", errBadRequest, err)
+		if err := readForm(w, r); err != nil {
+			return nil, err
 		}
 		q = r.PostForm
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -149,19 +148,8 @@ func (rp *RelyingParty) postLogout(w http.ResponseWriter, r *http.Request) error
 	if err := rp.sameOrigin(r); err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := r.ParseForm(); err != nil {
-		return fmt.Errorf("%w: %w", errBadRequest, err)
-	}
-	// A page that sends FormData has its answer; one that sends JSON would believe
-	// that "everywhere" was read.
-	switch err := r.ParseMultipartForm(16 << 10); {
-	case errors.Is(err, http.ErrNotMultipart):
-		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" && r.ContentLength != 0 {
-			return fmt.Errorf("%w: the body is no form", errBadRequest)
-		}
-	case err != nil:
-		return fmt.Errorf("%w: %w", errBadRequest, err)
+	if err := readScriptedForm(w, r); err != nil {
+		return err
 	}
 	step := rp.endLocally(w, r, r.PostForm.Get(paramEverywhere) != "")
 	if raw := r.PostForm.Get(paramReturnTo); raw != "" {
