@@ -71,13 +71,7 @@ func heals(r *run) {
 	ln := must(net.Listen("tcp", "127.0.0.1:0"))
 	check(ln.Close())
 	rp := party("http://"+ln.Addr().String(), nil)
-	login := func() int {
-		request := httptest.NewRequest(http.MethodGet, "/auth/login", nil)
-		request.Header.Set("Accept", "text/html")
-		w := httptest.NewRecorder()
-		rp.ServeHTTP(w, request)
-		return w.Code
-	}
+	login := func() int { return page(rp, "/auth/login").StatusCode }
 	away := login()
 	op := newProviderAt(ln.Addr().String())
 	defer op.Close()
@@ -93,18 +87,7 @@ func heals(r *run) {
 
 // logsIn reports whether a whole login succeeds.
 func logsIn(h http.Handler) bool {
-	page := func(path string, cookies []*http.Cookie) *http.Response {
-		request := httptest.NewRequest(http.MethodGet, path, nil)
-		request.Header.Set("Accept", "text/html")
-		for _, c := range cookies {
-			request.AddCookie(c)
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, request)
-		return w.Result()
-	}
-	begun := page("/auth/login", nil)
-	back := signsIn(begun.Header.Get("Location"))
-	ended := page(back, begun.Cookies())
+	begun := page(h, "/auth/login")
+	ended := page(h, signsIn(begun.Header.Get("Location")), begun.Cookies()...)
 	return ended.StatusCode/100 == 3 && !strings.Contains(ended.Header.Get("Location"), "/authorize")
 }

@@ -89,6 +89,18 @@ func visit(browser *http.Client, address string) *http.Response {
 	return res
 }
 
+// page is what an application in this process answers to a browser.
+func page(h http.Handler, path string, cookies ...*http.Cookie) *http.Response {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header.Set("Accept", "text/html")
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
 func without(what string) string {
 	if what == "" {
 		return ""

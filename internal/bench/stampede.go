@@ -142,18 +142,8 @@ func crowdOfOurs(nodes int, locker oidcrp.Locker) (calls, failed int64, took tim
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	rp := must(oidcrp.New(config))
-	page := func(path string, cookies []*http.Cookie) *http.Response {
-		request := httptest.NewRequest(http.MethodGet, path, nil)
-		request.Header.Set("Accept", "text/html")
-		for _, c := range cookies {
-			request.AddCookie(c)
-		}
-		w := httptest.NewRecorder()
-		rp.ServeHTTP(w, request)
-		return w.Result()
-	}
-	begun := page("/login", nil)
-	back := page(signsIn(begun.Header.Get("Location")), begun.Cookies())
+	begun := page(rp, "/login")
+	back := page(rp, signsIn(begun.Header.Get("Location")), begun.Cookies()...)
 	var all []http.Handler
 	for range nodes {
 		rp := must(oidcrp.New(config))
@@ -166,14 +156,8 @@ func crowdOfOurs(nodes int, locker oidcrp.Locker) (calls, failed int64, took tim
 	var turn atomic.Int64
 	time.Sleep(1100 * time.Millisecond) // the access token expires
 	failed, took = crowd(func() error {
-		request := httptest.NewRequest(http.MethodGet, "/", nil)
-		for _, c := range back.Cookies() {
-			request.AddCookie(c)
-		}
-		w := httptest.NewRecorder()
-		all[int(turn.Add(1))%nodes].ServeHTTP(w, request)
-		if w.Code != http.StatusOK {
-			return fmt.Errorf("status %d", w.Code)
+		if res := page(all[int(turn.Add(1))%nodes], "/", back.Cookies()...); res.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", res.StatusCode)
 		}
 		return nil
 	})

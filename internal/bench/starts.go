@@ -38,13 +38,9 @@ func starts(r *run) {
 			took = append(took, time.Since(begun))
 		}
 		login := func() time.Duration {
-			request := httptest.NewRequest(http.MethodGet, "/auth/login", nil)
-			request.Header.Set("Accept", "text/html")
-			w := httptest.NewRecorder()
 			begun := time.Now()
-			rp.ServeHTTP(w, request)
-			if w.Code != http.StatusServiceUnavailable {
-				panic(fmt.Sprint("status ", w.Code))
+			if res := page(rp, "/auth/login"); res.StatusCode != http.StatusServiceUnavailable {
+				panic(fmt.Sprint("status ", res.StatusCode))
 			}
 			return time.Since(begun)
 		}
