@@ -11,25 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/internal/proptest"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
-
-// propertySeed repeats a run that failed; 0: each run is another.
-const propertySeed uint64 = 0
-
-func seeded(t *testing.T) *rand.Rand {
-	seed := propertySeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("propertySeed %d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // TestProperty states what holds whatever happens. Those of tokens, JSON and
 // sealed values are in the rooms that keep them.
@@ -52,7 +37,7 @@ type begun struct {
 // and wrong ones, their own and others', once and again, and sign out between.
 // A session starts just when a right answer comes first, to who asked for it.
 func sessionsAreTransactions(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	e := newErrand(t, "")
 	jars := make([]map[string]*http.Cookie, 3)
 	var all []*begun
@@ -139,7 +124,7 @@ func randomURL(r *rand.Rand) string {
 }
 
 func returnURLsAreOurs(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	for _, path := range []string{"", "/app"} {
 		e := newErrand(t, path)
 		for range 4000 {
@@ -157,7 +142,7 @@ func returnURLsAreOurs(t *testing.T) {
 // sessionsAreOneCookie: however much there is to keep, it is in one cookie that
 // browsers take, or the login fails and says so.
 func sessionsAreOneCookie(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	fits, fails := 0, 0
 	e := newErrand(t, "")
 	for range 150 {
@@ -201,7 +186,7 @@ func sessionsAreOneCookie(t *testing.T) {
 // logoutsAreFinal: while pages are asked for and the session is renewed, the
 // visitor signs out. Of all the cookies there were none has a session then.
 func logoutsAreFinal(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	for mode, store := range stores {
 		a := updating(t, func(c *oidcrp.Config) {
 			store(c)
@@ -266,7 +251,7 @@ func logoutsAreFinal(t *testing.T) {
 // callsAreBounded: whatever comes in, and whatever the provider answers, one
 // request asks the provider a handful of times.
 func callsAreBounded(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	a := newTokenApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].UserInfo = oidcrp.UserInfoOptional })
 	faults := []oidcrptest.Fault{
 		{}, oidcrptest.WrongNonce, oidcrptest.WrongSignature, oidcrptest.UnknownKey, oidcrptest.IDTokenHeader("kid", "unknown"), oidcrptest.TokenStatus(500), oidcrptest.TokenError("invalid_grant"), oidcrptest.TokenHTML,

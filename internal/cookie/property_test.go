@@ -7,23 +7,8 @@ import (
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+	"github.com/seed-78edd7da/go-oidcrp/internal/proptest"
 )
-
-// propertySeed repeats a run that failed; 0: each run is another.
-const propertySeed uint64 = 0
-
-func seeded(t *testing.T) *rand.Rand {
-	seed := propertySeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("propertySeed %d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 func randomBytes(r *rand.Rand, most int) []byte {
 	b := make([]byte, r.IntN(most+1))
@@ -66,7 +51,7 @@ func mutated(r *rand.Rand, value string) string {
 // What was sealed opens as it was, by the same purpose, site and data alone; what
 // was changed does not open.
 func TestPropertySealedAndOpened(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	keys := newKeys(t, 1, 2)
 	boxes := []*cookie.Box{keys.Box("session", "a"), keys.Box("session", "b"), keys.Box("state", "a"), newKeys(t, 3).Box("session", "a"), keys.BoxFor("session", "a", []byte("secret"))}
 	for range 3000 {

@@ -9,24 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/internal/proptest"
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
-
-// propertySeed repeats a run that failed; 0: each run is another.
-const propertySeed uint64 = 0
-
-func seeded(t *testing.T) *rand.Rand {
-	seed := propertySeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("propertySeed %d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // randomText is a text of characters that JSON and people find awkward.
 func randomText(r *rand.Rand) string {
@@ -68,7 +53,7 @@ func randomValue(r *rand.Rand, depth int) any {
 // Of ID tokens just those are accepted in which every checked claim is right,
 // whatever else they say.
 func TestPropertyIDTokens(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	now := time.Unix(1_800_000_000, 0)
 	e := validate.Expect{Issuer: "https://op.example", ClientID: "app", Nonce: "n-0S6_WzA2Mj", Now: now, Skew: time.Minute, Started: now.Add(-10 * time.Second), HasMaxAge: true, MaxAge: time.Hour, ACR: []string{"high"}}
 	right := map[string]any{
@@ -122,7 +107,7 @@ func TestPropertyIDTokens(t *testing.T) {
 // Strict JSON is JSON: what is read is what encoding/json reads, and all of it
 // that encoding/json writes is read.
 func TestPropertyObjects(t *testing.T) {
-	r := seeded(t)
+	r := proptest.New(t)
 	read, refused := 0, 0
 	for range 3000 {
 		m := map[string]any{}
