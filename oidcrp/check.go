@@ -27,8 +27,8 @@ import (
 // limits, at most three times. It registers no client and changes nothing. What
 // only a login can tell, such as whether the secret is right or a redirect URI
 // registered, it cannot. Without a secret p is taken for a public client, as
-// CheckReport.ClientAuth says. Where ctx ends the report has "unreachable". It never asks for secrets and shows none; AuthParams
-// are not shown either.
+// CheckReport.ClientAuth says. Where ctx ends the report has "unreachable". It
+// never asks for secrets and shows none; AuthParams are not shown either.
 func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 	r := &CheckReport{}
 	if cfg.BaseURL == "" {

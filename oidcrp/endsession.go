@@ -42,15 +42,15 @@ func (rp *RelyingParty) EndSession(ctx context.Context, handle string) error {
 }
 
 // EndSessions ends all sessions of a user, and logins under way, as EndSession
-// ends one; the user can sign in anew, unless OnLogin refuses. Which sessions there
-// were does not depend on the clocks of nodes. A login under way is told from a
-// later one by when it was begun: as far as two nodes' clocks differ, one begun
-// just before may be let in, or one begun just after, or within the same moment on
-// one node, has to be tried again. Tokens
-// kept for jobs are [RelyingParty.Forget]'s to end. Without a Store other nodes, and
-// this one after a restart, do not know. It returns [ErrMisconfigured] for a
-// provider that is not there, [ErrStoreUnavailable], and [ErrProviderUnavailable]
-// while a ProviderSource is silent.
+// ends one; the user can sign in anew, unless OnLogin refuses. Which sessions
+// there were does not depend on the clocks of nodes. A login under way is told
+// from a later one by when it was begun: as far as two nodes' clocks differ,
+// one begun just before may be let in, or one begun just after, or within the
+// same moment on one node, has to be tried again. Tokens kept for jobs are
+// [RelyingParty.Forget]'s to end. Without a Store other nodes, and this one
+// after a restart, do not know. It returns [ErrMisconfigured] for a provider
+// that is not there, [ErrStoreUnavailable], and [ErrProviderUnavailable] while
+// a ProviderSource is silent.
 func (rp *RelyingParty) EndSessions(ctx context.Context, u Identity) error {
 	rp, ctx, err := rp.at(ctx)
 	if err != nil {

@@ -168,11 +168,12 @@ func (rp *RelyingParty) loginOf(r *http.Request, rec session.Record, before *Ses
 // session, and sends the visitor where the login was to lead. update may call
 // Set, and change Roles and ReturnTo; OnLogin is not called again. A form sent
 // twice calls it once, on each node; without a paused login who is signed in is
-// sent to BaseURL. An error of update is handled as OnLogin's would be, *[Pause]
-// to another page included; *[Refusal] shows its message and leaves the login
-// paused, so that the visitor may go back to the page: what is to be final has to
-// be remembered, and refused again. It answers the request, and refuses one that is not a POST from our
-// own origin: no guard has seen it, since nobody is signed in yet.
+// sent to BaseURL. An error of update is handled as OnLogin's would be,
+// *[Pause] to another page included; *[Refusal] shows its message and leaves
+// the login paused, so that the visitor may go back to the page: what is to be
+// final has to be remembered, and refused again. It answers the request, and
+// refuses one that is not a POST from our own origin: no guard has seen it,
+// since nobody is signed in yet.
 func (rp *RelyingParty) Resume(w http.ResponseWriter, r *http.Request, update func(*Login) error) {
 	rp, r, ok := rp.enter(w, r)
 	if !ok {

@@ -77,9 +77,9 @@ func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 
 // Require is RequireLogin for visitors who also pass all policies. It panics
 // where nobody could ever pass: when a policy reads a claim that
-// [Config.Claims] does not keep, or a role where no provider has a RolesClaim, names a
-// provider that is not there, names nothing at all, wants two acr at once or
-// none, or a sign-in of no age, or is nil.
+// [Config.Claims] does not keep, or a role where no provider has a RolesClaim,
+// names a provider that is not there, names nothing at all, wants two acr at
+// once or none, or a sign-in of no age, or is nil.
 //
 // What a sign-in can satisfy is asked of the session's provider, for all
 // policies at once, if the others pass: see [LoginNeeded]. A fetch gets 401
@@ -187,12 +187,12 @@ func isForbidden(err error) bool { return errors.Is(err, ErrForbidden) }
 // TryLogin signs anonymous visitors in without asking them anything, where the
 // only provider still knows them (prompt=none), and otherwise calls next
 // without a session. After a failed attempt, and after a sign-out, none is made
-// for LoginTimeout, or until the browser has signed in again. A session that was
-// ended from elsewhere is begun anew at the next such page while the provider
-// knows the visitor: OnLogin has to refuse whoever is to stay out. With several
-// providers, and for requests that are no browser's navigation by Sec-Fetch-Mode,
-// it is Load: search engines see the page at once. A browser that keeps no cookies is shown the page about that,
-// after two rounds.
+// for LoginTimeout, or until the browser has signed in again. A session that
+// was ended from elsewhere is begun anew at the next such page while the
+// provider knows the visitor: OnLogin has to refuse whoever is to stay out.
+// With several providers, and for requests that are no browser's navigation by
+// Sec-Fetch-Mode, it is Load: search engines see the page at once. A browser
+// that keeps no cookies is shown the page about that, after two rounds.
 func (rp *RelyingParty) TryLogin(next http.Handler) http.Handler {
 	return rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rp := rp.loadedAt(r.Context())

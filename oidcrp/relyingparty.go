@@ -318,9 +318,9 @@ type Addresses struct {
 
 // RedirectURLs lists what to register at the providers, in the order of
 // [Config.Providers]. At those with a [Registration] it happens by itself. For
-// those of a [ProviderSource] see there: [Check] returns what one of them needs.
-// With [Config.Sites] the addresses are
-// those of one site, and nil before [RelyingParty.At] says which.
+// those of a [ProviderSource] see there: [Check] returns what one of them
+// needs. With [Config.Sites] the addresses are those of one site, and nil
+// before [RelyingParty.At] says which.
 func (rp *RelyingParty) RedirectURLs() []Addresses {
 	if rp.place == nil {
 		return nil

@@ -33,13 +33,13 @@ type Config struct {
 	Sites func(ctx context.Context, host string) (Site, error)
 
 	// CookieKeys seal every cookie and record: at least 32 random bytes each,
-	// newest first; what is plainly not random is refused. To rotate, append the new key on every node, then move it
-	// to the front, then drop the old one once SessionLifetime and a day have
-	// passed. With KeepOffline or Registration keep it until those records were
-	// written again, at most 400 days: what lies under a dropped key is lost.
-	// They print as they are: do not log a Config. On a loopback BaseURL they
-	// may be left out: random ones are made, with a warning, and sessions end
-	// with the process.
+	// newest first; what is plainly not random is refused. To rotate, append
+	// the new key on every node, then move it to the front, then drop the old
+	// one once SessionLifetime and a day have passed. With KeepOffline or
+	// Registration keep it until those records were written again, at most 400
+	// days: what lies under a dropped key is lost. They print as they are: do
+	// not log a Config. On a loopback BaseURL they may be left out: random ones
+	// are made, with a warning, and sessions end with the process.
 	CookieKeys [][]byte
 
 	// Providers are the OpenID Providers visitors may sign in with.
@@ -194,12 +194,13 @@ type Config struct {
 	Logger *slog.Logger
 
 	// SingleSignOn has the sign-in page ask for an e-mail address, which leads
-	// to the provider with its domain in [Provider.EmailDomains]. Whose domain is
-	// nobody's is back on the page. Only the domain is looked at, so that the page
-	// tells nobody who has an account; the provider gets the address as login_hint.
-	// With one provider in Providers and no ProviderSource nobody is asked. A page of the application's own asks in a
-	// form that sends identifier by GET to the login address, and on to the
-	// provider, which its Content-Security-Policy has to allow; SignInPath gets
+	// to the provider with its domain in [Provider.EmailDomains]. Whose domain
+	// is nobody's is back on the page. Only the domain is looked at, so that
+	// the page tells nobody who has an account; the provider gets the address
+	// as login_hint. With one provider in Providers and no ProviderSource
+	// nobody is asked. A page of the application's own asks in a form that
+	// sends identifier by GET to the login address, and on to the provider,
+	// which its Content-Security-Policy has to allow; SignInPath gets
 	// identifier back where it led nowhere.
 	SingleSignOn bool
 

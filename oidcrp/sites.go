@@ -87,12 +87,11 @@ func (rp *RelyingParty) locatedIn(ctx context.Context) *RelyingParty {
 }
 
 // At returns the relying party at the site of a host, with or without a port,
-// for what has no request:
-// jobs, an administrator's page about another site, and RedirectURLs. It is
-// found as for a request to that host, and keeps the site it was found with, so
-// ask each time. All methods may be called on what it returns; its handlers
-// serve this site whatever the Host of a request. With [Config.BaseURL] it
-// returns rp itself.
+// for what has no request: jobs, an administrator's page about another site,
+// and RedirectURLs. It is found as for a request to that host, and keeps the
+// site it was found with, so ask each time. All methods may be called on what
+// it returns; its handlers serve this site whatever the Host of a request. With
+// [Config.BaseURL] it returns rp itself.
 //
 // The errors are [ErrNoSite], [ErrMisconfigured] for a Site that cannot be used,
 // and whatever Config.Sites said.

@@ -15,10 +15,10 @@ import (
 //
 // The source is asked at each login, callback and logout token. Requests of
 // visitors who are signed in ask again for their provider once a minute has
-// passed: a provider that was removed, or has another issuer or client id by now,
-// ends its sessions within that minute, at
-// their next request, and answers nobody who is under way to it. While the
-// source is silent they go on with what it said last.
+// passed: a provider that was removed, or has another issuer or client id by
+// now, ends its sessions within that minute, at their next request, and answers
+// nobody who is under way to it. While the source is silent they go on with
+// what it said last.
 //
 // At most 1000 providers are kept ready, the ones used last, with metadata and
 // keys; of 100,000 the others cost nothing. What a provider may be asked, and

@@ -116,9 +116,9 @@ func (a *Accounts) Current(ctx context.Context) (*Contact, error) {
 // Unlink removes one identity of the signed-in contact, but not the last with
 // which the contact can sign in: that is [ErrLastIdentity]. An identity that
 // the contact does not have is no error; [oidcrp.ErrProviderUnavailable] says
-// that a ProviderSource does not tell whether another one works. Sessions of the identity end within
-// StillAllowedEvery; [oidcrp.RelyingParty.EndSessions] ends them at once. The
-// Provider of id is not looked at.
+// that a ProviderSource does not tell whether another one works. Sessions of
+// the identity end within StillAllowedEvery; [oidcrp.RelyingParty.EndSessions]
+// ends them at once. The Provider of id is not looked at.
 func (a *Accounts) Unlink(ctx context.Context, id oidcrp.Identity) error {
 	c, err := a.Current(ctx)
 	if err != nil {
@@ -243,7 +243,8 @@ func (a *Accounts) allowed(ctx context.Context, s *oidcrp.Session) error {
 	return fmt.Errorf("%s: %w", d, &oidcrp.Refusal{}) // in the visitor's language
 }
 
-// unavailable is an outage of the store, or of the source: 503, and nobody is signed in or out.
+// unavailable is an outage of the store, or of the source: 503, and nobody is
+// signed in or out.
 func unavailable(err error) error {
 	if errors.Is(err, oidcrp.ErrProviderUnavailable) {
 		return err

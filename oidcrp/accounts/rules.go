@@ -62,10 +62,10 @@ type ProviderRules struct {
 
 	// MatchEmail gives a new identity to the one contact with its verified
 	// address, if that contact has no identity yet and its own address is
-	// verified too. It needs no invitation. New refuses it for a provider that speaks for several
-	// tenants, any of which can write any address, and for a tenant-supplied
-	// one without [oidcrp.Provider.EmailDomains]. Of a ProviderSource's, only
-	// those with EmailDomains are believed.
+	// verified too. It needs no invitation. New refuses it for a provider that
+	// speaks for several tenants, any of which can write any address, and for a
+	// tenant-supplied one without [oidcrp.Provider.EmailDomains]. Of a
+	// ProviderSource's, only those with EmailDomains are believed.
 	MatchEmail bool
 
 	// TrustMissingEmailVerified takes an address as verified where the provider

@@ -12,11 +12,11 @@
 //	handler.ServeHTTP(rec, r) // guards see the session, and its role
 //
 // An anonymous request of httptest.NewRequest is no navigation, so that a guard
-// answers 401; with the header Accept "text/html" it redirects.
-// [WithSession] does it to a context. RolesClaim and Roles of the provider are not
-// applied: the claim "roles" has the application's own names. [Cookie] gives a cookie for requests
-// that go through the whole of the application, and a [Browser] can start
-// with it. What happens at the login itself takes a provider:
+// answers 401; with the header Accept "text/html" it redirects. [WithSession]
+// does it to a context. RolesClaim and Roles of the provider are not applied:
+// the claim "roles" has the application's own names. [Cookie] gives a cookie
+// for requests that go through the whole of the application, and a [Browser]
+// can start with it. What happens at the login itself takes a provider:
 //
 //	p := oidcrptest.NewProvider(t)
 //	p.SignInAs("alice")

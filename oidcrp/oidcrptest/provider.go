@@ -295,9 +295,10 @@ func (p *Provider) SetNow(now func() time.Time) {
 	p.now = now
 }
 
-// SetFaults replaces all faults, those of NewProvider too; without arguments the provider behaves. An
-// application keeps the metadata and keys it has fetched: give faults of these
-// to NewProvider, or let a new RelyingParty meet them.
+// SetFaults replaces all faults, those of NewProvider too; without arguments
+// the provider behaves. An application keeps the metadata and keys it has
+// fetched: give faults of these to NewProvider, or let a new RelyingParty meet
+// them.
 func (p *Provider) SetFaults(faults ...Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

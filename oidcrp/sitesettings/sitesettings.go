@@ -63,10 +63,10 @@ func FromEnviron(environ []string) (Settings, error) {
 // FromJSON reads one JSON object: site settings of Power Pages by name, be the
 // names whole or objects within objects, or the settings of an application of
 // Logto: Authority, ClientId, ClientSecret, RedirectUri, and perhaps
-// PostLogoutRedirectUri, ResponseType and Scope, in any case, which are not the names that
-// Logto's SDKs have. Comments, single quotes, names without quotes, and commas before a
-// closing bracket are no mistakes. Numbers and booleans are read as their text,
-// null as nothing; lists have no meaning here.
+// PostLogoutRedirectUri, ResponseType and Scope, in any case, which are not the
+// names that Logto's SDKs have. Comments, single quotes, names without quotes,
+// and commas before a closing bracket are no mistakes. Numbers and booleans are
+// read as their text, null as nothing; lists have no meaning here.
 func FromJSON(b []byte) (Settings, error) {
 	entries, err := parseJSON(b)
 	if err != nil {
