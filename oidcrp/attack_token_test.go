@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
@@ -82,6 +83,7 @@ type tokenTrial struct {
 	base      []oidcrptest.Fault // of the provider, beside each forgery
 	algorithm string             // it signs by; "": RS256
 	codeAlone bool               // nothing of it comes by the browser
+	unread    bool               // by the browser it is too large to be read, so that its login stays open
 	strange   bool               // keys that nobody knows: nothing can be fetched for them any more
 	logged    *record            // gets the application's log, if it is not nil
 }
@@ -131,7 +133,13 @@ func (trial tokenTrial) run(t *testing.T, op *oidcrptest.Provider, flow string, 
 		t.Run(f.name, func(t *testing.T) {
 			a := a.in(t)
 			if f.reason != "" {
-				a.rejectsLogin(b, rejection{reason: f.reason, calls: calls}, append(slices.Clip(trial.base), f.fault)...)
+				faults := append(slices.Clip(trial.base), f.fault)
+				if want := (rejection{reason: f.reason, calls: calls}); trial.unread && flow != "code" {
+					a.op.SetFaults(faults...)
+					a.rejected(b, want, func() *oidcrptest.Page { return a.again(b) })
+				} else {
+					a.rejectsLogin(b, want, faults...)
+				}
 				return
 			}
 			a.op.SetFaults(append(slices.Clip(trial.base), f.fault)...)
@@ -151,14 +159,25 @@ func (a *app) again(b *oidcrptest.Browser) *oidcrptest.Page {
 }
 
 // rejectsLogin has a login by form_post fail for what the provider does, and its
-// answer be used up.
+// answer be used up. The last fault is what makes the answer wrong: the right
+// one is as it would have been without.
 func (a *app) rejectsLogin(b *oidcrptest.Browser, want rejection, faults ...oidcrptest.Fault) *oidcrptest.Page {
 	a.t.Helper()
 	want.right, want.form = a.URL+"/auth/callback/test", url.Values{}
-	a.op.SetFaults(append(faults, oidcrptest.Fault{Name: "heard", Response: func(r *oidcrptest.Response) {
-		clear(want.form)
-		maps.Copy(want.form, r.Params)
-	}})...)
+	var alg string
+	var claims map[string]any
+	right := oidcrptest.Fault{
+		Name:    "right",
+		IDToken: func(t *oidcrptest.IDToken) { alg, claims = fmt.Sprint(t.Header["alg"]), maps.Clone(t.Claims) },
+		Response: func(r *oidcrptest.Response) {
+			clear(want.form)
+			maps.Copy(want.form, r.Params)
+			if r.Params.Has("id_token") && !strings.HasPrefix(alg, "HS") { // Sign has no such keys
+				want.form.Set("id_token", a.op.Sign(alg, "", claims))
+			}
+		},
+	}
+	a.op.SetFaults(slices.Insert(slices.Clone(faults), len(faults)-1, right)...)
 	return a.rejected(b, want, func() *oidcrptest.Page { return a.again(b) })
 }
 

@@ -151,8 +151,10 @@ func (a *app) sent(b *oidcrptest.Browser, method, path string, form url.Values, 
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	// It dials loopback only.
-	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	// It dials loopback only. A server that is to close the connection does not
+	// wait for the rest of a request: so it is not told to.
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	a.t.Cleanup(tr.CloseIdleConnections)
 	res, err := tr.RoundTrip(req)
 	if err != nil {
 		a.t.Fatal(err)
