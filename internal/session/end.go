@@ -37,8 +37,11 @@ func (k *Keeper) Claim(ctx context.Context, rec Record) error {
 // EndByHandle ends the session that has this [Record.Handle]. One that does not
 // exist is no error.
 func (k *Keeper) EndByHandle(ctx context.Context, name string) error {
+	if len(name) != idEncoding.EncodedLen(handleSize) {
+		return nil
+	}
 	e := new(ending)
-	if n, err := idEncoding.Decode(e.handle[:], []byte(name)); err != nil || n != handleSize || len(name) != idEncoding.EncodedLen(handleSize) {
+	if n, _ := idEncoding.Decode(e.handle[:], []byte(name)); n != handleSize { // whatever is wrong with it
 		return nil
 	}
 	return k.end(ctx, e)

@@ -255,10 +255,19 @@ func TestEndByHandle(t *testing.T) {
 		var one, two browser
 		rec := h.start(&one, h.at("bob", ""))
 		h.start(&two, h.at("bob", ""))
-		for _, name := range []string{"", "no handle", rec.Handle()[:15], rec.Handle() + "A", "AQIDBAUGBwgJCgsM", "AQIDBAUGBwgJCgs\n"} {
+		if err := h.EndByHandle(context.Background(), "AQIDBAUGBwgJCgsM"); err != nil {
+			t.Errorf("a handle of nobody: %v", err)
+		}
+		if h.store != nil {
+			h.store.before = func(op, _ string) error { t.Errorf("%s for what is no handle", op); return nil }
+		}
+		for _, name := range []string{"", "no handle", rec.Handle()[:15], rec.Handle() + "A", rec.Handle() + "\n", "AQIDBAUGBwgJCgs\n", "AQIDBAUGBwgJCgs*", strings.Repeat(rec.Handle(), 2)} {
 			if err := h.EndByHandle(context.Background(), name); err != nil {
 				t.Errorf("%q: %v", name, err)
 			}
+		}
+		if h.store != nil {
+			h.store.before = nil
 		}
 		h.lives(&one, true)
 		node := h
