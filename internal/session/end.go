@@ -248,8 +248,12 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	if err == nil {
 		err = k.supersedeStored(ctx, old, mark, now, claim)
 	}
-	if errors.Is(err, ErrStore) && first {
+	switch {
+	case errors.Is(err, ErrStore) && first:
 		k.takeBack(ctx, old, mark, now)
+	case errors.Is(err, ErrEnded):
+		// Another node was first: the store says what the session goes on as.
+		k.ended.put(k.mine(old.handle), fate{}, k.remember(old, now), now.UnixMilli())
 	}
 	return err
 }
