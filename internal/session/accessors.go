@@ -8,24 +8,19 @@ import (
 	"time"
 )
 
-// part puts a cursor on one of the strings or lists.
+// part puts a cursor on one of the strings or lists. In the zero record there is
+// nothing to read, which is "" or an empty list.
 func (r Record) part(part int) cursor {
 	return cursor{s: r.raw, i: int(r.at[part])}
 }
 
 func (r Record) text(part int) string {
-	if r.raw == "" {
-		return ""
-	}
 	c := r.part(part)
 	return c.string()
 }
 
 func (r Record) list(part int) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if r.raw == "" {
-			return
-		}
 		c := r.part(part)
 		for n := c.uvarint(); n > 0; n-- {
 			if !yield(c.string()) {
@@ -36,9 +31,6 @@ func (r Record) list(part int) iter.Seq[string] {
 }
 
 func (r Record) in(part int, want string) bool {
-	if r.raw == "" {
-		return false
-	}
 	c := r.part(part)
 	for n := c.uvarint(); n > 0; n-- {
 		if c.string() == want {
@@ -130,9 +122,6 @@ func (r Record) Values() iter.Seq2[string, string] {
 
 func (r Record) values() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		if r.raw == "" {
-			return
-		}
 		c := r.part(partValues)
 		for n := c.uvarint(); n > 0; n-- {
 			if !yield(c.string(), c.string()) {
@@ -218,9 +207,6 @@ func (r Record) GoString() string { return r.String() }
 
 // Draft gives what the record was made of.
 func (r Record) Draft() Draft {
-	if r.raw == "" {
-		return Draft{}
-	}
 	d := Draft{
 		Handle:   r.handle(),
 		Provider: r.Provider(), Issuer: r.Issuer(), Subject: r.Subject(), SID: r.SID(), ACR: r.ACR(),

@@ -141,12 +141,9 @@ func (v *values) next() string {
 
 // claims puts a cursor on the names and one on the values.
 func (r Record) claims() (n uint64, names cursor, vals values) {
-	if r.raw == "" {
-		return 0, names, vals
-	}
 	names = r.part(partClaims)
-	vals = values{cursor: r.part(partClaimValues)}
-	return names.uvarint(), names, vals
+	n = names.uvarint()
+	return n, names, values{cursor: r.part(partClaimValues)}
 }
 
 // Claim returns the JSON of one kept claim.

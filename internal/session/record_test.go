@@ -95,6 +95,9 @@ func TestRecordGivesBackItsDraft(t *testing.T) {
 			{Name: "c", Value: json.RawMessage(`"x\"`)}, {Name: "d", Value: json.RawMessage("\"\x01\"")},
 			{Name: "e", Value: nil}, {Name: "f", Value: json.RawMessage(`"z"`)}, {Name: "g", Value: json.RawMessage(` "z"`)},
 		}},
+		"a control character after a string": {Claims: []session.Claim{
+			{Name: "a", Value: json.RawMessage(`"x"`)}, {Name: "b", Value: json.RawMessage("\"\x01\"")},
+		}},
 		"long values": {Subject: strings.Repeat("s", 300), Values: []session.Value{{Key: strings.Repeat("k", 200), Value: strings.Repeat("v", 20000)}}},
 	} {
 		t.Run(name, func(t *testing.T) { sameDraft(t, record(t, d).Draft(), d) })
@@ -155,7 +158,7 @@ func TestRecordAccessors(t *testing.T) {
 func TestZeroRecordHasNothing(t *testing.T) {
 	var rec session.Record
 	if !rec.IsZero() || rec.Provider() != "" || rec.Subject() != "" || rec.Handle() != "" || rec.HasRole("") ||
-		!rec.Started().IsZero() || !rec.Expires().IsZero() || !rec.Checked().IsZero() || !rec.AuthTime().IsZero() ||
+		!rec.Began().IsZero() || !rec.Started().IsZero() || !rec.Expires().IsZero() || !rec.Checked().IsZero() || !rec.AuthTime().IsZero() ||
 		rec.Value("") != "" || len(slices.Collect(rec.Roles())) != 0 || !reflect.DeepEqual(rec.Draft(), session.Draft{}) {
 		t.Error("the zero record has something")
 	}
@@ -223,20 +226,36 @@ func TestRecordProperty(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	good := string(session.Encode(typical(), epoch, 43200))
+	claim := string(session.Encode(session.Draft{Claims: []session.Claim{{Name: "a", Value: json.RawMessage(`""`)}}}, epoch, 1))
+	bare := string(session.Encode(session.Draft{}, epoch, 1))
+	fixed, behind := bare[:25], bare[26:]
 	for name, raw := range map[string]string{
-		"nothing":             "",
-		"a head alone":        good[:20],
-		"version 0":           "\x00" + good[1:],
-		"a newer version":     string(good[0]+0x10) + good[1:],
-		"trailing bytes":      good + "\x00",
-		"more than the bound": string(session.Encode(session.Draft{Subject: strings.Repeat("x", session.MaxRecord)}, epoch, 1)),
-		"a huge count":        string(session.Encode(session.Draft{}, epoch, 1)[:32]) + "\xff\xff\xff\xff\x7f",
-		"zeroes":              strings.Repeat("\x00", 100),
-		"noise":               strings.Repeat("\x1f\xff", 100),
+		"nothing":                 "",
+		"a head alone":            good[:20],
+		"version 0":               "\x00" + good[1:],
+		"a newer version":         string(good[0]+0x10) + good[1:],
+		"trailing bytes":          good + "\x00",
+		"more than the bound":     string(session.Encode(session.Draft{Subject: strings.Repeat("x", session.MaxRecord)}, epoch, 1)),
+		"a huge count":            string(session.Encode(session.Draft{}, epoch, 1)[:32]) + "\xff\xff\xff\xff\x7f",
+		"zeroes":                  strings.Repeat("\x00", 100),
+		"a value without an end":  claim[:len(claim)-2] + "\x00",
+		"a value that is no JSON": claim[:len(claim)-3] + "x" + claim[len(claim)-2:],
+		"an end after 136 years":  fixed + "\x80\x80\x80\x80\x10" + behind,
+		"a login of 50 days":      fixed + "\x01\x80\x80\x80\x80\x10" + behind[1:],
+		"a time in many bytes":    fixed + "\x81\x00" + behind,
+		"noise":                   strings.Repeat("\x1f\xff", 100),
 	} {
 		if _, ok := session.Decode(raw); ok {
 			t.Errorf("%s: decodes", name)
 		}
+	}
+}
+
+// A value under a key of ours that we would not write is of no use, and no harm.
+func TestRecordWithStrangeValueOfOurs(t *testing.T) {
+	rec := record(t, session.Draft{Values: []session.Value{{Key: "\x00under", Value: "short"}}})
+	if d := rec.Draft(); d.Under != 0 || len(d.Values) != 0 {
+		t.Errorf("got %+v", d)
 	}
 }
 
