@@ -83,7 +83,6 @@ type tokenTrial struct {
 	base      []oidcrptest.Fault // of the provider, beside each forgery
 	algorithm string             // it signs by; "": RS256
 	codeAlone bool               // nothing of it comes by the browser
-	unread    bool               // by the browser it is too large to be read, so that its login stays open
 	strange   bool               // keys that nobody knows: nothing can be fetched for them any more
 	logged    *record            // gets the application's log, if it is not nil
 }
@@ -133,13 +132,7 @@ func (trial tokenTrial) run(t *testing.T, op *oidcrptest.Provider, flow string, 
 		t.Run(f.name, func(t *testing.T) {
 			a := a.in(t)
 			if f.reason != "" {
-				faults := append(slices.Clip(trial.base), f.fault)
-				if want := (rejection{reason: f.reason, calls: calls}); trial.unread && flow != "code" {
-					a.op.SetFaults(faults...)
-					a.rejected(b, want, func() *oidcrptest.Page { return a.again(b) })
-				} else {
-					a.rejectsLogin(b, want, faults...)
-				}
+				a.rejectsLogin(b, rejection{reason: f.reason, calls: calls}, append(slices.Clip(trial.base), f.fault)...)
 				return
 			}
 			a.op.SetFaults(append(slices.Clip(trial.base), f.fault)...)

@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 
 const (
 	maxResponse = 64 << 10
+	maxForm     = 10 << 20 // read for nothing but the state
 	maxState    = 4 << 10
 	maxCode     = 8 << 10
 	maxIss      = 2 << 10
@@ -92,12 +95,12 @@ func naming(v url.Values) *Response {
 // received returns the parameters of a response, and the mode they came in.
 // Beside an error there are the states that were named, if they can be told.
 func received(r *http.Request) (v url.Values, mode string, err error) {
-	if len(r.URL.RawQuery) > maxResponse {
-		return nil, "", refused(authorizationResponse, "size", "is too large")
-	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
+	if len(r.URL.RawQuery) > maxResponse {
+		return query, "", refused(authorizationResponse, "size", "is too large")
+	}
 	if err != nil {
-		return nil, "", refused(authorizationResponse, "syntax", "the query cannot be parsed")
+		return query, "", refused(authorizationResponse, "syntax", "the query cannot be parsed")
 	}
 	switch r.Method {
 	case http.MethodGet:
@@ -105,7 +108,7 @@ func received(r *http.Request) (v url.Values, mode string, err error) {
 	case http.MethodPost:
 		form, err := postForm(r)
 		if err != nil {
-			return nil, "", err
+			return form, "", err
 		}
 		for _, name := range responseParams {
 			if query.Has(name) {
@@ -128,11 +131,12 @@ func unpacked(form url.Values) (v url.Values, mode string, err error) {
 	}
 	fragment, err := url.ParseQuery(form.Get(FragmentField))
 	if err != nil {
-		return nil, "", refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
+		return fragment, "", refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
 	}
 	return fragment, modeFragment, nil
 }
 
+// postForm reads the form of a response. Beside an error there are the states.
 func postForm(r *http.Request) (url.Values, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
@@ -149,13 +153,31 @@ func postForm(r *http.Request) (url.Values, error) {
 		return nil, refused(authorizationResponse, "syntax", "the body ended early")
 	}
 	if len(body) > maxResponse {
-		return nil, refused(authorizationResponse, "size", "is too large")
+		whole := io.MultiReader(bytes.NewReader(body), io.LimitReader(r.Body, maxForm))
+		return statesOf(whole), refused(authorizationResponse, "size", "is too large")
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, refused(authorizationResponse, "syntax", "the form cannot be parsed")
+		return form, refused(authorizationResponse, "syntax", "the form cannot be parsed")
 	}
 	return form, nil
+}
+
+// statesOf finds the states in a form, and keeps nothing else of it.
+func statesOf(form io.Reader) url.Values {
+	found := url.Values{}
+	r := bufio.NewReaderSize(form, maxState)
+	for begins := true; ; {
+		piece, err := r.ReadSlice('&')
+		if begins {
+			pair, _ := url.ParseQuery(strings.TrimSuffix(string(piece), "&"))
+			found["state"] = append(found["state"], pair["state"]...)
+		}
+		begins = err == nil // or the pair was longer than what is read at once
+		if err != nil && err != bufio.ErrBufferFull {
+			return found
+		}
+	}
 }
 
 func readResponse(v url.Values, mode string) (*Response, error) {

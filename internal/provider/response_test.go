@@ -123,6 +123,36 @@ func TestParseResponseRefuses(t *testing.T) {
 	}
 }
 
+// A response that cannot be read still names the login it ends.
+func TestParseResponseNamesTheState(t *testing.T) {
+	big := strings.Repeat("a", 5<<20)
+	for _, tt := range []struct {
+		name, state string
+		r           *http.Request
+	}{
+		{"a huge query", "s", get("id_token=" + big + "&state=s")},
+		{"a huge form", "s", post("", urlencoded, "id_token="+big+"&state=s")},
+		{"a huge form, the state first", "s", post("", urlencoded, "state=s&id_token="+big)},
+		{"a huge form of many", "s", post("", urlencoded, strings.Repeat("a=b&", 50_000)+"st%61te=%73&"+strings.Repeat("&", 50_000))},
+		{"a huge form with two states", "", post("", urlencoded, "state=s&id_token="+big+"&state=s")},
+		{"a huge form with a state within", "", post("", urlencoded, "id_token="+strings.Repeat("state=s", 20_000))},
+		{"a form beyond what is read", "", post("", urlencoded, "id_token="+strings.Repeat(big, 3)+"&state=s")},
+		{"a broken escape", "s", get("state=s&code=%zz")},
+		{"a broken escape in a form", "s", post("", urlencoded, "code=%zz&state=s")},
+		{"a broken escape in a fragment", "s", post("", urlencoded, "response_fragment=code%3D%25zz%26state%3Ds")},
+		{"two codes", "s", get("state=s&code=c&code=d")},
+		{"two states", "", get("state=s&state=s")},
+		{"a state in query and form", "", post("state=s", urlencoded, "state=s")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := provider.ParseResponse(tt.r)
+			if err == nil || got.State != tt.state {
+				t.Errorf("got state %q, %v; want %q", got.State, err, tt.state)
+			}
+		})
+	}
+}
+
 func TestErrorTextsAreBounded(t *testing.T) {
 	r, err := provider.ParseResponse(get("state=canary-state&code=&error=" + strings.Repeat("e", 10000) +
 		"&error_description=a%0d%0ab%1b%5b31m" + strings.Repeat("%e0%b8%81", 1000) + "canary-state&error_uri=https://op.example/%00"))
@@ -153,7 +183,7 @@ func TestParseResponseReadsNoMoreThanItNeeds(t *testing.T) {
 	if _, err := provider.ParseResponse(r); checked(err) != "size" {
 		t.Errorf("got %v", err)
 	}
-	if endless.n > 256<<10 {
+	if endless.n > 11<<20 {
 		t.Errorf("read %d bytes", endless.n)
 	}
 }
