@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -140,7 +139,9 @@ func (k *Keeper) questions(ctx context.Context, rec Record) (all [4]question, n 
 	// that could not look for the mark, must not bring the session back. What
 	// lies in memory cannot fail in between.
 	if k.marks != nil && (k.store == nil || !k.marks.prompt) {
-		n++ // itself
+		h := rec.handle()
+		all[n] = question{itself, k.hash(k.endedPurpose, h[:])}
+		n++
 	}
 	if k.client == nil {
 		return all, n, nil
@@ -208,46 +209,54 @@ func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if k.marks != nil && !k.marks.prompt && n > 1 {
-		return k.askAtOnce(ctx, all, n, rec)
-	}
-	for _, q := range all[:n] {
-		if err := k.ask(ctx, q, rec, now); err != nil {
-			return err
+	if k.marks == nil {
+		for _, q := range all[:n] {
+			if m, found := k.markers.find(q.key, now.UnixMilli()); found && m.ends(q.what, rec) {
+				return m.ended(q.what)
+			}
 		}
+		return nil
 	}
-	return nil
-}
-
-// askAtOnce waits for the slowest answer, not for the sum.
-func (k *Keeper) askAtOnce(ctx context.Context, all [4]question, n int, rec Record) error {
-	var errs [4]error
-	var answers sync.WaitGroup
+	var answers []answer
+	if !k.marks.prompt {
+		var keys [len(all)]string
+		for i, q := range all[:n] {
+			keys[i] = keyText(q.key)
+		}
+		answers = k.marks.FindAll(ctx, keys[:n]...)
+	}
 	for i, q := range all[:n] {
-		answers.Go(func() { errs[i] = k.ask(ctx, q, rec, time.Time{}) })
-	}
-	answers.Wait()
-	for _, err := range errs[:n] {
-		if errors.Is(err, ErrEnded) {
-			return err // by itself, if so
+		var a answer
+		if answers != nil {
+			a = answers[i]
+		} else {
+			a.value, a.found, a.err = k.marks.Find(ctx, keyText(q.key))
 		}
-	}
-	return errors.Join(errs[:]...)
-}
-
-func (k *Keeper) ask(ctx context.Context, q question, rec Record, now time.Time) error {
-	if q.what == itself {
-		marked, err := k.isMarked(ctx, rec.handle())
-		if err == nil && marked {
-			err = ErrEnded
+		switch ended := k.judge(ctx, q, rec, a); {
+		case ended != nil:
+			return ended
+		case a.err != nil:
+			err = errors.Join(err, a.err)
 		}
-		return err
-	}
-	m, found, err := k.marker(ctx, q.key, now.UnixMilli())
-	if err == nil && found && m.ends(q.what, rec) {
-		err = m.ended(q.what)
 	}
 	return err
+}
+
+// judge reports how the session ended, if what the store answered says so.
+func (k *Keeper) judge(ctx context.Context, q question, rec Record, a answer) error {
+	if a.err != nil || !a.found {
+		return nil
+	}
+	if q.what == itself {
+		if bytes.Equal(a.value, takenBack) {
+			return nil
+		}
+		return ErrEnded
+	}
+	if m, ok := k.readMarker(ctx, a.value); ok && m.ends(q.what, rec) {
+		return m.ended(q.what)
+	}
+	return nil
 }
 
 // marker returns the one of a key.
@@ -260,11 +269,16 @@ func (k *Keeper) marker(ctx context.Context, key [32]byte, now int64) (m marker,
 	if err != nil || !found {
 		return m, false, err
 	}
-	m, ok := decodeMarker(b)
+	m, found = k.readMarker(ctx, b)
+	return m, found, nil
+}
+
+func (k *Keeper) readMarker(ctx context.Context, b []byte) (m marker, ok bool) {
+	m, ok = decodeMarker(b)
 	if !ok {
 		k.warn(ctx, fmt.Errorf("%w: a marker", ErrUnreadable))
 	}
-	return m, ok, nil
+	return m, ok
 }
 
 // EndUser ends all sessions of a user, at the next request of each, whatever the

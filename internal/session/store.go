@@ -142,6 +142,25 @@ func (b *backend) Delete(ctx context.Context, key string) error {
 	}).err
 }
 
+// FindAll is Find for several keys at once: it waits for the slowest answer, not
+// for the sum.
+func (b *backend) FindAll(ctx context.Context, keys ...string) []answer {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	waits := make([]func() answer, len(keys))
+	for i, key := range keys {
+		waits[i] = b.start(ctx, "find", func(ctx context.Context) (a answer) {
+			a.value, a.found, a.err = b.find(ctx, key)
+			return a
+		})
+	}
+	answers := make([]answer, len(keys))
+	for i, wait := range waits {
+		answers[i] = wait()
+	}
+	return answers
+}
+
 // answer is what a store said.
 type answer struct {
 	value []byte
@@ -149,16 +168,23 @@ type answer struct {
 	err   error
 }
 
-// call asks the store and waits no longer than storeTime. Clients of some
-// stores do not heed a context: go-redis, unless told to, waits its own time.
-// Then the answer comes to nobody.
+// call asks the store and waits no longer than storeTime.
 func (b *backend) call(ctx context.Context, what string, ask func(context.Context) answer) answer {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
+	return b.start(ctx, what, ask)()
+}
+
+// start asks the store; the returned function waits for the answer, no longer
+// than ctx allows. Clients of some stores do not heed a context: go-redis, unless
+// told to, waits its own time. Then the answer comes to nobody.
+func (b *backend) start(ctx context.Context, what string, ask func(context.Context) answer) (wait func() answer) {
 	select {
 	case b.asked <- struct{}{}:
 	case <-ctx.Done():
-		return answer{err: fmt.Errorf("%w: %s: %d calls are under way already: %w", ErrStore, what, maxAsked, context.Cause(ctx))}
+		return func() answer {
+			return answer{err: fmt.Errorf("%w: %s: %d calls are under way already: %w", ErrStore, what, maxAsked, context.Cause(ctx))}
+		}
 	}
 	free := sync.OnceFunc(func() { <-b.asked })
 	came := make(chan answer, 1)
@@ -166,12 +192,14 @@ func (b *backend) call(ctx context.Context, what string, ask func(context.Contex
 		defer free()
 		came <- asked(ctx, what, ask)
 	}()
-	select {
-	case a := <-came:
-		return a
-	case <-ctx.Done():
-		time.AfterFunc(abandonedTime, free)
-		return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, context.Cause(ctx))}
+	return func() answer {
+		select {
+		case a := <-came:
+			return a
+		case <-ctx.Done():
+			time.AfterFunc(abandonedTime, free)
+			return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, context.Cause(ctx))}
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
@@ -72,25 +71,21 @@ func (v *Vault) endedKey(id []byte) string  { return keyText(hash(vaultEndedPurp
 // Find returns the content of a record. What is missing, ended, not ours or of
 // another version is ErrNone; ErrStore says that the store cannot be asked.
 func (v *Vault) Find(ctx context.Context, id []byte) ([]byte, error) {
-	var ended bool
-	var endedErr error
-	var mark sync.WaitGroup
-	mark.Go(func() { _, ended, endedErr = v.store.Find(ctx, v.endedKey(id)) })
-	sealed, found, err := v.store.Find(ctx, v.recordKey(id))
-	mark.Wait()
-	if err := errors.Join(err, endedErr); err != nil {
+	answers := v.store.FindAll(ctx, v.recordKey(id), v.endedKey(id))
+	record, ended := answers[0], answers[1]
+	if err := errors.Join(record.err, ended.err); err != nil {
 		return nil, err
 	}
-	if ended && found { // written by who could not look for the mark
+	if ended.found && record.found { // written by who could not look for the mark
 		return nil, errors.Join(ErrEnded, v.store.Delete(ctx, v.recordKey(id)))
 	}
-	if !found {
+	if !record.found {
 		return nil, ErrMissing
 	}
-	if len(sealed) > maxSealed {
+	if len(record.value) > maxSealed {
 		return nil, ErrUnreadable
 	}
-	content, err := v.keys.OpenFor(nil, vaultPurpose, v.site, id, sealed)
+	content, err := v.keys.OpenFor(nil, vaultPurpose, v.site, id, record.value)
 	if err != nil {
 		return nil, ErrUnreadable
 	}
