@@ -80,8 +80,8 @@ func TestRegistrationOfEverything(t *testing.T) {
 		"authorization_signed_response_alg":"EdDSA","authorization_encrypted_response_alg":"RSA-OAEP",
 		"request_object_signing_alg":"RS256","require_signed_request_object":true,
 		"require_pushed_authorization_requests":true,"dpop_bound_access_tokens":true,"of_my_own":1,
-		"backchannel_logout_uri":"http://localhost:3000/bc?x=1","backchannel_logout_session_required":true,
-		"frontchannel_logout_uri":"http://localhost:3000/fc","frontchannel_logout_session_required":true}`).json(t)
+		"backchannel_logout_uri":"http://localhost:1/bc?x=1","backchannel_logout_session_required":true,
+		"frontchannel_logout_uri":"http://localhost:1/fc","frontchannel_logout_session_required":true}`).json(t)
 	if m["client_secret"] != nil || m["client_secret_expires_at"] != nil || m["of_my_own"] != nil || m["client_name"] != "Reports" {
 		t.Errorf("answered %v", m)
 	}
@@ -94,8 +94,8 @@ func TestRegistrationOfEverything(t *testing.T) {
 		IDTokenEncryption:  oidcrptest.Encryption{Algorithm: "RSA-OAEP", Content: "A256GCM"},
 		UserInfoEncryption: oidcrptest.Encryption{Algorithm: "RSA-OAEP-256"}, ResponseEncryption: oidcrptest.Encryption{Algorithm: "RSA-OAEP"},
 		RequirePAR: true, RequireDPoP: true,
-		BackchannelLogoutURL: "http://localhost:3000/bc?x=1", BackchannelLogoutSessionRequired: true,
-		FrontchannelLogoutURL: "http://localhost:3000/fc", FrontchannelLogoutSessionRequired: true}
+		BackchannelLogoutURL: "http://localhost:1/bc?x=1", BackchannelLogoutSessionRequired: true,
+		FrontchannelLogoutURL: "http://localhost:1/fc", FrontchannelLogoutSessionRequired: true}
 	got, _ := json.Marshal(c)
 	if b, _ := json.Marshal(want); string(got) != string(b) || string(c.JWKS) != keys {
 		t.Errorf("registered %s,\nwant %s", got, b)
@@ -125,8 +125,8 @@ func TestRegistrationsRefused(t *testing.T) {
 		"request objects unsigned HS": {uris + `"request_object_signing_alg":"HS256"}`, "invalid_client_metadata"},
 		"encryption without keys":     {uris + `"userinfo_encrypted_response_alg":"RSA-OAEP"}`, "invalid_client_metadata"},
 		"logout URL without scheme":   {uris + `"backchannel_logout_uri":"/logout"}`, "invalid_client_metadata"},
-		"logout URL with fragment":    {uris + `"backchannel_logout_uri":"http://localhost:3000/logout#x"}`, "invalid_client_metadata"},
-		"frame with fragment":         {uris + `"frontchannel_logout_uri":"http://localhost:3000/logout#x"}`, "invalid_client_metadata"},
+		"logout URL with fragment":    {uris + `"backchannel_logout_uri":"http://localhost:1/logout#x"}`, "invalid_client_metadata"},
+		"frame with fragment":         {uris + `"frontchannel_logout_uri":"http://localhost:1/logout#x"}`, "invalid_client_metadata"},
 		"frame of another origin":     {uris + `"frontchannel_logout_uri":"http://localhost:3001/logout"}`, "invalid_client_metadata"},
 		"enc without alg":             {uris + `"id_token_encrypted_response_enc":"A128GCM"}`, "invalid_client_metadata"},
 	} {
@@ -237,8 +237,8 @@ func TestWellKnownAtTheRoot(t *testing.T) {
 func TestInitiateLoginURL(t *testing.T) {
 	p := oidcrptest.NewProvider(t)
 	for want, got := range map[string]string{
-		"iss":                            p.InitiateLoginURL("http://localhost:3000/auth/initiate", "", ""),
-		"iss&login_hint&target_link_uri": p.InitiateLoginURL("http://localhost:3000/auth/initiate?a=b", "alice", "/reports"),
+		"iss":                            p.InitiateLoginURL("http://localhost:1/auth/initiate", "", ""),
+		"iss&login_hint&target_link_uri": p.InitiateLoginURL("http://localhost:1/auth/initiate?a=b", "alice", "/reports"),
 	} {
 		u, err := url.Parse(got)
 		if err != nil || u.Query().Get("iss") != p.Issuer() || u.Path != "/auth/initiate" {

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	callback  = "http://localhost:3000/callback"
-	signedOut = "http://localhost:3000/signed-out"
+	callback  = "http://localhost:1/callback" // nobody listens there
+	signedOut = "http://localhost:1/signed-out"
 	verifier  = "a-verifier-of-at-least-forty-three-characters-as-asked"
 )
 
