@@ -163,11 +163,12 @@ func postForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// statesOf finds the states in a form, and keeps nothing else of it.
+// statesOf finds the states in a form, as many as it takes to know whether there
+// is one, and keeps nothing else of it.
 func statesOf(form io.Reader) url.Values {
 	found := url.Values{}
 	r := bufio.NewReaderSize(form, maxState)
-	for begins := true; ; {
+	for begins := true; len(found["state"]) < 2; {
 		piece, err := r.ReadSlice('&')
 		if begins {
 			pair, _ := url.ParseQuery(strings.TrimSuffix(string(piece), "&"))
@@ -175,9 +176,10 @@ func statesOf(form io.Reader) url.Values {
 		}
 		begins = err == nil // or the pair was longer than what is read at once
 		if err != nil && err != bufio.ErrBufferFull {
-			return found
+			break
 		}
 	}
+	return found
 }
 
 func readResponse(v url.Values, mode string) (*Response, error) {

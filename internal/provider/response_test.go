@@ -186,6 +186,10 @@ func TestParseResponseReadsNoMoreThanItNeeds(t *testing.T) {
 	if endless.n > 11<<20 {
 		t.Errorf("read %d bytes", endless.n)
 	}
+	form := strings.Repeat("state=s&", 1<<20)
+	if allocs := testing.AllocsPerRun(1, func() { provider.ParseResponse(post("", urlencoded, form)) }); allocs > 1000 {
+		t.Errorf("%v allocations for a form of states", allocs)
+	}
 }
 
 type counter struct{ n int }
