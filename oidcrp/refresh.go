@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -406,13 +407,26 @@ func (rp *RelyingParty) refusedAtRefresh(ctx context.Context, h holder, refusal 
 
 // newer has old claims with fresh ones in their place.
 func newer(old, fresh []session.Claim) []session.Claim {
-	out := slices.Clone(fresh)
-	for _, c := range old {
-		if !slices.ContainsFunc(fresh, func(f session.Claim) bool { return f.Name == c.Name }) {
-			out = append(out, c)
+	was, is := byName(old), byName(fresh)
+	all := maps.Clone(was)
+	maps.Copy(all, is)
+	validate.Pair(all, is, was)
+	var out []session.Claim
+	for _, c := range slices.Concat(fresh, old) {
+		if value, ok := all[c.Name]; ok {
+			out = append(out, session.Claim{Name: c.Name, Value: value})
+			delete(all, c.Name)
 		}
 	}
 	return out
+}
+
+func byName(claims []session.Claim) validate.Claims {
+	all := make(validate.Claims, len(claims))
+	for _, c := range claims {
+		all[c.Name] = c.Value
+	}
+	return all
 }
 
 // refreshFailed reports a failed refresh, once however many wait for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -216,6 +217,51 @@ func TestRefreshBringsClaims(t *testing.T) {
 	}
 	if a.sessionCookie(b).Value != cookie {
 		t.Error("the session has another cookie, which nobody carried away")
+	}
+}
+
+// An address of one document and the word of another that it is the user's make
+// no verified address.
+func TestRefreshPairsNoTwoDocuments(t *testing.T) {
+	type claims = map[string]any
+	verified := claims{"email": "alice@example.com", "email_verified": true}
+	for _, tt := range []struct {
+		name       string
+		login      claims
+		refreshed  claims
+		email      string
+		isVerified bool
+	}{
+		{"another address alone", verified, claims{"email": "ceo@corp.example"}, "ceo@corp.example", false},
+		{"another address that is", verified, claims{"email": "ceo@corp.example", "email_verified": true}, "ceo@corp.example", true},
+		{"the same address alone", verified, claims{"email": "alice@example.com"}, "alice@example.com", true},
+		{"null, which is nothing", verified, claims{"email": nil, "email_verified": nil}, "alice@example.com", true},
+		{"the word alone", claims{"email": "alice@example.com"}, claims{"email_verified": true}, "alice@example.com", false},
+		{"neither", verified, claims{"name": "Alice"}, "alice@example.com", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			op := oidcrptest.NewProvider(t, oidcrptest.Fault{Name: "addresses", IDToken: func(t *oidcrptest.IDToken) {
+				says := tt.login
+				if t.Refreshed {
+					says = tt.refreshed
+				}
+				maps.Copy(t.Claims, says)
+			}})
+			op.AddUser(oidcrptest.User{Subject: "alice"})
+			a := newTokenApp(t, op, nil)
+			b := a.signIn()
+			a.expire()
+			a.shows(a.call(b), `"sub":"alice"`)
+			var me struct {
+				Claims struct {
+					Email    string `json:"email"`
+					Verified bool   `json:"email_verified"`
+				} `json:"claims"`
+			}
+			if err := b.Fetch("GET", "/auth/me", nil).JSON(&me); err != nil || me.Claims.Email != tt.email || me.Claims.Verified != tt.isVerified {
+				t.Errorf("got %+v, %v", me, err)
+			}
+		})
 	}
 }
 

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,13 +158,6 @@ var tokenClaims = []string{
 	"session_expiry", "_claim_names", "_claim_sources",
 }
 
-// verifiedBy pairs a claim with the one that vouches for it. A pair is never
-// made of two documents: an address of one, verified says the other.
-var verifiedBy = map[string]string{
-	"email":        "email_verified",
-	"phone_number": "phone_number_verified",
-}
-
 // merge adds UserInfo's claims to the ID token's, which win. A name that
 // differs from one of the ID token's by case alone is left out: readers that
 // ignore case would take it for that one.
@@ -184,26 +176,6 @@ func merge(id, userInfo validate.Claims) validate.Claims {
 			out[name] = value
 		}
 	}
-	for name, flag := range verifiedBy {
-		mergePair(out, id, userInfo, name, flag)
-	}
+	validate.Pair(out, id, userInfo)
 	return out
-}
-
-func mergePair(out, id, userInfo validate.Claims, name, flag string) {
-	if value, ok := id[name]; ok {
-		// The ID token's address, vouched for by itself, or by UserInfo if
-		// that has the very same one.
-		if _, said := id[flag]; !said && !bytes.Equal(value, userInfo[name]) {
-			delete(out, flag)
-		}
-		return
-	}
-	if _, ok := userInfo[name]; !ok {
-		return
-	}
-	delete(out, flag)
-	if value, ok := userInfo[flag]; ok {
-		out[flag] = value
-	}
 }
