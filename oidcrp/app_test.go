@@ -287,6 +287,7 @@ func (a *app) stopAtCallback(b *oidcrptest.Browser, start string) string {
 		req.AddCookie(c)
 	}
 	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Sec-Fetch-Site", "none") // typed
 	client := &http.Client{CheckRedirect: func(req *http.Request, _ []*http.Request) error {
 		if strings.Contains(req.URL.Path, "/callback/") {
 			callback = req.URL.String()

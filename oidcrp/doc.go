@@ -106,7 +106,7 @@
 // login with the name of no provider is the sign-in page, or the only provider;
 // without one it is [Config.DefaultProvider];
 // with [Config.WebFinger] identifier= finds the provider of who typed it.
-// A visitor sent there by a page of another site is asked before a session is
+// A visitor sent there by a page of another origin is asked before a session is
 // replaced, and so is one whom a form of another site sent to a guard.
 // initiate wants the issuer of one of the providers; a page of another site as
 // target is the home page, and a visitor who is signed in is asked first.

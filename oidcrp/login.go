@@ -48,10 +48,8 @@ func (rp *RelyingParty) loginBy(w http.ResponseWriter, r *http.Request, q url.Va
 	// Anybody can send a browser here. Without this question a page elsewhere
 	// could exchange the visitor's session for another; beginLogin has one for
 	// visitors who bring none.
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		if rp.signedIn(w, r) {
-			return rp.askToConfirm(w, r, p, opts, true)
-		}
+	if fromElsewhere(r) && rp.signedIn(w, r) {
+		return rp.askToConfirm(w, r, p, opts, true)
 	}
 	if q.Get(paramFresh) != "" {
 		rp.desk.Again(w, r)
@@ -237,7 +235,7 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 		// under way. It shows them to the login address.
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
-	if p.tenantSupplied && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+	if p.tenantSupplied && (fromElsewhere(r) || r.Header.Get("Sec-Fetch-Site") == "") {
 		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
 	begin := transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}

@@ -671,25 +671,28 @@ func TestNoSilentLoginWhereThePromptIsFixed(t *testing.T) {
 }
 
 func crossSiteStartAsksFirst(t *testing.T) {
-	a := newApp(t, oidcrptest.NewProvider(t), nil)
-	a.op.SignInAs("bob")
-	b := a.browse()
-	evil := "http://127.0.0.1:" + mustParse(t, a.op.Issuer()).Port() + "/sign-in"
-	link := `<a href="` + a.URL + `/auth/login?return_to=/reports">look</a>`
-	b.Show(evil, link)
-	a.shows(b.Follow("look"), "reports for bob") // nobody was signed in
-	before := a.sessionCookie(b).Value
-	a.op.SignInAs("alice")
-	b.Show(evil, link)
-	page := b.Follow("look")
-	a.shows(page, "signed in already")
-	if a.sessionCookie(b).Value != before {
-		t.Fatal("the session changed without asking")
+	for name, elsewhere := range map[string]string{"another site": "https://evil.example/", "a sibling": "http://localhost:1/", "a subdomain": "http://evil.localhost/"} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, oidcrptest.NewProvider(t), nil)
+			a.op.SignInAs("bob")
+			b := a.browse()
+			link := `<a href="` + a.URL + `/auth/login?return_to=/reports">look</a>`
+			b.Show(elsewhere, link)
+			a.shows(b.Follow("look"), "reports for bob") // nobody was signed in
+			before := a.sessionCookie(b).Value
+			a.op.SignInAs("alice")
+			b.Show(elsewhere, link)
+			page := b.Follow("look")
+			a.shows(page, "signed in already")
+			if a.sessionCookie(b).Value != before {
+				t.Fatal("the session changed without asking")
+			}
+			a.shows(b.Get(a.URL+"/reports"), "reports for bob")
+			b.Show(elsewhere, link)
+			b.Follow("look")
+			a.shows(b.Follow(page.Links()[0].Text), "reports for alice")
+		})
 	}
-	a.shows(b.Get(a.URL+"/reports"), "reports for bob")
-	b.Show(evil, link)
-	b.Follow("look")
-	a.shows(b.Follow(page.Links()[0].Text), "reports for alice")
 }
 
 // Whoever runs a tenant's provider also says who signs in there, so that a
@@ -698,10 +701,16 @@ func tenantsProviderAsksFirst(t *testing.T) {
 	for _, link := range []string{"/auth/login?provider=test&return_to=/reports", "/auth/login?fresh=1&return_to=/reports", "/reports"} {
 		a := newApp(t, oidcrptest.NewProvider(t), nil)
 		oidcrp.MarkTenant(a.rp, "test")
-		b := a.browse()
-		evil(b, `<a href="`+a.URL+link+`">look</a>`)
-		a.shows(b.Follow("look"), "Continue signing in?")
-		a.shows(b.Follow("Continue"), "reports for alice")
+		for _, elsewhere := range []string{"https://evil.example/", "http://localhost:1/"} {
+			b := a.browse()
+			b.Show(elsewhere, `<a href="`+a.URL+link+`">look</a>`)
+			a.shows(b.Follow("look"), "Continue signing in?")
+			a.shows(b.Follow("Continue"), "reports for alice")
+		}
+		// An old browser does not say where it comes from.
+		if w := ask(a.rp, a.rp.Protect(http.NotFoundHandler()), nil, "GET", "/reports", "Accept", "text/html"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Continue signing in?") {
+			t.Errorf("%d %v", w.Code, w.Header())
+		}
 	}
 }
 
