@@ -151,6 +151,7 @@ const (
 type spent struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]outcome
+	swept time.Time // so that tokens are not kept for longer than they are of use
 }
 
 type outcome struct {
@@ -165,8 +166,9 @@ func (s *spent) put(refreshToken string, next *grant, until, now time.Time) {
 	if s.known == nil {
 		s.known = map[[sha256.Size]byte]outcome{}
 	}
-	if len(s.known) >= maxSpent {
+	if len(s.known) >= maxSpent || now.Sub(s.swept) >= lateTime {
 		s.makeRoom(now)
+		s.swept = now
 	}
 	s.known[sha256.Sum256([]byte(refreshToken))] = outcome{next, until}
 }
