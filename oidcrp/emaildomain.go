@@ -44,11 +44,16 @@ func (c *complaints) emailDomains(field string, p Provider) []string {
 		}
 		all = append(all, domain)
 	}
-	issuers := validate.Issuers{Exact: p.Issuers, Template: p.IssuerTemplate, Tenants: p.Tenants}
-	if len(all) > 0 && issuers.SeveralTenants(p.Issuer) {
+	if len(all) > 0 && severalTenants(p) {
 		c.add("%s.EmailDomains: any tenant of this provider can write any address: give each tenant as a provider of its own", field)
 	}
 	return all
+}
+
+// severalTenants reports whether tokens of a provider may be of tenants that do
+// not vouch for one another.
+func severalTenants(p Provider) bool {
+	return validate.Issuers{Exact: p.Issuers, Template: p.IssuerTemplate, Tenants: p.Tenants}.SeveralTenants(p.Issuer)
 }
 
 // ownsDomain reports whether a domain is among those somebody wrote.

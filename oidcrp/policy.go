@@ -64,46 +64,42 @@ func (p claimPolicy) check(ctx context.Context, s *Session) error {
 
 // EmailDomain passes sessions with a verified e-mail address of exactly one of
 // domains; a subdomain is another domain. It reads the claims email and
-// email_verified.
-func EmailDomain(domains ...string) Policy { return domainPolicy(domains).check }
+// email_verified. The address must be a plain one in ASCII, its domain perhaps
+// as xn--; domains may be in either form. Of a provider that is tenant-supplied
+// or has several tenants, who can all write any address, it must be in
+// [Provider.EmailDomains] besides.
+func EmailDomain(domains ...string) Policy {
+	p := make(domainPolicy, len(domains))
+	for i, d := range domains {
+		p[i] = d
+		if domain, ok := validate.MailDomain(d); ok {
+			p[i] = domain
+		}
+	}
+	return p.check
+}
 
 type domainPolicy []string
 
 func (p domainPolicy) check(ctx context.Context, s *Session) error {
 	if n := needsIn(ctx, s); n != nil {
 		n.claims = append(n.claims, "email", "email_verified")
+		n.addresses = true
 		n.demand(len(p) > 0, "EmailDomain names no domain, so that nobody passes: name one")
 		for _, d := range p {
-			n.demand(d != "" && !strings.ContainsAny(d, "@*") && d[0] != '.', fmt.Sprintf(`EmailDomain(%q) is no domain: give one such as "example.com"`, d))
+			_, ok := validate.MailDomain(d)
+			n.demand(ok, fmt.Sprintf(`EmailDomain(%q) is no domain: give one such as "example.com"`, d))
 		}
 		return nil
 	}
-	local, domain, _ := strings.Cut(s.Email(), "@")
-	if s.EmailVerified() && local != "" && domain != "" && slices.ContainsFunc(p, func(d string) bool { return equalASCIIFold(d, domain) }) {
-		return nil
+	_, domain, ok := validate.Email(s.Email())
+	if !ok || !s.EmailVerified() || !slices.Contains(p, domain) {
+		return fmt.Errorf("%w: e-mail domain", ErrForbidden)
 	}
-	return fmt.Errorf("%w: e-mail domain", ErrForbidden)
-}
-
-// equalASCIIFold compares domain names: only A-Z fold (RFC 4343), so that no
-// other letter can pass for one.
-func equalASCIIFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
+	if at := loadedIn(ctx).at(); at != nil && at.anyAddress && !slices.Contains(at.emailDomains, domain) {
+		return fmt.Errorf("%w: e-mail domain: %s is none of the EmailDomains of provider %s, whose tenants can write any address", ErrForbidden, domain, at.name)
 	}
-	for i := range len(a) {
-		if lowerASCII(a[i]) != lowerASCII(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lowerASCII(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
+	return nil
 }
 
 // FromProvider passes sessions that signed in with one of the providers.
@@ -168,6 +164,7 @@ func (p anyPolicy) check(ctx context.Context, s *Session) error {
 type needs struct {
 	claims    []string
 	roles     bool
+	addresses bool // that a provider vouches for
 	providers []string
 	ask       *LoginNeeded // what all visitors must have; nil: nothing that can be asked for
 	mistake   string       // the first; "": none

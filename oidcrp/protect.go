@@ -149,6 +149,10 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 	if n.roles && rp.onLogin == nil && rp.providers.source == nil && !slices.ContainsFunc(rp.providers.static, givesRoles) {
 		panic("oidcrp: Require: a policy reads roles, which no provider gives: set Provider.RolesClaim")
 	}
+	writesAny := func(p *providerEntry) bool { return p.anyAddress && len(p.emailDomains) == 0 }
+	if n.addresses && rp.providers.source == nil && !slices.ContainsFunc(rp.providers.static, func(p *providerEntry) bool { return !writesAny(p) }) {
+		panic("oidcrp: Require: EmailDomain: any tenant of each provider can write any address: set Provider.EmailDomains, or configure each tenant as a provider of its own")
+	}
 	return n.ask
 }
 
@@ -291,7 +295,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 			return err
 		}
 	}
-	c.session, c.signedIn = *rp.session(rec), true
+	c.session, c.signedIn, c.provider = *rp.session(rec), true, p
 	rp.desk.Loaded(w, r)
 	return nil
 }

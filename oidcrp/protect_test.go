@@ -110,6 +110,37 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// What tenants say of others is not believed.
+func TestEmailDomainOfTenants(t *testing.T) {
+	tenant := func(c *oidcrp.Config) {
+		c.Providers[0].TenantSupplied, c.Providers[0].EmailDomains = true, []string{"corp.example"}
+	}
+	several := func(c *oidcrp.Config) {
+		other := c.Providers[0]
+		other.Name = "other"
+		c.Providers = append(c.Providers, other)
+		c.Providers[0].Issuers = []string{"https://op.example/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*oidcrp.Config)
+		email  string
+		want   bool
+	}{
+		{"its own domain", tenant, "alice@corp.example", true},
+		{"another", tenant, "ceo@other.example", false},
+		{"of one of several", several, "ceo@other.example", false},
+		{"neither", nil, "ceo@other.example", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			user := oidcrptest.User{Subject: "alice", Email: tt.email, EmailVerified: true}
+			if entered, _ := judged(t, offline(t, tt.change), user, oidcrp.EmailDomain("other.example", "corp.example")); entered != tt.want {
+				t.Errorf("entered %v, want %v", entered, tt.want)
+			}
+		})
+	}
+}
+
 // T080–T082.
 func TestEmailDomain(t *testing.T) {
 	rp := offline(t, nil)
@@ -146,11 +177,17 @@ func TestEmailDomain(t *testing.T) {
 		{"no domain", "alice@", true, false},
 		{"empty", "", true, false},
 		{"array", []string{"alice@corp.example"}, true, false},
+		{"control character", "a\x00@corp.example", true, false},
+		{"another at sign", "a＠evil.example@corp.example", true, false},
+		{"name and address", "a,b <x>@corp.example", true, false},
+		{"320 characters", strings.Repeat("a", 307) + "@corp.example", true, false},
+		{"beyond ASCII", "alice@bücher.example", true, false},
+		{"beyond ASCII, encoded", "alice@xn--bcher-kva.example", true, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			user := oidcrptest.User{Subject: "alice", Claims: map[string]any{"email": tt.email, "email_verified": tt.verified}}
-			entered, _ := judged(t, rp, user, oidcrp.EmailDomain("other.example", "corp.example"))
+			entered, _ := judged(t, rp, user, oidcrp.EmailDomain("other.example", "corp.example", "Bücher.example"))
 			if entered != tt.want {
 				t.Errorf("entered %v, want %v", entered, tt.want)
 			}
@@ -270,6 +307,7 @@ func TestRequirePanicsWhereNobodyCouldPass(t *testing.T) {
 		{"claim not kept", rp, oidcrp.HasClaim("groups", "x"), `"groups"`},
 		{"claim not kept, in AnyOf", rp, oidcrp.AnyOf(oidcrp.HasRole("admin"), oidcrp.AnyOf(oidcrp.HasClaim("groups"))), `"groups"`},
 		{"pointer not kept", rp, oidcrp.HasClaim("/email"), `"/email"`},
+		{"domain of tenants alone", offline(t, func(c *oidcrp.Config) { c.Providers[0].TenantSupplied = true }), oidcrp.EmailDomain("corp.example"), "EmailDomains"},
 		{"domain without email_verified", noEmail, oidcrp.EmailDomain("corp.example"), `"email_verified"`},
 		{"roles", rp, oidcrp.HasRole("admin"), ""},
 		{"roles nobody gives", noRoles, oidcrp.HasRole("admin"), "RolesClaim"},

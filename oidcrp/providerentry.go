@@ -20,6 +20,7 @@ type providerEntry struct {
 	clientID       string // by which ended sessions are found
 	hidden         bool
 	tenantSupplied bool
+	anyAddress     bool   // may be in its tokens, for its tenants write what they like
 	redirectPath   string // of the callback, escaped, below the base URL's
 	rolesClaim     string
 	roles          map[string]string
@@ -103,8 +104,8 @@ func (c *complaints) provider(rp *RelyingParty, cfg *Config, field string, p Pro
 	e := &providerEntry{
 		name: p.Name, display: orDefault(p.DisplayName, p.Name), hidden: p.Hidden,
 		clientID:       p.ClientID,
-		tenantSupplied: p.TenantSupplied,
-		backchannel:    p.BackchannelLogout, frontchannel: p.FrontchannelLogout, manages: p.SessionManagement,
+		tenantSupplied: p.TenantSupplied, anyAddress: p.TenantSupplied || severalTenants(p),
+		backchannel: p.BackchannelLogout, frontchannel: p.FrontchannelLogout, manages: p.SessionManagement,
 		redirectPath: path, postLogout: p.PostLogoutRedirectURL,
 		rolesClaim: p.RolesClaim, roles: maps.Clone(p.Roles),
 		tokenLifetime: p.UseTokenLifetime, localLogout: p.LocalLogoutOnly,

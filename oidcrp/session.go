@@ -27,7 +27,8 @@ type Session struct {
 // the session itself, so that handing it over costs one allocation.
 type loaded struct {
 	context.Context
-	rp       *RelyingParty // nil for a session made for a test
+	rp       *RelyingParty  // nil for a session made for a test
+	provider *providerEntry // the session's; nil likewise, and without one
 	session  Session
 	signedIn bool
 	renewed  atomic.Pointer[session.Record] // what the visitor has since Update
@@ -74,6 +75,14 @@ func (c *loaded) current() *Session {
 		return nil
 	}
 	return &c.session
+}
+
+// at is the provider of the session, nil where there is none or it is a test's.
+func (c *loaded) at() *providerEntry {
+	if c == nil {
+		return nil
+	}
+	return c.provider
 }
 
 // FromContext returns the session of the request ctx belongs to: nil when
@@ -156,7 +165,8 @@ func (s *Session) Name() string {
 func (s *Session) Email() string { return s.string("email") }
 
 // EmailVerified reports whether the kept email_verified is true: the boolean,
-// not a string that says so.
+// not a string that says so. It is the provider's word, which is worth nothing
+// where tenants write what they like: see [EmailDomain].
 func (s *Session) EmailVerified() bool {
 	raw, _ := s.Claim("email_verified")
 	return string(raw) == "true" && s.Email() != ""
