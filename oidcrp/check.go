@@ -95,10 +95,24 @@ type CheckReport struct {
 	Problems []Problem // those that keep logins from succeeding first
 }
 
-// Problem is something about a provider, and what to do about it.
+// Problem is something about a provider, and what to do about it. Its Code is one
+// of these, more of which may come:
+//
+//   - settings: New would refuse it.
+//   - unreachable, unknown_host, timeout, no_tls, certificate, private_address,
+//     redirect, too_large: the metadata cannot be had; with keys_ in front, the keys.
+//   - metadata_status, metadata_not_found, metadata_not_json, metadata,
+//     issuer_mismatch, http_behind_proxy: it cannot be used.
+//   - keys_status, keys_unusable, keys_algorithm: nor can the keys.
+//   - response_type, response_mode, scopes, prompt, acr_values, claims_parameter,
+//     client_auth, no_pkce, no_pkce_s256, no_iss, no_userinfo: what logins ask for.
+//   - no_offline_access, no_refresh: what KeepTokens needs.
+//   - no_end_session, no_backchannel_logout, no_frontchannel_logout,
+//     no_session_management: what sign-out needs.
+//   - http, tls_unverified, clock, form_post_cookie: what is about us.
 type Problem struct {
 	Fatal bool   // logins fail; else they are less than they could be
-	Code  string // stable, such as "issuer_mismatch"
+	Code  string // stable, for programs
 	Text  string // what is wrong, and what to change
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,29 @@ import (
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
+
+// The codes are API, so all of them are said.
+func TestProblemCodesAreDocumented(t *testing.T) {
+	var code strings.Builder
+	for _, name := range []string{"check.go", "../internal/provider/examine.go", "../internal/provider/examinemetadata.go"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(b)
+	}
+	comment, _, _ := strings.Cut(code.String(), "type Problem struct")
+	_, comment, _ = strings.Cut(comment, "// Problem is something")
+	found := regexp.MustCompile(`(?:fatal|warn|report|add)\((?:true, |false, )?"([a-z_0-9]+)"|return "([a-z_0-9]+)", "`).FindAllStringSubmatch(code.String(), -1)
+	if len(found) < 30 {
+		t.Fatalf("%d codes found", len(found))
+	}
+	for _, m := range found {
+		if code := m[1] + m[2]; !regexp.MustCompile(`\b` + code + `\b`).MatchString(comment) {
+			t.Errorf("%s is not in the comment of Problem", code)
+		}
+	}
+}
 
 // Every problem a provider of ours can have is named, with its remedy; and what
 // is called fatal keeps a login from succeeding, and nothing else does.
