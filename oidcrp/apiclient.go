@@ -59,7 +59,7 @@ func (c *complaints) apis(cfg *Config, field string, p Provider) []api {
 			c.add("%s.APIs[%d].URL: %q: use https: whoever sees a token can use it", field, i, a.URL)
 		}
 		for _, scope := range a.Scopes {
-			if scope == "" || strings.ContainsFunc(scope, notInScope) {
+			if !provider.IsScope(scope) {
 				c.add("%s.APIs[%d].Scopes: %q: give one scope in each", field, i, scope)
 			}
 		}
@@ -78,9 +78,6 @@ func (c *complaints) apis(cfg *Config, field string, p Provider) []api {
 	}
 	return apis
 }
-
-// notInScope: RFC 6749 3.3.
-func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
 // originOf is scheme, host and port, the usual one left out.
 func originOf(u *url.URL) string {

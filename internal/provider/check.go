@@ -237,7 +237,7 @@ func (s *Settings) checkRequest(m *mistakes) {
 		m.add("Registration needs RedirectURL, which is told to the provider")
 	}
 	for _, scope := range splitScopes(s.Scopes) {
-		if !isScope(scope) {
+		if !IsScope(scope) {
 			m.add("Scopes: %q is no scope: write scopes without quotes, in ASCII, such as openid profile (RFC 6749 3.3)", scope)
 		}
 	}

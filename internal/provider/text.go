@@ -33,17 +33,11 @@ func requestScopes(scopes []string) []string {
 	if scopes = splitScopes(scopes); len(scopes) == 0 {
 		scopes = []string{"profile", "email"}
 	}
-	out := []string{"openid"}
-	for _, s := range scopes {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
+	return union([]string{"openid"}, scopes)
 }
 
-// isScope is scope-token of RFC 6749 3.3.
-func isScope(s string) bool {
+// IsScope reports whether s is one scope-token of RFC 6749 3.3.
+func IsScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
 			return false
