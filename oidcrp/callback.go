@@ -109,7 +109,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, p *provid
 func (rp *RelyingParty) fragmentPage(w http.ResponseWriter, r *http.Request, p *providerEntry) error {
 	return rp.page(w, r, pages.Page{
 		Name: "fragment", Action: rp.callbackPath(p), Fields: []pages.Field{{Name: provider.FragmentField}},
-		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}}, FormAction: leadingOn(p.formAction()),
+		Providers: []pages.Link{{Name: p.name, DisplayName: p.display}}, FormAction: pages.LeadingOn(p.formAction()),
 	})
 }
 

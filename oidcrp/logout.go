@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -91,28 +90,12 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request) erro
 		cancel()
 	}
 	page := pages.Page{
-		Name: "signout", Action: rp.path("/logout"), User: rp.session(rec).Name(), FormAction: leadingOn(rp.formActions(rec.Provider())),
+		Name: "signout", Action: rp.path("/logout"), User: rp.session(rec).Name(), FormAction: pages.LeadingOn(rp.formActions(rec.Provider())),
 	}
 	if raw := q.Get(paramReturnTo); raw != "" {
 		page.Fields = []pages.Field{{Name: paramReturnTo, Value: rp.target(raw)}}
 	}
 	return rp.page(w, r, page)
-}
-
-// leadingOn are the sources for form-action of a page of ours whose form leads
-// to these origins. A provider may send the browser on to others that nothing
-// announces: where its pages are, or another provider behind it. So any origin
-// is admitted, by https unless the provider itself is reached by http; the
-// page holds no form but ours.
-func leadingOn(origins []string) []string {
-	if len(origins) == 0 {
-		return nil
-	}
-	schemes := []string{"https:"}
-	if slices.ContainsFunc(origins, func(o string) bool { return strings.HasPrefix(o, "http:") }) {
-		schemes = append(schemes, "http:")
-	}
-	return schemes
 }
 
 // formActions are the places our sign-out forms lead to: browsers hold a
@@ -324,7 +307,7 @@ func (rp *RelyingParty) leave(w http.ResponseWriter, r *http.Request, p *provide
 	}
 	page := pages.Page{
 		Name: "formpost", MessageKey: "formpost.signout", Providers: []pages.Link{{Name: p.name, DisplayName: p.display}},
-		Action: endpoint, FormAction: leadingOn(p.FormAction()), AutoSubmit: true,
+		Action: endpoint, FormAction: pages.LeadingOn(p.FormAction()), AutoSubmit: true,
 	}
 	for name, values := range params {
 		page.Fields = append(page.Fields, pages.Field{Name: name, Value: values[0]})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -85,7 +84,7 @@ func (a *Accounts) show(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.
 	page := pages.Page{
 		Name: "register", Lang: rp.View(r).Language(), User: cmp.Or(k.Email, login.Text("name")),
 		Action: a.at(r.Context()) + a.rules.RegistrationPath, Providers: []pages.Link{a.linkTo(r.Context(), login.Provider)},
-		FormAction: leadingOn(rp.View(r).FormAction()),
+		FormAction: pages.LeadingOn(rp.View(r).FormAction()),
 	}
 	if k.Reason == NeedsInvitation {
 		page.MessageKey = "register.invitation_only"
@@ -120,17 +119,6 @@ func (a *Accounts) show(rp *oidcrp.RelyingParty, w http.ResponseWriter, r *http.
 		}
 	}
 	a.write(w, r, page)
-}
-
-// leadingOn is what form-action must admit: the page that a login leads to may
-// send the browser to a provider at once, and that to others that nothing
-// announces.
-func leadingOn(providers []string) []string {
-	schemes := []string{"https:"}
-	if slices.ContainsFunc(providers, func(o string) bool { return strings.HasPrefix(o, "http:") }) {
-		schemes = append(schemes, "http:")
-	}
-	return schemes
 }
 
 func (a *Accounts) write(w http.ResponseWriter, r *http.Request, page pages.Page) {
