@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/cookie"
+	"github.com/seed-78edd7da/go-oidcrp/internal/outside"
 )
 
 const (
@@ -158,29 +159,11 @@ func (s *sites) call(ctx context.Context, host string, turn chan struct{}) (Site
 	}
 	ctx, cancel := context.WithTimeout(ctx, hookTime)
 	defer cancel()
-	type answer struct {
-		site Site
-		err  error
+	site, err := outside.Ask(ctx, turn, func(ctx context.Context) (Site, error) { return s.ask(ctx, host) })
+	if err != nil && !errors.Is(err, ErrNoSite) {
+		err = fmt.Errorf("%w: %w", errSites, err)
 	}
-	came := make(chan answer, 1)
-	go func() {
-		defer func() { <-turn }()
-		var a answer
-		a.err = guarded("Sites", func() (err error) {
-			a.site, err = s.ask(ctx, host)
-			return err
-		})
-		came <- a
-	}()
-	select {
-	case a := <-came:
-		if a.err != nil && !errors.Is(a.err, ErrNoSite) {
-			a.err = fmt.Errorf("%w: %w", errSites, a.err)
-		}
-		return a.site, a.err
-	case <-ctx.Done():
-		return Site{}, fmt.Errorf("%w: %w", errSites, context.Cause(ctx))
-	}
+	return site, err
 }
 
 // settle furnishes a site.

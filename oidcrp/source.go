@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/outside"
 )
 
 // ProviderSource gives providers at run time: from a database, an API. What it
@@ -61,32 +63,14 @@ const maxAsking = 200
 func ask[T any](ctx context.Context, s *sourced, method string, call func(context.Context) (T, error)) (answer T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceTime)
 	defer cancel()
-	type said struct {
-		answer T
-		err    error
-	}
-	done := make(chan said, 1)
 	select {
 	case s.asking <- struct{}{}:
 	case <-ctx.Done():
 		return answer, fmt.Errorf("%w: too many questions are under way: %w", errSource, context.Cause(ctx))
 	}
-	go func() {
-		defer func() { <-s.asking }()
-		var it said
-		it.err = guarded("ProviderSource."+method, func() (err error) {
-			it.answer, err = call(ctx)
-			return err
-		})
-		done <- it
-	}()
-	select {
-	case it := <-done:
-		if it.err != nil && !errors.Is(it.err, ErrNoProvider) {
-			it.err = fmt.Errorf("%w: %s: %w", errSource, method, it.err)
-		}
-		return it.answer, it.err
-	case <-ctx.Done():
-		return answer, fmt.Errorf("%w: %s: %w", errSource, method, context.Cause(ctx))
+	answer, err = outside.Ask(ctx, s.asking, call)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		err = fmt.Errorf("%w: %s: %w", errSource, method, err)
 	}
+	return answer, err
 }

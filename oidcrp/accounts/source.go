@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/internal/outside"
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
@@ -22,39 +23,18 @@ const (
 func (a *Accounts) sourced(ctx context.Context, name string) (oidcrp.Provider, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceTime)
 	defer cancel()
-	failed := func(err error) (oidcrp.Provider, error) {
-		return oidcrp.Provider{}, fmt.Errorf("%w: accounts: ProviderSource: %w", oidcrp.ErrProviderUnavailable, err)
-	}
+	var p oidcrp.Provider
+	var err error
 	select {
 	case a.asking <- struct{}{}:
+		p, err = outside.Ask(ctx, a.asking, func(ctx context.Context) (oidcrp.Provider, error) { return a.source.Provider(ctx, name) })
 	case <-ctx.Done():
-		return failed(context.Cause(ctx))
+		err = context.Cause(ctx)
 	}
-	type said struct {
-		p   oidcrp.Provider
-		err error
+	if err != nil && !errors.Is(err, oidcrp.ErrNoProvider) {
+		err = fmt.Errorf("%w: accounts: ProviderSource: %w", oidcrp.ErrProviderUnavailable, err)
 	}
-	came := make(chan said, 1)
-	go func() {
-		var it said
-		defer func() {
-			if v := recover(); v != nil {
-				it.err = fmt.Errorf("panicked: %v", v)
-			}
-			<-a.asking
-			came <- it
-		}()
-		it.p, it.err = a.source.Provider(ctx, name)
-	}()
-	select {
-	case it := <-came:
-		if it.err != nil && !errors.Is(it.err, oidcrp.ErrNoProvider) {
-			return failed(it.err)
-		}
-		return it.p, it.err
-	case <-ctx.Done():
-		return failed(context.Cause(ctx))
-	}
+	return p, err
 }
 
 // working are the providers of a contact's identities that are there. One that a
