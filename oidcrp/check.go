@@ -56,7 +56,7 @@ func Check(ctx context.Context, cfg Config, p Provider) *CheckReport {
 		}
 	}
 	if base, err := parseBaseURL(cfg.BaseURL); err == nil && cfg.BaseURL != noBaseURL {
-		r.Addresses = rp.RedirectURLs()[0]
+		r.Addresses = rp.addresses(e)
 		r.checkCookies(e, base)
 	}
 	settings := rp.providerSettings(&cfg, p, rp.site.url(rp.callbackPath(e)), false)

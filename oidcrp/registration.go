@@ -41,24 +41,19 @@ func (rp *RelyingParty) registrationOf(cfg *Config, p Provider, e *providerEntry
 	if p.Registration == nil {
 		return nil
 	}
+	a := rp.addresses(e)
 	r := &provider.Registration{
-		InitialAccessToken: string(p.Registration.InitialAccessToken),
-		ClientName:         cfg.SiteName,
-		InitiateLoginURL:   rp.site.url(rp.path("/initiate")),
-		RequestURL:         rp.site.url(rp.path(requestPath(p.Name))),
-		Metadata:           p.Registration.Metadata,
+		InitialAccessToken:    string(p.Registration.InitialAccessToken),
+		ClientName:            cfg.SiteName,
+		InitiateLoginURL:      a.Initiate,
+		RequestURL:            a.Request,
+		BackchannelLogoutURL:  a.BackchannelLogout,
+		FrontchannelLogoutURL: a.FrontchannelLogout,
+		JWKSURL:               a.JWKS,
+		Metadata:              p.Registration.Metadata,
 	}
 	if !p.LocalLogoutOnly {
-		r.PostLogoutRedirectURL = rp.postLogoutURL(e)
-	}
-	if p.BackchannelLogout {
-		r.BackchannelLogoutURL = rp.site.url(rp.path(backchannelPath(p.Name)))
-	}
-	if p.FrontchannelLogout {
-		r.FrontchannelLogoutURL = rp.site.url(rp.path(frontchannelPath(p.Name)))
-	}
-	if e.clientKeys {
-		r.JWKSURL = rp.site.url(rp.path(jwksPath(p.Name)))
+		r.PostLogoutRedirectURL = a.PostLogout
 	}
 	if cfg.Store != nil {
 		r.Records = archived{rp}

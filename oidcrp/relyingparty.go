@@ -327,28 +327,32 @@ func (rp *RelyingParty) RedirectURLs() []Addresses {
 	}
 	var all []Addresses
 	for _, p := range rp.static() {
-		if !rp.allows(p.name) {
-			continue
+		if rp.allows(p.name) {
+			all = append(all, rp.addresses(p))
 		}
-		a := Addresses{
-			Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
-			Initiate: rp.site.url(rp.path("/initiate")),
-		}
-		if p.backchannel {
-			a.BackchannelLogout = rp.site.url(rp.path(backchannelPath(p.name)))
-		}
-		if p.frontchannel {
-			a.FrontchannelLogout = rp.site.url(rp.path(frontchannelPath(p.name)))
-		}
-		if p.byReference {
-			a.Request = rp.site.url(rp.path(requestPath(p.name)))
-		}
-		if p.clientKeys {
-			a.JWKS = rp.site.url(rp.path(jwksPath(p.name)))
-		}
-		all = append(all, a)
 	}
 	return all
+}
+
+// addresses are those for a provider to know, where rp is.
+func (rp *RelyingParty) addresses(p *providerEntry) Addresses {
+	a := Addresses{
+		Provider: p.name, Redirect: rp.site.url(rp.callbackPath(p)), PostLogout: rp.postLogoutURL(p),
+		Initiate: rp.site.url(rp.path("/initiate")),
+	}
+	if p.backchannel {
+		a.BackchannelLogout = rp.site.url(rp.path(backchannelPath(p.name)))
+	}
+	if p.frontchannel {
+		a.FrontchannelLogout = rp.site.url(rp.path(frontchannelPath(p.name)))
+	}
+	if p.byReference {
+		a.Request = rp.site.url(rp.path(requestPath(p.name)))
+	}
+	if p.clientKeys {
+		a.JWKS = rp.site.url(rp.path(jwksPath(p.name)))
+	}
+	return a
 }
 
 // Ready fetches the metadata and keys of every one of Config.Providers, asks the
