@@ -148,3 +148,32 @@ func TestLoginWithFurtherScopes(t *testing.T) {
 		t.Errorf("%d logins", n)
 	}
 }
+
+// A consent too tells how the user signed in last. One that does not say how, of
+// the sign-in there was, takes nothing back.
+func TestConsentSaysHowTheUserSignedIn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault oidcrptest.Fault
+		acr   string
+	}{
+		"weaker":       {oidcrptest.WrongACR, "acr=0 "},
+		"the same":     {oidcrptest.Fault{Name: "none"}, "acr=" + strong + " "},
+		"nothing said": {oidcrptest.MissingACR, "acr=" + strong + " "},
+		"another moment": {oidcrptest.Fault{Name: "moment", IDToken: func(token *oidcrptest.IDToken) {
+			delete(token.Claims, "acr")
+			token.Claims["auth_time"] = token.Claims["auth_time"].(int64) - 60
+		}}, "acr= "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op := oidcrptest.NewProvider(t)
+			a := newStepApp(t, op, nil)
+			b := a.browse()
+			a.shows(b.Get(a.URL+"/strong"), "acr="+strong)
+			op.SetFaults(tt.fault)
+			a.shows(b.Get(a.URL+"/more?scope=calendar"), "calendar of alice")
+			a.shows(b.Get(a.URL+"/plain"), tt.acr)
+			op.SetFaults()
+			a.shows(b.Get(a.URL+"/strong"), "acr="+strong)
+		})
+	}
+}
