@@ -117,12 +117,8 @@ func (e *events) reason(kind oidcrp.EventKind) string {
 // alice; change may be nil.
 func newApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) *app {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	a := &app{t: t, URL: "http://localhost:" + port, op: op, reports: &atomic.Int32{}, clock: &clock{}, log: &record{}, events: &events{}}
+	srv, host := newServer()
+	a := &app{t: t, URL: "http://" + host, op: op, reports: &atomic.Int32{}, clock: &clock{}, log: &record{}, events: &events{}}
 	op.SignInAs("alice")
 	cfg := oidcrp.Config{
 		BaseURL: a.URL, CookieKeys: [][]byte{key(1)},
@@ -135,16 +131,21 @@ func newApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) 
 		change(&cfg)
 	}
 	a.config = cfg
-	a.rp, err = oidcrp.NewAt(cfg, a.clock.now)
-	if err != nil {
+	var err error
+	if a.rp, err = oidcrp.NewAt(cfg, a.clock.now); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(a.rp.Load(a.handler()))
-	srv.Listener.Close()
-	srv.Listener = ln
+	srv.Config.Handler = a.rp.Load(a.handler())
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return a
+}
+
+// newServer has a free port already, and waits for its handler and Start.
+func newServer() (srv *httptest.Server, host string) {
+	srv = httptest.NewUnstartedServer(nil)
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	return srv, "localhost:" + port
 }
 
 func (a *app) handler() http.Handler {
@@ -365,12 +366,18 @@ func (a *app) sessionName(b *oidcrptest.Browser, address string) string {
 // newTLSApp is newApp over https.
 func newTLSApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config)) *app {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	base := "https://localhost:" + port
+	a, srv := newAppAt(t, op, "https", "", change)
+	srv.Config.Handler = a.rp.Load(a.handler())
+	srv.StartTLS()
+	return a
+}
+
+// newAppAt is newApp at another base URL, where a server waits to be started.
+func newAppAt(t *testing.T, op *oidcrptest.Provider, scheme, path string, change func(*oidcrp.Config)) (*app, *httptest.Server) {
+	t.Helper()
+	srv, host := newServer()
+	t.Cleanup(srv.Close)
+	base := scheme + "://" + host + path
 	a := newApp(t, op, func(c *oidcrp.Config) {
 		c.BaseURL = base
 		c.Providers = []oidcrp.Provider{op.Config("test", base)}
@@ -380,33 +387,22 @@ func newTLSApp(t *testing.T, op *oidcrptest.Provider, change func(*oidcrp.Config
 		}
 	})
 	a.URL = base
-	srv := httptest.NewUnstartedServer(a.rp.Load(a.handler()))
-	srv.Listener.Close()
-	srv.Listener = ln
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
-	return a
+	return a, srv
 }
 
 // newSilentApp serves a second application beside a, signing in silently.
 func newSilentApp(t *testing.T, a *app) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	base := "http://localhost:" + port
+	srv, host := newServer()
+	base := "http://" + host
 	rp, err := oidcrp.New(oidcrp.Config{BaseURL: base, CookieKeys: [][]byte{key(2)},
 		Providers: []oidcrp.Provider{a.op.Config("test", base)}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv.Config.Handler = rp.TryLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "home of ", name(r))
-	})))
-	srv.Listener.Close()
-	srv.Listener = ln
+	}))
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return base

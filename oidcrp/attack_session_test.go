@@ -104,7 +104,7 @@ func loginOverASession(t *testing.T) {
 			a.op.SignInAs("bob")
 			a.shows(b.Get(a.URL+"/auth/login?return_to=/reports"), "reports for bob")
 			a.shows(b.Get(a.URL+"/note"), `bob notes ""`)
-			if who := a.whoHas2(before); who != "nobody" {
+			if who := a.whoNotes(before); who != "nobody" {
 				t.Errorf("the session before is still %s's", who)
 			}
 			now := records.keep()

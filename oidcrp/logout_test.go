@@ -310,16 +310,11 @@ func TestTicketsOfOthers(t *testing.T) {
 	}
 
 	a.clock.advance(time.Minute + time.Second)
-	late := a.signInAs2("bob")
+	a.op.SetNow(a.clock.now)
+	late := a.signInAs("bob")
 	a.op.ResetCalls()
 	a.shows(late.Get(good), "Sign out?")
 	a.calls(oidcrptest.EndSessionEndpoint, 0)
-}
-
-// signInAs2 is signInAs after the clock was moved.
-func (a *app) signInAs2(subject string) *oidcrptest.Browser {
-	a.op.SetNow(a.clock.now)
-	return a.signInAs(subject)
 }
 
 func TestLogoutAfterTheSessionExpired(t *testing.T) {

@@ -23,26 +23,9 @@ import (
 // What handler returns gets every request as it is: Load is its business.
 func serving(t *testing.T, op *oidcrptest.Provider, path string, change func(*oidcrp.Config), handler func(*app) http.Handler) *app {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	base := "http://localhost:" + port + path
-	a := newApp(t, op, func(c *oidcrp.Config) {
-		c.BaseURL = base
-		c.Providers = []oidcrp.Provider{op.Config("test", base)}
-		c.Providers[0].RolesClaim = "roles"
-		if change != nil {
-			change(c)
-		}
-	})
-	a.URL = base
-	srv := httptest.NewUnstartedServer(handler(a))
-	srv.Listener.Close()
-	srv.Listener = ln
+	a, srv := newAppAt(t, op, "http", path, change)
+	srv.Config.Handler = handler(a)
 	srv.Start()
-	t.Cleanup(srv.Close)
 	return a
 }
 

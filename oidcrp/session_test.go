@@ -431,11 +431,11 @@ func TestSignOutMeetsUpdate(t *testing.T) {
 				old, handle := a.sessionCookie(b), a.events.of(oidcrp.LoginSucceeded)[0].Session
 				a.shows(b.Get(a.URL+"/update?value=1"), "until now: ")
 				renewed := a.sessionCookie(b)
-				if who := a.whoHas2(renewed); who != "alice" {
+				if who := a.whoNotes(renewed); who != "alice" {
 					t.Fatalf("the session is %s's", who)
 				}
 				end(a, old, handle)
-				if who := a.whoHas2(renewed); who != "nobody" {
+				if who := a.whoNotes(renewed); who != "nobody" {
 					t.Errorf("the session is still %s's", who)
 				}
 				if ended := a.events.of(oidcrp.SessionEnded); len(ended) != 1 {
@@ -471,7 +471,7 @@ func TestSignOutEverywhereMeetsUpdate(t *testing.T) {
 				t.Errorf("signing out: %d", res.StatusCode)
 			}
 			for c, want := range map[*http.Cookie]string{a.sessionCookie(b): "nobody", other: "nobody", bob: "bob"} {
-				if who := a.whoHas2(c); who != want {
+				if who := a.whoNotes(c); who != want {
 					t.Errorf("a session is %s's, want %s", who, want)
 				}
 			}
@@ -501,7 +501,7 @@ func TestUpdate(t *testing.T) {
 			if _, started, _ := strings.Cut(first.Body, " of "); !strings.HasSuffix(page.Body, started) {
 				t.Errorf("it started anew: %s, %s", first.Body, page.Body)
 			}
-			if who := a.whoHas2(old); who != "nobody" {
+			if who := a.whoNotes(old); who != "nobody" {
 				t.Errorf("the id before is still %s", who)
 			}
 			a.shows(b.Get(a.URL+"/update?value=more"), "until now: hello")
@@ -518,8 +518,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// whoHas2 is whoHas by the page with notes.
-func (a *app) whoHas2(c *http.Cookie) string {
+// whoNotes is whoHas by the page with notes.
+func (a *app) whoNotes(c *http.Cookie) string {
 	a.t.Helper()
 	res := a.with(nil, "GET", "/note", "Cookie", cookieHeader(c))
 	body, _ := io.ReadAll(res.Body)
@@ -566,7 +566,7 @@ func TestLogoutAfterUpdate(t *testing.T) {
 			a.shows(page, "signed out")
 			for _, line := range page.Trail[0].Response.Values("Set-Cookie") { // a copy of the new one
 				if c, err := http.ParseSetCookie(line); err == nil && c.Value != "" && strings.Contains(c.Name, "oidcrp_s_") {
-					if who := a.whoHas2(c); who != "nobody" {
+					if who := a.whoNotes(c); who != "nobody" {
 						t.Errorf("the renewed session is still %s", who)
 					}
 				}

@@ -85,11 +85,8 @@ func newPortal(t *testing.T, rules accounts.Rules, change func(*oidcrp.Config), 
 // newPortalAt starts it below a path.
 func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*oidcrp.Config), providers ...string) *portal {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	srv := httptest.NewUnstartedServer(nil)
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
 	p := &portal{t: t, URL: "http://localhost:" + port + path, store: accounts.NewMemoryStore(), ops: map[string]*oidcrptest.Provider{}}
 	cfg := oidcrp.Config{
 		BaseURL: p.URL, CookieKeys: [][]byte{[]byte("0123456789abcdefghijklmnopqrstuv")}, OnEvent: p.events.add,
@@ -102,6 +99,7 @@ func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*o
 	if change != nil {
 		change(&cfg)
 	}
+	var err error
 	if p.Accounts, err = accounts.New(overtaken{p.store, p}, rules, &cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -112,9 +110,7 @@ func newPortalAt(t *testing.T, path string, rules accounts.Rules, change func(*o
 	if p.rp, err = oidcrp.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(p.rp.Load(http.StripPrefix(path, p.handler())))
-	srv.Listener.Close()
-	srv.Listener = ln
+	srv.Config.Handler = p.rp.Load(http.StripPrefix(path, p.handler()))
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return p
