@@ -79,7 +79,7 @@ func (a *Archive) Replace(ctx context.Context, name string, old, record []byte, 
 // sealed under a key that was dropped.
 func (a *Archive) find(ctx context.Context, key string) (plain []byte, found bool, err error) {
 	sealed, found, err := a.store.Find(ctx, key)
-	if err != nil || !found {
+	if !found {
 		return nil, false, err
 	}
 	plain, _, err = a.box.OpenBytes(nil, sealed, []byte(key))

@@ -23,10 +23,7 @@ func (k *Keeper) Start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return Record{}, err
 	}
-	old, err := k.presented(r)
-	if err != nil {
-		old = nil // nothing readable, nothing to end
-	}
+	old, _ := k.presented(r) // nothing readable, nothing to end
 	return k.replace(ctx, w, old, rec, now, false)
 }
 
@@ -84,10 +81,10 @@ func (k *Keeper) latest(ctx context.Context, rec Record) (Record, error) {
 		return rec, nil
 	}
 	now, err := k.read(ctx, rec.token)
-	if errors.Is(err, ErrNone) && k.expires(rec) <= k.now().UnixMilli() {
-		return Record{}, ErrExpired
-	}
 	if errors.Is(err, ErrNone) {
+		if k.expires(rec) <= k.now().UnixMilli() {
+			return Record{}, ErrExpired
+		}
 		return Record{}, ErrEnded
 	}
 	if err != nil {
@@ -182,10 +179,11 @@ func (k *Keeper) replace(ctx context.Context, w http.ResponseWriter, old *ending
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := k.follow(ctx, old, rec, now, claim); err != nil {
-		return Record{}, err
+	err = k.follow(ctx, old, rec, now, claim)
+	if err == nil {
+		err = k.cookie.Set(w, value, k.left(rec, now))
 	}
-	if err := k.cookie.Set(w, value, k.left(rec, now)); err != nil {
+	if err != nil {
 		return Record{}, err
 	}
 	return rec, nil

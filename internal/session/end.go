@@ -110,7 +110,7 @@ func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error)
 
 // fate is what became of a session, be it known here or in the store.
 func (k *Keeper) fate(ctx context.Context, h handle) fate {
-	if f, ok := k.ended.find(k.mine(h), k.now().UnixMilli()); ok && !f.next.isZero() || k.marks == nil {
+	if f, _ := k.ended.find(k.mine(h), k.now().UnixMilli()); !f.next.isZero() || k.marks == nil {
 		return f
 	}
 	ctx, cancel := detached(ctx)
@@ -141,10 +141,7 @@ func (k *Keeper) remember(e *ending, now time.Time) int64 {
 // presented is the session whose cookie the request came with, without looking
 // whether it lives.
 func (k *Keeper) presented(r *http.Request) (*ending, error) {
-	value, err := k.cookie.Read(r)
-	if err != nil {
-		return nil, ErrNone
-	}
+	value, _ := k.cookie.Read(r) // no cookie is "", which is none of ours
 	if k.store != nil {
 		t, ok := k.token(value)
 		if !ok {
@@ -304,8 +301,8 @@ func (k *Keeper) notFinal(ctx context.Context, h handle) (bool, error) {
 func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
 	k.ended.dropIf(k.mine(old.handle), func(f fate) bool { return !f.final })
 	key, until := k.endedKey(old.handle), time.UnixMilli(k.remember(old, now))
-	b, found, err := k.marks.Find(ctx, key)
-	if err == nil && (!found || !bytes.Equal(b, mark)) {
+	b, _, err := k.marks.Find(ctx, key)
+	if err == nil && !bytes.Equal(b, mark) {
 		return
 	}
 	if err == nil {
@@ -316,7 +313,7 @@ func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now tim
 	}
 	if err == nil {
 		var not bool
-		if not, err = k.notFinal(ctx, old.handle); err == nil && !not { // meant since we looked
+		if not, err = k.notFinal(ctx, old.handle); !not { // meant since we looked
 			err = k.marks.Commit(ctx, key, []byte{endedMark}, until)
 		}
 	}

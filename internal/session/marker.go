@@ -71,35 +71,38 @@ func (w whom) by(what kind) [32]byte {
 	return w
 }
 
-// marker says when it was heard that sessions have ended. All fields are of
-// fixed size.
+// marker says when it was heard that sessions have ended.
 type marker struct {
-	Version byte
-	Issued  int64 // of the logout token, by the provider's clock in seconds; 0: there is none
-	Came    int64 // by our clock, in milliseconds
+	Issued int64 // of the logout token, by the provider's clock in seconds; 0: there is none
+	Came   int64 // by our clock, in milliseconds
 }
 
-// markerVersion is the form of a marker. A later one begins in the same way,
-// whatever it has behind it, so that nodes of two versions end the same sessions.
-// What is no marker ends none: the user could not sign in any more.
-const markerVersion = 1
+// markerVersion is the form of a marker: itself and two numbers. A later one
+// begins in the same way, whatever it has behind it, so that nodes of two versions
+// end the same sessions. What is no marker ends none: the user could not sign in
+// any more.
+const (
+	markerVersion = 1
+	markerSize    = 1 + 8 + 8
+)
 
 func (m marker) encode() []byte {
-	m.Version = markerVersion
-	b, err := binary.Append(nil, binary.BigEndian, m)
-	if err != nil {
-		panic(err) // all fields are of fixed size
-	}
+	b := make([]byte, markerSize)
+	b[0] = markerVersion
+	binary.BigEndian.PutUint64(b[1:], uint64(m.Issued))
+	binary.BigEndian.PutUint64(b[9:], uint64(m.Came))
 	return b
 }
 
 func decodeMarker(b []byte) (m marker, ok bool) {
-	err := binary.Read(bytes.NewReader(b), binary.BigEndian, &m)
-	return m, err == nil && m.Version >= markerVersion
+	if len(b) < markerSize || b[0] < markerVersion {
+		return m, false
+	}
+	return marker{int64(binary.BigEndian.Uint64(b[1:])), int64(binary.BigEndian.Uint64(b[9:]))}, true
 }
 
-// newer reports whether m says more than what is there. The same logout token
-// again does not, however late.
+// newer reports whether m says more than what is there, the zero marker where
+// nothing is. The same logout token again does not, however late.
 func (m marker) newer(than marker) bool {
 	if m.Issued != than.Issued {
 		return m.Issued > than.Issued
@@ -244,7 +247,7 @@ func (k *Keeper) alive(ctx context.Context, rec Record, now time.Time) error {
 
 // judge reports how the session ended, if what the store answered says so.
 func (k *Keeper) judge(ctx context.Context, q question, rec Record, a answer) error {
-	if a.err != nil || !a.found {
+	if !a.found {
 		return nil
 	}
 	if q.what == itself {
@@ -259,14 +262,14 @@ func (k *Keeper) judge(ctx context.Context, q question, rec Record, a answer) er
 	return nil
 }
 
-// marker returns the one of a key.
+// marker returns the one of a key; the zero marker if there is none.
 func (k *Keeper) marker(ctx context.Context, key [32]byte, now int64) (m marker, found bool, err error) {
 	if k.marks == nil {
 		m, found = k.markers.find(key, now)
 		return m, found, nil
 	}
 	b, found, err := k.marks.Find(ctx, keyText(key))
-	if err != nil || !found {
+	if !found {
 		return m, false, err
 	}
 	m, found = k.readMarker(ctx, b)
@@ -292,13 +295,11 @@ func (k *Keeper) endUser(ctx context.Context, w whom) error {
 	key, m := w.by(byUs), marker{Came: k.now().UnixMilli()}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	last, found, err := k.marker(ctx, key, m.Came)
+	last, _, err := k.marker(ctx, key, m.Came)
 	if err != nil {
 		return err
 	}
-	if found { // by a clock that is ahead of ours, it may be
-		m.Came = max(m.Came, last.Came+1)
-	}
+	m.Came = max(m.Came, last.Came+1) // by a clock that is ahead of ours, it may be
 	return k.mark(ctx, key, m)
 }
 
@@ -317,18 +318,18 @@ func (k *Keeper) startUnder(ctx context.Context, d *Draft, now time.Time) error 
 		return ErrEnded // it waited, and the client is another by now
 	}
 	d.Client = tag
-	m, found, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
-	if err != nil || !found {
+	last, _, err := k.marker(ctx, k.user(User{d.Issuer, client, d.Subject}).by(byUs), now.UnixMilli())
+	if err != nil {
 		return err
 	}
 	began := d.Began
 	if began.IsZero() {
 		began = now
 	}
-	if began.UnixMilli() <= m.Came {
+	if began.UnixMilli() <= last.Came {
 		return ErrEnded
 	}
-	d.Under = m.Came
+	d.Under = last.Came
 	return nil
 }
 
@@ -359,16 +360,11 @@ func (k *Keeper) Know(ctx context.Context, u User, sid string) error {
 // EndKnown ends the sessions with a sid, if there has been one. A stranger's
 // sid leaves no trace.
 func (k *Keeper) EndKnown(ctx context.Context, u User, sid string) (known bool, err error) {
+	ctx, cancel := detached(ctx)
+	defer cancel()
 	now := k.now().UnixMilli()
-	key := k.sid(u, sid).by(knownSID)
-	if k.marks == nil {
-		_, known = k.markers.find(key, now)
-	} else {
-		ctx, cancel := detached(ctx)
-		defer cancel()
-		_, known, err = k.marks.Find(ctx, keyText(key))
-	}
-	if err != nil || !known {
+	_, known, err = k.marker(ctx, k.sid(u, sid).by(knownSID), now)
+	if !known {
 		return false, err
 	}
 	return true, k.mark(ctx, k.sid(u, sid).by(bySID), marker{Came: now})
@@ -387,7 +383,7 @@ func (k *Keeper) mark(ctx context.Context, key [32]byte, m marker) error {
 		defer k.marking.Unlock()
 	}
 	if k.marks == nil {
-		if old, found := k.markers.find(key, now.UnixMilli()); !found || m.newer(old) {
+		if old, _ := k.markers.find(key, now.UnixMilli()); m.newer(old) {
 			k.markers.put(key, m, until.UnixMilli(), now.UnixMilli())
 		}
 		return nil
@@ -395,11 +391,11 @@ func (k *Keeper) mark(ctx context.Context, key [32]byte, m marker) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	for range maxMarking {
-		b, found, err := k.marks.Find(ctx, keyText(key))
+		b, _, err := k.marks.Find(ctx, keyText(key))
 		if err != nil {
 			return err
 		}
-		if old, ok := decodeMarker(b); found && ok && !m.newer(old) {
+		if old, _ := decodeMarker(b); !m.newer(old) {
 			return nil
 		}
 		if err := k.marks.Commit(ctx, keyText(key), m.encode(), until); err != nil {

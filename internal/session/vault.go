@@ -114,7 +114,7 @@ func (v *Vault) Keep(ctx context.Context, id, content []byte, until time.Time) e
 		return err
 	}
 	_, ended, err := v.store.Find(ctx, v.endedKey(id))
-	if err != nil || !ended {
+	if !ended {
 		return err
 	}
 	return errors.Join(ErrEnded, v.store.Delete(ctx, v.recordKey(id)))
