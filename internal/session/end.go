@@ -105,7 +105,12 @@ func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error)
 		end.next, end.user = was.next, was.user
 	}
 	mark, _ := end.mark() // an end for good needs no randomness
-	return end.next, errors.Join(err, findErr, k.bury(ctx, e, mark, now))
+	if findErr != nil {
+		// Not over a mark that could not be read: it may say what else has to end.
+		_, markErr := k.markFirst(ctx, e, mark, now)
+		return end.next, errors.Join(err, findErr, markErr, k.deleteRecord(ctx, e.handle))
+	}
+	return end.next, errors.Join(err, k.bury(ctx, e, mark, now))
 }
 
 // fate is what became of a session, be it known here or in the store.

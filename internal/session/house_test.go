@@ -103,6 +103,22 @@ func (s *plainStore) Delete(key string) error {
 	return nil
 }
 
+// addingStore is one with Add.
+type addingStore struct{ *plainStore }
+
+func (s addingStore) Add(_ context.Context, key string, b []byte, expiry time.Time) (bool, error) {
+	end, err := s.begin("add", key)
+	if err != nil {
+		return false, err
+	}
+	defer end()
+	if r, ok := s.records[key]; ok && r.expiry.After(s.clock.now()) {
+		return false, nil
+	}
+	s.records[key] = kept{bytes.Clone(b), expiry}
+	return true, nil
+}
+
 // count counts the operations so far.
 func (s *plainStore) count(op string) (n int) {
 	s.mu.Lock()
@@ -210,6 +226,17 @@ func (h *house) start(b *browser, d session.Draft) session.Record {
 	}
 	b.take(w)
 	return rec
+}
+
+func (h *house) renew(b *browser, rec session.Record) session.Record {
+	h.t.Helper()
+	w := httptest.NewRecorder()
+	next, err := h.Renew(context.Background(), w, b.request(), rec, nil)
+	if err != nil {
+		h.t.Fatalf("renew: %v", err)
+	}
+	b.take(w)
+	return next
 }
 
 func (h *house) load(b *browser, active bool) (session.Record, error) {
