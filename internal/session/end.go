@@ -56,9 +56,9 @@ func (k *Keeper) EndRenewed(ctx context.Context, r *http.Request, everywhere boo
 	if err != nil {
 		return "", nil
 	}
-	f := k.fate(ctx, e.handle)
+	f, err := k.fate(ctx, e.handle)
 	if f.next.isZero() {
-		return "", nil
+		return "", err
 	}
 	if everywhere && !f.final {
 		err = k.endUser(ctx, f.user)
@@ -114,17 +114,14 @@ func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error)
 }
 
 // fate is what became of a session, be it known here or in the store.
-func (k *Keeper) fate(ctx context.Context, h handle) fate {
+func (k *Keeper) fate(ctx context.Context, h handle) (fate, error) {
 	if f, _ := k.ended.find(k.mine(h), k.now().UnixMilli()); !f.next.isZero() || k.marks == nil {
-		return f
+		return f, nil
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	mark, _, err := k.marks.Find(ctx, k.endedKey(h))
-	if err != nil {
-		k.warn(ctx, err)
-	}
-	return fateOf(mark)
+	return fateOf(mark), err
 }
 
 // ending is a session that is to end.
@@ -239,6 +236,10 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	if old == nil {
 		return nil
 	}
+	mark, err := end.mark()
+	if err != nil {
+		return err
+	}
 	first := k.ended.add(k.mine(old.handle), end, k.remember(old, now), now.UnixMilli())
 	if claim && !first {
 		return ErrEnded
@@ -246,10 +247,7 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	if k.marks == nil {
 		return nil
 	}
-	mark, err := end.mark()
-	if err == nil {
-		err = k.supersedeStored(ctx, old, mark, now, claim)
-	}
+	err = k.supersedeStored(ctx, old, mark, now, claim)
 	switch {
 	case errors.Is(err, ErrStore) && first:
 		k.takeBack(ctx, old, mark, now)

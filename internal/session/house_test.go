@@ -34,11 +34,12 @@ func (c *clock) add(d time.Duration) {
 }
 
 // plainStore is a store of three methods that goes by the test's clock, and
-// does what a test tells it to do before or after an operation.
+// does what a test tells it to do before or after an operation. The error of
+// after is the caller's, though the operation was done: its answer is lost.
 type plainStore struct {
 	clock  *clock
 	before func(op, key string) error
-	after  func(op, key string)
+	after  func(op, key string) error
 
 	mu      sync.Mutex
 	records map[string]kept
@@ -54,7 +55,7 @@ func newPlainStore(c *clock) *plainStore {
 	return &plainStore{clock: c, records: make(map[string]kept)}
 }
 
-func (s *plainStore) begin(op, key string) (end func(), err error) {
+func (s *plainStore) begin(op, key string) (end func() error, err error) {
 	if s.before != nil {
 		if err := s.before(op, key); err != nil {
 			return nil, err
@@ -62,25 +63,25 @@ func (s *plainStore) begin(op, key string) (end func(), err error) {
 	}
 	s.mu.Lock()
 	s.ops = append(s.ops, op)
-	return func() {
+	return func() error {
 		s.mu.Unlock()
 		if s.after != nil {
-			s.after(op, key)
+			return s.after(op, key)
 		}
+		return nil
 	}, nil
 }
 
-func (s *plainStore) Find(key string) ([]byte, bool, error) {
+func (s *plainStore) Find(key string) (b []byte, found bool, err error) {
 	end, err := s.begin("find", key)
 	if err != nil {
 		return nil, false, err
 	}
-	defer end()
-	r, ok := s.records[key]
-	if !ok || !r.expiry.After(s.clock.now()) {
-		return nil, false, nil
+	r, found := s.records[key]
+	if found = found && r.expiry.After(s.clock.now()); found {
+		b = bytes.Clone(r.b)
 	}
-	return bytes.Clone(r.b), true, nil
+	return b, found, end()
 }
 
 func (s *plainStore) Commit(key string, b []byte, expiry time.Time) error {
@@ -88,9 +89,8 @@ func (s *plainStore) Commit(key string, b []byte, expiry time.Time) error {
 	if err != nil {
 		return err
 	}
-	defer end()
 	s.records[key] = kept{bytes.Clone(b), expiry}
-	return nil
+	return end()
 }
 
 func (s *plainStore) Delete(key string) error {
@@ -98,25 +98,22 @@ func (s *plainStore) Delete(key string) error {
 	if err != nil {
 		return err
 	}
-	defer end()
 	delete(s.records, key)
-	return nil
+	return end()
 }
 
 // addingStore is one with Add.
 type addingStore struct{ *plainStore }
 
-func (s addingStore) Add(_ context.Context, key string, b []byte, expiry time.Time) (bool, error) {
+func (s addingStore) Add(_ context.Context, key string, b []byte, expiry time.Time) (added bool, err error) {
 	end, err := s.begin("add", key)
 	if err != nil {
 		return false, err
 	}
-	defer end()
-	if r, ok := s.records[key]; ok && r.expiry.After(s.clock.now()) {
-		return false, nil
+	if r, ok := s.records[key]; !ok || !r.expiry.After(s.clock.now()) {
+		s.records[key], added = kept{bytes.Clone(b), expiry}, true
 	}
-	s.records[key] = kept{bytes.Clone(b), expiry}
-	return true, nil
+	return added, end()
 }
 
 // count counts the operations so far.

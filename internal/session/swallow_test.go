@@ -48,6 +48,10 @@ func TestNoFailureOfTheStoreIsSwallowed(t *testing.T) {
 			_, err := h.EndRenewed(ctx, b.request(), false)
 			return err
 		}, ends, true},
+		"end what was renewed, on another node": {func(h *house, b *browser, _ session.Record) error {
+			_, err := h.other(nil).EndRenewed(ctx, b.request(), false)
+			return err
+		}, ends, true},
 		"end everything that was renewed": {func(h *house, b *browser, _ session.Record) error {
 			_, err := h.EndRenewed(ctx, b.request(), true)
 			return err
@@ -65,16 +69,18 @@ func TestNoFailureOfTheStoreIsSwallowed(t *testing.T) {
 		}, ends, false},
 		"know a session": {func(h *house, _ *browser, _ session.Record) error { return h.Know(ctx, user(h.at("bob", "s1")), "s9") }, lives, false},
 	} {
-		for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
+		for mode, place := range map[string]func(*session.Config){
+			"store":          func(*session.Config) {},
+			"store with Add": func(c *session.Config) { c.Store = addingStore{c.Store.(*plainStore)} },
+			"cookie":         func(c *session.Config) { c.Store, c.Marks = nil, c.Store },
+		} {
 			t.Run(name+" by "+mode, func(t *testing.T) {
 				for n := int64(1); ; n++ {
 					var calls, warnings atomic.Int64
 					h := newHouse(t, true, func(c *session.Config) {
 						c.Client, c.Idle = clientOf, time.Hour
 						c.Warn = func(context.Context, error) { warnings.Add(1) }
-						if cookies {
-							c.Store, c.Marks = nil, c.Store
-						}
+						place(c)
 					})
 					b := new(browser)
 					if err := h.Know(ctx, user(h.at("bob", "s1")), "s1"); err != nil {
