@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 )
@@ -53,6 +54,119 @@ func TestEndAfterALostRenewal(t *testing.T) {
 				t.Error(err)
 			}
 			h.lives(b.copy(), false)
+		})
+	}
+}
+
+// With a record at hand it is that session which ends, whatever the request came
+// with.
+func TestEndOfARecord(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		var one, two browser
+		first, second := h.start(&one, h.at("bob", "")), h.start(&two, h.at("carol", ""))
+		if err := h.end(new(browser), first); err != nil {
+			t.Fatal(err)
+		}
+		h.lives(&one, false)
+		if err := h.end(&one, second); err != nil {
+			t.Fatal(err)
+		}
+		h.lives(&two, false)
+	})
+}
+
+// A renewed session that was ended is followed all the same, by whoever has the
+// cookie of before: but ended it says no more of the user's other sessions.
+func TestEndRenewedAfterTheEnd(t *testing.T) {
+	ctx := context.Background()
+	everyMode(t, func(t *testing.T, h *house) {
+		node := func() *house {
+			if h.store == nil {
+				return h
+			}
+			return h.other(nil)
+		}
+		var b, another browser
+		first := h.start(&b, h.at("bob", ""))
+		h.start(&another, h.at("bob", ""))
+		old := b.copy()
+		next := h.renew(&b, first)
+		if err := node().EndByHandle(ctx, first.Handle()); err != nil {
+			t.Fatal(err)
+		}
+		h.lives(b.copy(), false)
+		handle, err := node().EndRenewed(ctx, old.request(), true)
+		if handle != next.Handle() || err != nil {
+			t.Errorf("it went on as %q, %v", handle, err)
+		}
+		h.lives(another.copy(), true)
+	})
+}
+
+// Who signs in over a session that was ended on another node is signed in.
+func TestLoginOverWhatEndedElsewhere(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		node := h
+		if h.store != nil {
+			node = h.other(nil)
+		}
+		var b browser
+		rec := h.start(&b, h.at("bob", ""))
+		if err := h.EndByHandle(context.Background(), rec.Handle()); err != nil {
+			t.Fatal(err)
+		}
+		node.start(&b, h.at("carol", ""))
+		node.lives(&b, true)
+	})
+}
+
+// An end that the store does not hear of wins over what this node is writing at
+// that moment.
+func TestEndUnknownToTheStore(t *testing.T) {
+	ctx := context.Background()
+	for name, write := range map[string]func(*house, *browser, session.Record) error{
+		"a use": func(h *house, b *browser, _ session.Record) error { _, err := h.load(b, true); return err },
+		"a renewal that fails": func(h *house, b *browser, rec session.Record) error {
+			_, err := h.Renew(ctx, httptest.NewRecorder(), b.request(), rec, nil)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, true, func(c *session.Config) { c.Idle = time.Hour })
+			var b browser
+			rec := h.start(&b, typical())
+			h.clock.add(30 * time.Minute)
+			down, commits := false, 0
+			h.store.before = func(op, _ string) error {
+				if down {
+					return errDown
+				}
+				if op != "commit" {
+					return nil
+				}
+				if commits++; name == "a use" || commits == 2 { // the renewal's mark
+					down = true
+					if err := h.EndByHandle(ctx, rec.Handle()); !errors.Is(err, session.ErrStore) {
+						t.Errorf("the end: %v", err)
+					}
+					down = false
+				}
+				if commits == 2 {
+					return errDown
+				}
+				return nil
+			}
+			if err := write(h, b.copy(), rec); err == nil {
+				t.Error("it succeeded")
+			}
+			if err := write(h, b.copy(), rec); !errors.Is(err, session.ErrNone) {
+				t.Errorf("it lives on: %v", err)
+			}
+			h.store.before = nil
+			h.lives(b.copy(), false)
+			if name == "a use" && len(h.store.sessions()) != 0 {
+				t.Error("its record is back")
+			}
 		})
 	}
 }

@@ -279,6 +279,9 @@ func TestEndByHandle(t *testing.T) {
 		}
 		h.lives(&one, false)
 		h.lives(&two, true)
+		h.clock.add(11 * time.Hour) // it is remembered for as long as somebody could come with it
+		h.lives(&one, false)
+		h.lives(&two, true)
 	})
 }
 
@@ -615,9 +618,10 @@ func TestMarkerOfAnotherVersion(t *testing.T) {
 				}
 			}
 		})
-		var older, newer browser
+		var older, kept, newer browser
 		d := h.at("bob", "")
 		h.start(&older, d)
+		h.start(&kept, d)
 		h.logout(session.Logout{User: user(d), IssuedAt: epoch.Add(time.Minute)})
 		if err := h.EndUser(context.Background(), user(d)); err != nil {
 			t.Fatal(err)
@@ -635,10 +639,13 @@ func TestMarkerOfAnotherVersion(t *testing.T) {
 				t.Fatalf("%d markers", n)
 			}
 		}
-		markers(func(b []byte) []byte { return append(append([]byte{b[0] + 1}, b[1:]...), 'x') })
+		markers(func(b []byte) []byte { return append([]byte{b[0] - 1}, b[1:]...) })
+		h.lives(kept.copy(), true) // no version of ours
+		markers(func(b []byte) []byte { return append(append([]byte{b[0] + 2}, b[1:]...), 'x') })
 		h.clock.add(2 * time.Minute)
 		h.start(&newer, h.at("bob", ""))
 		h.lives(older.copy(), false)
+		h.lives(kept.copy(), false)
 		h.lives(newer.copy(), true)
 
 		markers(func(b []byte) []byte { return b[1:4] })
