@@ -103,6 +103,29 @@ func TestEndRenewedAfterTheEnd(t *testing.T) {
 	})
 }
 
+// The node that renewed a session ends what it goes on as without its store.
+func TestEndRenewedWhileTheStoreIsDown(t *testing.T) {
+	for name, stored := range map[string]bool{"store": true, "cookie": false} {
+		t.Run(name, func(t *testing.T) {
+			h := marksOnly(t)
+			if stored {
+				h = newHouse(t, true, nil)
+			}
+			var b browser
+			rec := h.start(&b, person("bob"))
+			old := b.copy()
+			next := h.renew(&b, rec)
+			h.store.before = func(string, string) error { return errDown }
+			handle, err := h.EndRenewed(context.Background(), old.request(), false)
+			if handle != next.Handle() || !errors.Is(err, session.ErrStore) {
+				t.Errorf("it went on as %q, %v", handle, err)
+			}
+			h.store.before = nil
+			h.lives(b.copy(), false)
+		})
+	}
+}
+
 // Who signs in over a session that was ended on another node is signed in.
 func TestLoginOverWhatEndedElsewhere(t *testing.T) {
 	everyMode(t, func(t *testing.T, h *house) {

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // The bounds tests go up to.
 const (
@@ -17,3 +20,12 @@ func Decode(raw string) (Record, bool) { return decode(raw) }
 
 // EndedLimit replaces the bound of the ended sessions a process remembers.
 func (k *Keeper) EndedLimit(n int) { k.ended.limit = n }
+
+// BeforeMark runs f before each write to the store of what ended.
+func (k *Keeper) BeforeMark(f func()) {
+	commit := k.marks.commit
+	k.marks.commit = func(ctx context.Context, key string, b []byte, expiry time.Time) error {
+		f()
+		return commit(ctx, key, b, expiry)
+	}
+}

@@ -162,7 +162,11 @@ func TestEndUser(t *testing.T) {
 			t.Errorf("a login under way: %v, %v", err, w.Header())
 		}
 		h.clock.add(time.Millisecond)
-		h.start(&again, h.at("bob", "s1"))
+		d := h.at("bob", "s1")
+		h.start(&again, d)
+		h.lives(&again, true)
+		d.Began = time.Time{} // not said: when it started
+		h.start(&again, d)
 		h.lives(&again, true)
 	})
 }
