@@ -126,6 +126,47 @@ func TestArchiveIsSealed(t *testing.T) {
 	}
 }
 
+// What was lost from the store is written again.
+func TestArchiveReplacesWhatIsGone(t *testing.T) {
+	for kind, open := range archives(t) {
+		if got := replace(t, open(1), "x", "one", "two"); got != "two" {
+			t.Errorf("%s: %q is kept", kind, got)
+		}
+	}
+}
+
+// Whichever call of the store fails, the caller is told.
+func TestNoFailureOfTheArchiveIsSwallowed(t *testing.T) {
+	for kind, add := range map[string]bool{"plain": false, "with Add": true} {
+		for n := 1; ; n++ {
+			c, calls := newClock(), 0
+			plain := newPlainStore(c)
+			var store session.Store = plain
+			if add {
+				store = addingStore{plain}
+			}
+			a := session.NewArchive(keys(t, 1), site(t, "https://app.example"), store, c.now)
+			replace(t, a, "x", "", "one")
+			plain.before = func(string, string) error {
+				if calls++; calls == n {
+					return errDown
+				}
+				return nil
+			}
+			kept, err := a.Replace(context.Background(), "x", []byte("one"), []byte("two"), later)
+			if calls < n {
+				if string(kept) != "two" || err != nil {
+					t.Errorf("%s, with a store that is well: %q, %v", kind, kept, err)
+				}
+				break
+			}
+			if !errors.Is(err, session.ErrStore) || kept != nil {
+				t.Errorf("%s, call %d: %q, %v", kind, n, kept, err)
+			}
+		}
+	}
+}
+
 func TestArchiveOutage(t *testing.T) {
 	for _, broken := range []string{"find", "commit"} {
 		c := newClock()

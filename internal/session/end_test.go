@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,7 +201,7 @@ func TestEndThatCouldNotLook(t *testing.T) {
 	ctx := context.Background()
 	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
 		for store, add := range map[string]bool{"without Add": false, "with Add": true} {
-			for _, failing := range []int{1, 2} {
+			for _, failing := range []int64{1, 2} {
 				t.Run(fmt.Sprintf("%s, %s, %d looks", mode, store, failing), func(t *testing.T) {
 					h := newHouse(t, true, func(c *session.Config) {
 						c.Client = clientOf
@@ -216,21 +217,19 @@ func TestEndThatCouldNotLook(t *testing.T) {
 					first := h.start(&renewed, h.at("bob", ""))
 					other := h.start(&never, h.at("carol", ""))
 					h.renew(&renewed, first)
-					looks := 0
+					var fail atomic.Int64
 					h.store.before = func(op, _ string) error {
-						if op == "find" {
-							if looks++; looks <= failing {
-								return errDown
-							}
+						if op == "find" && fail.Add(-1) >= 0 {
+							return errDown
 						}
 						return nil
 					}
 					for _, rec := range []session.Record{first, other} {
-						looks = 0
+						fail.Store(failing)
 						if err := there.EndByHandle(ctx, rec.Handle()); !errors.Is(err, session.ErrStore) {
 							t.Errorf("nobody is told: %v", err)
 						}
-						looks = failing
+						fail.Store(0)
 						if rec.Handle() == other.Handle() && (failing == 1 || add || !cookies) {
 							h.lives(never.copy(), false) // nothing was there to be written over
 						}

@@ -226,11 +226,18 @@ func TestCookieOfAnotherKind(t *testing.T) {
 	if _, err := h.load(&browser{[]string{name + "=" + own}}, true); err != nil {
 		t.Fatalf("the one thing that is a session: %v", err)
 	}
+	later := session.Encode(typical(), epoch, 43200)
+	later[0] += 0x10
+	newer, _, err := h.config.Keys.Box("session cookie", h.config.Site.ID()).Seal(later, []byte(name), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for what, try := range map[string]struct {
 		h     *house
 		value string
 	}{
 		"a cookie of no name":                 {h, noName},
+		"a record of a newer version":         {h, newer},
 		"a store-mode id in cookie mode":      {h, id},
 		"a cookie-mode session in store mode": {stored, value},
 		"one of another site, same key":       {h, foreign},
@@ -389,6 +396,10 @@ func TestForeignRecordInStore(t *testing.T) {
 			t.Errorf("%s: %v, %v", what, rec, err)
 		}
 	}
+	silent := h.other(func(c *session.Config) { c.Warn = nil })
+	if _, err := silent.load(b, true); !errors.Is(err, session.ErrUnreadable) {
+		t.Errorf("where nobody is warned: %v", err)
+	}
 	h.store.records[key] = good
 	h.mustLoad(b, true)
 }
@@ -522,6 +533,20 @@ func TestShorterConfigurationBindsOlderSessions(t *testing.T) {
 	})
 }
 
+// Nor does a longer one give them more than they were started with.
+func TestLongerConfigurationExtendsNoSession(t *testing.T) {
+	bothModes(t, func(t *testing.T, stored bool) {
+		h, b := newHouse(t, stored, func(c *session.Config) { c.Lifetime = time.Hour }), new(browser)
+		d := typical()
+		d.TokenExpiry, d.Ceiling = epoch.Add(2*time.Hour), epoch.Add(3*time.Hour)
+		h.start(b, d)
+		h = h.other(func(c *session.Config) { c.Lifetime = 12 * time.Hour })
+		if rec := h.mustLoad(b, true); !rec.Expires().Equal(epoch.Add(time.Hour)) {
+			t.Errorf("expires %v", rec.Expires())
+		}
+	})
+}
+
 // T116: clocks jump, and nodes' clocks differ.
 func TestClockJumps(t *testing.T) {
 	bothModes(t, func(t *testing.T, stored bool) {
@@ -538,6 +563,50 @@ func TestClockJumps(t *testing.T) {
 		h.clock.add(-time.Hour) // and back: the cookie was not taken away
 		if rec := h.mustLoad(b, true); rec.Expires().Sub(rec.Started()) > 4*time.Hour {
 			t.Errorf("a clock jump extended the session to %v", rec.Expires())
+		}
+	})
+}
+
+// A use that was written down by a clock that was ahead is corrected.
+func TestUseInTheFuture(t *testing.T) {
+	bothModes(t, func(t *testing.T, stored bool) {
+		h, b := newHouse(t, stored, func(c *session.Config) { c.Idle = time.Hour }), new(browser)
+		h.start(b, typical())
+		h.clock.add(50 * time.Minute)
+		h.mustLoad(b, true)
+		h.clock.add(-40 * time.Minute)
+		h.mustLoad(b, true)
+		if rec := h.mustLoad(b, true); !rec.Expires().Equal(epoch.Add(70 * time.Minute)) {
+			t.Errorf("expires %v", rec.Expires())
+		}
+	})
+}
+
+// To renew a session is to use it.
+func TestRenewalIsUse(t *testing.T) {
+	bothModes(t, func(t *testing.T, stored bool) {
+		h, b := newHouse(t, stored, func(c *session.Config) { c.Idle = time.Hour }), new(browser)
+		rec := h.start(b, typical())
+		h.clock.add(50 * time.Minute)
+		h.renew(b, rec)
+		if rec := h.mustLoad(b, false); !rec.Expires().Equal(epoch.Add(110 * time.Minute)) {
+			t.Errorf("expires %v", rec.Expires())
+		}
+	})
+}
+
+// Without an idle time no use is written down.
+func TestUseWithoutIdleTime(t *testing.T) {
+	bothModes(t, func(t *testing.T, stored bool) {
+		h, b := newHouse(t, stored, nil), new(browser)
+		h.start(b, typical())
+		h.clock.add(time.Hour)
+		w := httptest.NewRecorder()
+		if _, err := h.Load(context.Background(), w, b.request(), true); err != nil || len(w.Header()) != 0 {
+			t.Errorf("%v, %v", err, w.Header())
+		}
+		if stored && h.store.count("commit") != 1 {
+			t.Errorf("%d commits", h.store.count("commit"))
 		}
 	})
 }
@@ -697,7 +766,7 @@ func TestRenew(t *testing.T) {
 		if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), rec, nil); !errors.Is(err, session.ErrExpired) {
 			t.Errorf("renewing after the end: %v", err)
 		}
-		if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), session.Record{}, nil); !errors.Is(err, session.ErrNone) {
+		if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), session.Record{}, func(*session.Draft) { t.Error("nothing is changed") }); !errors.Is(err, session.ErrNone) {
 			t.Errorf("renewing nothing: %v", err)
 		}
 	})
@@ -767,7 +836,7 @@ func TestSessionThatDoesNotFit(t *testing.T) {
 			value, _ := json.Marshal(strings.Repeat("secretvalue", 140))
 			d.Claims = append(d.Claims, session.Claim{Name: fmt.Sprint("group", i), Value: value})
 		}
-		d.Values = []session.Value{{Key: "bag", Value: strings.Repeat("x", 3000)}}
+		d.Values = []session.Value{{Key: "bag", Value: strings.Repeat("x", 3000)}, {Key: "\x00hint", Value: strings.Repeat("x", 2000)}}
 		w := httptest.NewRecorder()
 		_, err := h.Start(context.Background(), w, b.request(), d)
 		var large *session.TooLarge
@@ -775,7 +844,7 @@ func TestSessionThatDoesNotFit(t *testing.T) {
 			t.Fatalf("got %v, %v", err, w.Header())
 		}
 		if len(large.Largest) != 5 || large.Largest[0].Name != "value bag" || large.Largest[0].Bytes != 3003 ||
-			!strings.HasPrefix(large.Largest[1].Name, "claim group") || large.Size < 60000 || large.Limit > 48<<10 {
+			large.Largest[1].Name != "our own hint" || !strings.HasPrefix(large.Largest[2].Name, "claim group") || large.Size < 60000 || large.Limit > 48<<10 {
 			t.Errorf("%+v", large)
 		}
 		if strings.Contains(err.Error(), "secretvalue") || strings.Contains(err.Error(), "Store") == stored || !strings.Contains(err.Error(), "keep fewer claims") {
@@ -844,6 +913,9 @@ func TestStoreDownAtLogin(t *testing.T) {
 		}
 		if len(w.Header()) != 0 {
 			t.Errorf("%s fails, and a cookie is set: %v", op, w.Header())
+		}
+		if told := len(h.warned) > 0; told != (op == "delete") { // of the new record, which stays
+			t.Errorf("%s fails: warned of %v", op, h.warned)
 		}
 		failing = false
 		h.start(b, person("bob")) // and then it works
@@ -1145,6 +1217,18 @@ func TestNothingWrittenLaterUndoesAnAmendment(t *testing.T) {
 				t.Errorf("roles %v", rec.Draft().Roles)
 			}
 		})
+	}
+}
+
+// A session that another keeper has, such as that of a test, is no less renewed
+// here: this one's store is not asked for it.
+func TestRenewalOfAnothersSession(t *testing.T) {
+	h, there := newHouse(t, true, nil), newHouse(t, true, nil)
+	var b browser
+	rec := there.start(new(browser), typical())
+	next := h.renew(&b, rec)
+	if got := h.mustLoad(&b, true); got.Handle() != next.Handle() || got.Handle() == rec.Handle() {
+		t.Errorf("it goes on as %v", got)
 	}
 }
 

@@ -428,6 +428,9 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 			if !ended || failing {
 				t.Fatal("nothing was tried")
 			}
+			if len(h.warned) != 1 || !errors.Is(h.warned[0], session.ErrStore) {
+				t.Errorf("warned of %v", h.warned)
+			}
 			for _, node := range []*house{h, there, elsewhere} {
 				node.lives(kept.copy(), false)
 			}

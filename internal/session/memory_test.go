@@ -112,6 +112,14 @@ func TestMemoryStoreIsBounded(t *testing.T) {
 		if kept > 100 || kept < 50 {
 			t.Errorf("%d of at most 100 are kept", kept)
 		}
+		// What is past takes nobody's room.
+		for i := range 100 {
+			must(t, m.Commit(fmt.Sprint("full", i), []byte("v"), time.Now().Add(2*time.Hour)))
+		}
+		must(t, m.Commit("past", []byte("v"), time.Now().Add(-time.Second)))
+		for i := range 100 {
+			find(t, m, fmt.Sprint("full", i), "v")
+		}
 		// What expired makes room before what has not.
 		time.Sleep(3 * time.Hour)
 		must(t, m.Commit("last", []byte("v"), time.Now().Add(time.Second)))

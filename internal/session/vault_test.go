@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestVaultKeepsAndEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrNone) {
+	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrMissing) {
 		t.Fatalf("before: %v", err)
 	}
 	until := epoch.Add(time.Hour)
@@ -42,8 +43,9 @@ func TestVaultKeepsAndEnds(t *testing.T) {
 	if err := v.End(ctx, id, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrNone) {
-		t.Fatalf("after: %v", err)
+	writes := store.count("delete")
+	if _, err := v.Find(ctx, id); !errors.Is(err, session.ErrNone) || store.count("delete") != writes {
+		t.Fatalf("after: %v, %d deletions", err, store.count("delete")-writes)
 	}
 	// A refresh that was under way writes back what it got.
 	if err := v.Keep(ctx, id, []byte("late"), until); !errors.Is(err, session.ErrEnded) {
@@ -122,6 +124,62 @@ func TestVaultRecordsStandApart(t *testing.T) {
 	}
 }
 
+// A huge value in the store is not even opened.
+func TestHugeRecordOfTheVault(t *testing.T) {
+	ctx := context.Background()
+	v, store := newVault(t)
+	id := v.IDOf("alice")
+	if err := v.Keep(ctx, id, []byte("x"), epoch.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	sealed, _, err := keys(t, 1).BoxFor("tokens record", site(t, "https://app.example.com").ID(), id).SealBytes(nil, make([]byte, session.MaxSealed), nil, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, r := range store.records {
+		store.records[key] = kept{sealed, r.expiry}
+	}
+	if got, err := v.Find(ctx, id); !errors.Is(err, session.ErrUnreadable) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// Whichever call of the store fails, the caller is told.
+func TestNoFailureOfTheVaultIsSwallowed(t *testing.T) {
+	ctx := context.Background()
+	for name, do := range map[string]func(*session.Vault, []byte) error{
+		"find":   func(v *session.Vault, id []byte) error { _, err := v.Find(ctx, id); return err },
+		"keep":   func(v *session.Vault, id []byte) error { return v.Keep(ctx, id, []byte("y"), epoch.Add(time.Hour)) },
+		"end":    func(v *session.Vault, id []byte) error { return v.End(ctx, id, time.Hour) },
+		"reopen": func(v *session.Vault, id []byte) error { return v.Reopen(ctx, id) },
+	} {
+		for n := int64(1); ; n++ {
+			v, store := newVault(t)
+			id := v.IDOf("alice")
+			if err := v.Keep(ctx, id, []byte("x"), epoch.Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			var calls atomic.Int64 // two finds are made at once
+			store.before = func(string, string) error {
+				if calls.Add(1) == n {
+					return errDown
+				}
+				return nil
+			}
+			err := do(v, id)
+			if calls.Load() < n {
+				if err != nil {
+					t.Errorf("%s with a store that is well: %v", name, err)
+				}
+				break
+			}
+			if !errors.Is(err, session.ErrStore) {
+				t.Errorf("%s, call %d: %v", name, n, err)
+			}
+		}
+	}
+}
+
 func TestVaultLimitsAndFailures(t *testing.T) {
 	ctx := context.Background()
 	v, store := newVault(t)
@@ -166,6 +224,14 @@ func TestAmend(t *testing.T) {
 	}
 	if string(got.Tokens()) != strings.Repeat("i", 32) || got.Value("k") != "v" || len(got.Draft().Values) != 1 {
 		t.Errorf("got %+v", got.Draft())
+	}
+	// What does not fit changes nothing.
+	var large *session.TooLarge
+	if _, err := h.Amend(context.Background(), rec, func(d *session.Draft) { d.ACR = strings.Repeat("x", session.MaxRecord) }); !errors.As(err, &large) || large.Largest[0].Name != "acr" {
+		t.Errorf("too much: %v", err)
+	}
+	if !h.mustLoad(b, false).HasRole("new") {
+		t.Error("what did not fit changed it")
 	}
 	// An ended session stays so.
 	if err := h.end(b, rec); err != nil {
