@@ -1359,7 +1359,7 @@ func TestLoadAllocates(t *testing.T) {
 	for name, tt := range map[string]struct {
 		store session.Store
 		most  float64
-	}{"cookie": {nil, 1}, "memory store": {session.NewMemoryStore(0), 6}} {
+	}{"cookie": {nil, 1}, "memory store": {session.NewMemoryStore(0), 5}} {
 		k := session.New(session.Config{Keys: keys(t, 1), Site: site(t, "https://app.example.com"), Idle: time.Hour, Store: tt.store})
 		r, w := signedIn(t, k, typical()), httptest.NewRecorder()
 		got := testing.AllocsPerRun(200, func() {

@@ -56,6 +56,28 @@ func TestHangingStoreIsNotAskedWithoutEnd(t *testing.T) {
 	})
 }
 
+// A store that knows no context is not asked for who is gone.
+func TestStoreIsNotAskedForNobody(t *testing.T) {
+	h := newHouse(t, true, nil)
+	var b browser
+	h.start(&b, person("bob"))
+	var asked atomic.Int32
+	h.store.before = func(string, string) error { asked.Add(1); return nil }
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // what is ready first is left to chance
+		if _, err := h.Load(gone, httptest.NewRecorder(), b.request(), true); !errors.Is(err, session.ErrStore) || !errors.Is(err, context.Canceled) {
+			t.Errorf("load: %v", err)
+		}
+		if _, err := h.Start(gone, httptest.NewRecorder(), b.request(), person("carol")); !errors.Is(err, session.ErrStore) || !errors.Is(err, context.Canceled) {
+			t.Errorf("start: %v", err)
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 // A burst of visitors waits for its turn: a store that is merely slow refuses
 // nobody.
 func TestBurstOverSlowStore(t *testing.T) {

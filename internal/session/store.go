@@ -53,24 +53,9 @@ func newBackend(s Store) *backend {
 	b := &backend{
 		prompt: prompt,
 		asked:  make(chan struct{}, maxAsked),
-		find: func(ctx context.Context, key string) ([]byte, bool, error) {
-			if err := ctx.Err(); err != nil {
-				return nil, false, err
-			}
-			return s.Find(key)
-		},
-		commit: func(ctx context.Context, key string, b []byte, expiry time.Time) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return s.Commit(key, b, expiry)
-		},
-		remove: func(ctx context.Context, key string) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return s.Delete(key)
-		},
+		find:   func(_ context.Context, key string) ([]byte, bool, error) { return s.Find(key) },
+		commit: func(_ context.Context, key string, b []byte, expiry time.Time) error { return s.Commit(key, b, expiry) },
+		remove: func(_ context.Context, key string) error { return s.Delete(key) },
 	}
 	if s, ok := s.(interface {
 		FindCtx(ctx context.Context, token string) (b []byte, found bool, err error)
@@ -210,7 +195,10 @@ func asked(ctx context.Context, what string, ask func(context.Context) answer) (
 			a = answer{err: fmt.Errorf("%w: %s panicked: %v", ErrStore, what, p)}
 		}
 	}()
-	a = ask(ctx)
+	// Not every store knows a context.
+	if a.err = ctx.Err(); a.err == nil {
+		a = ask(ctx)
+	}
 	if a.err != nil {
 		return answer{err: fmt.Errorf("%w: %s: %w", ErrStore, what, a.err)}
 	}
