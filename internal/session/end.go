@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -247,10 +248,13 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	if k.marks == nil {
 		return nil
 	}
-	err = k.supersedeStored(ctx, old, mark, now, claim)
+	written, err := k.supersedeStored(ctx, old, mark, now, claim)
 	switch {
 	case errors.Is(err, ErrStore) && first:
-		k.takeBack(ctx, old, mark, now)
+		k.ended.dropIf(k.mine(old.handle), func(f fate) bool { return !f.final })
+		if written {
+			k.takeBack(ctx, old, mark, now)
+		}
 	case errors.Is(err, ErrEnded):
 		// Another node was first: the store says what the session goes on as.
 		k.ended.put(k.mine(old.handle), fate{}, k.remember(old, now), now.UnixMilli())
@@ -258,33 +262,37 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 	return err
 }
 
-// supersedeStored is supersede in the store. An end for good on another node
-// writes a mark of its own, and only then looks at the one of this. So each
-// writes before it looks, and whatever the order, one of them sees the other: the
-// end then ends what the session goes on as, or the claim fails here.
-func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, now time.Time, claim bool) error {
+// supersedeStored is supersede in the store, and reports whether the mark may be
+// there. An end for good on another node writes a mark of its own, and only then
+// looks at the one of this. So each writes before it looks, and whatever the
+// order, one of them sees the other: the end then ends what the session goes on
+// as, or the claim fails here.
+func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, now time.Time, claim bool) (written bool, err error) {
 	if !claim {
-		return k.bury(ctx, old, mark, now)
+		f, err := k.fate(ctx, old.handle)
+		if err != nil || !f.next.isZero() {
+			return false, err // it has ended, and what says how it goes on stays
+		}
+		return true, k.bury(ctx, old, mark, now)
 	}
 	first, err := k.markFirst(ctx, old, mark, now)
-	if err == nil && first {
-		first, err = k.notFinal(ctx, old.handle)
+	if err != nil || !first {
+		return first, cmp.Or(err, ErrEnded)
 	}
-	if err != nil {
-		return err
+	first, err = k.notFinal(ctx, old.handle)
+	if err != nil || !first {
+		return true, cmp.Or(err, ErrEnded)
 	}
-	if !first {
-		return ErrEnded
-	}
-	return k.deleteRecord(ctx, old.handle)
+	return true, k.deleteRecord(ctx, old.handle)
 }
 
-// markFirst writes a session's mark unless it has one. In a store without Add
-// two nodes may both be first, in the same instant.
+// markFirst writes a session's mark unless it has one; with an error, first says
+// that it may be there. In a store without Add two nodes may both be first, in the
+// same instant.
 func (k *Keeper) markFirst(ctx context.Context, e *ending, mark []byte, now time.Time) (first bool, err error) {
 	key, until := k.endedKey(e.handle), time.UnixMilli(k.remember(e, now))
 	if first, err = k.marks.Add(ctx, key, own(mark), until); first || err != nil {
-		return first, err
+		return true, err
 	}
 	// Or there is what was taken back.
 	if ended, err := k.isMarked(ctx, e.handle); ended || err != nil {
@@ -299,10 +307,9 @@ func (k *Keeper) notFinal(ctx context.Context, h handle) (bool, error) {
 	return !found, err
 }
 
-// takeBack undoes what was written of a session's end, with which the visitor
-// goes on after all; but not the end that somebody else meant.
+// takeBack undoes in the store what was written of a session's end, with which the
+// visitor goes on after all; but not the end that somebody else meant.
 func (k *Keeper) takeBack(ctx context.Context, old *ending, mark []byte, now time.Time) {
-	k.ended.dropIf(k.mine(old.handle), func(f fate) bool { return !f.final })
 	key, until := k.endedKey(old.handle), time.UnixMilli(k.remember(old, now))
 	b, _, err := k.marks.Find(ctx, key)
 	if err == nil && !bytes.Equal(b, mark) {

@@ -144,6 +144,30 @@ func TestLoginOverWhatEndedElsewhere(t *testing.T) {
 	})
 }
 
+// Nor does a login with the cookie of before a renewal hide what the session goes
+// on as from who ends it.
+func TestLoginOverWhatWasRenewed(t *testing.T) {
+	everyMode(t, func(t *testing.T, h *house) {
+		node := func() *house {
+			if h.store == nil {
+				return h
+			}
+			return h.other(nil)
+		}
+		var b browser
+		rec := h.start(&b, h.at("bob", ""))
+		late := b.copy()
+		h.renew(&b, rec)
+		node().start(late, h.at("carol", ""))
+		h.lives(b.copy(), true)
+		if err := node().EndByHandle(context.Background(), rec.Handle()); err != nil {
+			t.Fatal(err)
+		}
+		h.lives(b.copy(), false)
+		h.lives(late.copy(), true)
+	})
+}
+
 // An end that the store does not hear of wins over what this node is writing at
 // that moment.
 func TestEndUnknownToTheStore(t *testing.T) {

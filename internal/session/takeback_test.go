@@ -23,8 +23,8 @@ func TestFailedLoginTakesBackItsOwnMark(t *testing.T) {
 		before, meanwhile func(h *house, b *browser, rec session.Record)
 		lives             bool
 	}{
-		"nothing else":     {lives: true},
-		"a renewal before": {before: func(h *house, b *browser, rec session.Record) { h.renew(b, rec) }},
+		"nothing else":   {lives: true},
+		"a login before": {before: func(h *house, b *browser, _ session.Record) { h.start(b, person("carol")) }},
 		"a login elsewhere meanwhile": {meanwhile: func(h *house, b *browser, _ session.Record) {
 			h.other(nil).start(b, person("carol"))
 		}},
@@ -54,6 +54,50 @@ func TestFailedLoginTakesBackItsOwnMark(t *testing.T) {
 				node.lives(b.copy(), test.lives)
 			}
 		})
+	}
+}
+
+// Who could not look whether a session has ended has written nothing of it, and
+// takes nothing back.
+func TestNothingIsTakenBackUnwritten(t *testing.T) {
+	ctx := context.Background()
+	for name, change := range map[string]func(*house, *browser, session.Record) error{
+		"a login": func(h *house, b *browser, _ session.Record) error {
+			_, err := h.Start(ctx, httptest.NewRecorder(), b.request(), person("dave"))
+			return err
+		},
+		"a renewal": func(h *house, b *browser, rec session.Record) error {
+			_, err := h.Renew(ctx, httptest.NewRecorder(), b.request(), rec, nil)
+			return err
+		},
+	} {
+		for store, add := range map[string]bool{"without Add": false, "with Add": true} {
+			t.Run(name+" "+store, func(t *testing.T) {
+				h := marksOnly(t)
+				if add {
+					h = h.other(func(c *session.Config) { c.Marks = addingStore{h.store} })
+				}
+				var b browser
+				rec := h.start(&b, person("bob"))
+				old := b.copy()
+				h.renew(&b, rec)
+				finds := 0
+				h.store.before = func(op, _ string) error {
+					if op == "find" {
+						if finds++; finds > 1 { // the first is for the new session
+							return errDown
+						}
+					}
+					return nil
+				}
+				if err := change(h.other(nil), old.copy(), rec); !errors.Is(err, session.ErrStore) {
+					t.Errorf("got %v", err)
+				}
+				h.store.before = nil
+				h.other(nil).lives(old.copy(), false)
+				h.other(nil).lives(b.copy(), true)
+			})
+		}
 	}
 }
 
