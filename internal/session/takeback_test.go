@@ -139,6 +139,10 @@ func TestMarkIsTakenBackBlindly(t *testing.T) {
 				t.Errorf("not tried: %v", fails)
 			}
 			h.other(nil).lives(b.copy(), test.lives)
+			if test.lives {
+				h.other(nil).renew(b.copy(), rec) // and can end anew
+				h.other(nil).lives(b.copy(), false)
+			}
 			if told := len(h.warned) == 1 && errors.Is(h.warned[0], session.ErrStore); told == test.lives || len(h.warned) > 1 {
 				t.Errorf("warned of %v", h.warned)
 			}
