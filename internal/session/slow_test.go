@@ -56,6 +56,24 @@ func TestHangingStoreIsNotAskedWithoutEnd(t *testing.T) {
 	})
 }
 
+// A request waits for the record, and then for the slowest of all questions about
+// it.
+func TestQuestionsAreAskedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, true, func(c *session.Config) { c.Client = clientOf })
+		var b browser
+		h.start(&b, h.at("bob", "s1"))
+		h.store.before = func(string, string) error {
+			time.Sleep(time.Second) // of the bubble
+			return nil
+		}
+		began := time.Now()
+		if _, err := h.Load(t.Context(), httptest.NewRecorder(), b.request(), true); err != nil || time.Since(began) != 2*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
 // A store that knows no context is not asked for who is gone.
 func TestStoreIsNotAskedForNobody(t *testing.T) {
 	h := newHouse(t, true, nil)
