@@ -23,10 +23,7 @@ func (c Claims) String(name string) (v string, present bool, err error) {
 	if !ok {
 		return "", false, nil
 	}
-	if v, ok = plainString(raw); ok {
-		return v, true, nil
-	}
-	if json.Unmarshal(raw, &v) != nil {
+	if v, ok = unquote(raw); !ok {
 		return "", true, wrongType(name, "not a string")
 	}
 	return v, true, nil
@@ -149,6 +146,16 @@ func (c Claims) value(name string) (json.RawMessage, bool) {
 
 func wrongType(name, detail string) error {
 	return &Error{Token: "json", Check: name, Detail: detail}
+}
+
+// unquote reads a JSON string.
+func unquote(raw json.RawMessage) (string, bool) {
+	if plain, ok := plainString(raw); ok {
+		return plain, true
+	}
+	var v string
+	err := json.Unmarshal(raw, &v)
+	return v, err == nil
 }
 
 // plainString returns a string that has neither escapes nor bytes that

@@ -14,6 +14,8 @@ const (
 	// maxNames bounds the members of all objects of one text together: a real
 	// token has a few dozen (T040).
 	maxNames = 4096
+	// bytesPerMember is about what the members of tokens take: a guess is enough.
+	bytesPerMember = 32
 	// fewNames is where looking for duplicates one by one stops being cheap.
 	fewNames = 16
 )
@@ -43,7 +45,7 @@ func Object(b []byte) (Claims, error) {
 	if s.peek() != '{' {
 		return nil, invalidJSON("not an object")
 	}
-	claims := make(Claims)
+	claims := make(Claims, min(len(b)/bytesPerMember, maxNames))
 	if detail := s.object(1, claims); detail != "" {
 		return nil, invalidJSON(detail)
 	}
@@ -182,7 +184,7 @@ func (s *scanner) object(depth int, members Claims) string {
 	if s.next('}') {
 		return ""
 	}
-	var seen nameSet
+	var seen nameSet // where members does not tell
 	for {
 		s.space()
 		name, detail := s.name()
@@ -192,7 +194,8 @@ func (s *scanner) object(depth int, members Claims) string {
 		if s.names++; s.names > maxNames {
 			return "too many members"
 		}
-		if !seen.add(name) {
+		_, twice := members[string(name)]
+		if twice || members == nil && !seen.add(name) {
 			return "the same name twice in one object"
 		}
 		if !s.next(':') {
@@ -251,8 +254,8 @@ func (s *scanner) name() (name []byte, detail string) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], ""
 	}
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
+	text, ok := unquote(quoted)
+	if !ok {
 		return nil, "malformed"
 	}
 	return []byte(text), ""
