@@ -183,27 +183,27 @@ func (p *Provider) fetchClaims(ctx context.Context, r reference) (string, error)
 // verifyClaims checks a token of the given source or, where that is nil, of
 // the one its iss names. An unsigned one proves nothing, so there are none.
 func (p *Provider) verifyClaims(ctx context.Context, m *metadata, token string, source *claimSource, subject string) (validate.Claims, *claimSource, error) {
-	header, unverified, err := validate.SplitJWS(token, maxSourceToken)
+	jws, err := validate.SplitJWS(token, maxSourceToken)
 	if err != nil {
 		return nil, nil, err
 	}
 	if source == nil {
-		if source, err = p.issuerOf(unverified); err != nil {
+		if source, err = p.issuerOf(jws.Payload); err != nil {
 			return nil, nil, err
 		}
 	}
 	var payload []byte
 	e := p.expect(m, Expected{}, "", "")
 	if source.keys == nil {
-		payload, _, err = p.verify(ctx, m, token, joseAlgorithms(m.algorithms), false)
+		payload, _, err = p.verify(ctx, m, jws, m.algorithms, false)
 	} else {
 		e.Issuer = source.Issuer
-		payload, _, err = source.keys.verify(ctx, token, joseAlgorithms(p.s.acceptable()), false)
+		payload, _, err = source.keys.verify(ctx, jws, p.s.acceptable(), false)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	claims, err := validate.CheckClaimsToken(header, payload, e, source.keys != nil)
+	claims, err := validate.CheckClaimsToken(jws.Header, payload, e, source.keys != nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -183,7 +183,7 @@ func parsePEM(block *pem.Block) (crypto.Signer, error) {
 }
 
 func isJWT(s string) bool {
-	_, _, err := validate.SplitJWS(s, maxKeyFile)
+	_, err := validate.SplitJWS(s, maxKeyFile)
 	return err == nil
 }
 

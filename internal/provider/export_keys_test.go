@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
 
 // KeySet lets tests drive a keySet by itself.
@@ -15,7 +17,15 @@ func NewKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time
 }
 
 func (s KeySet) Verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) ([]byte, error) {
-	payload, _, err := s.k.verify(ctx, token, algs, stranger)
+	jws, err := validate.SplitJWS(token, maxIDToken)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(algs))
+	for i, alg := range algs {
+		names[i] = string(alg)
+	}
+	payload, _, err := s.k.verify(ctx, jws, names, stranger)
 	return payload, err
 }
 
@@ -34,4 +44,13 @@ func ParseKeys(b []byte) ([]any, error) {
 		keys[i] = k.key
 	}
 	return keys, nil
+}
+
+// Verifies reports whether key made the token's signature.
+func Verifies(token string, key any) (bool, error) {
+	jws, err := validate.SplitJWS(token, maxIDToken)
+	if err != nil {
+		return false, err
+	}
+	return verifies(jws, key), nil
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/validate"
 )
@@ -35,11 +34,11 @@ type Expected struct {
 // settings, validate everything (Core 3.1.3.7, 3.2.2.11, 3.3.2.12); what
 // go-oidc passes is never enough by itself.
 func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e validate.Expect, stranger bool) (*validate.IDToken, error) {
-	header, _, err := validate.SplitJWS(raw, maxIDToken)
+	jws, err := validate.SplitJWS(raw, maxIDToken)
 	if err != nil {
 		return nil, inIDToken(err)
 	}
-	keys := &idTokenKeys{p: p, m: m, stranger: stranger}
+	keys := &idTokenKeys{p: p, m: m, jws: jws, stranger: stranger}
 	verifier := oidc.NewVerifier(p.s.Issuer, keys, &oidc.Config{
 		ClientID:             m.client.id,
 		SupportedSigningAlgs: m.algorithms,
@@ -48,10 +47,10 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string, e
 	})
 	_, refusal := verifier.Verify(ctx, raw)
 	if keys.payload == nil {
-		return nil, keys.failure(header, m.algorithms)
+		return nil, keys.failure()
 	}
 	e.KeyIssuers = keys.issuers
-	token, err := validate.CheckIDToken(header, keys.payload, e)
+	token, err := validate.CheckIDToken(jws.Header, keys.payload, e)
 	if err != nil {
 		return nil, err
 	}
@@ -83,30 +82,31 @@ func (p *Provider) expect(m *metadata, e Expected, accessToken, code string) val
 type idTokenKeys struct {
 	p        *Provider
 	m        *metadata
-	stranger bool // anybody may have sent the token
+	jws      *validate.JWS // the token
+	stranger bool          // anybody may have sent it
 	payload  []byte
 	issuers  []string // of the key
 	err      error
 }
 
 // VerifySignature implements [oidc.KeySet].
-func (k *idTokenKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	k.payload, k.issuers, k.err = k.p.verify(ctx, k.m, token, joseAlgorithms(k.m.algorithms), k.stranger)
+func (k *idTokenKeys) VerifySignature(ctx context.Context, _ string) ([]byte, error) {
+	k.payload, k.issuers, k.err = k.p.verify(ctx, k.m, k.jws, k.m.algorithms, k.stranger)
 	return k.payload, k.err
 }
 
 // verify checks a signature of the provider's, and returns the payload and the
 // issuers of the key: see [keySet.verify].
-func (p *Provider) verify(ctx context.Context, m *metadata, token string, algorithms []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
+func (p *Provider) verify(ctx context.Context, m *metadata, jws *validate.JWS, algorithms []string, stranger bool) (payload []byte, issuers []string, err error) {
 	if p.s.usesMAC() {
-		payload, err = m.client.verifyMAC(ctx, token, algorithms)
+		payload, err = m.client.verifyMAC(ctx, jws, algorithms)
 		return payload, nil, err
 	}
-	return p.keys.verify(ctx, token, algorithms, stranger)
+	return p.keys.verify(ctx, jws, algorithms, stranger)
 }
 
 // failure is why there is no verified payload.
-func (k *idTokenKeys) failure(header []byte, algorithms []string) error {
+func (k *idTokenKeys) failure() error {
 	switch {
 	// Nobody said the token is bad: there was no time to learn the keys.
 	case errors.Is(k.err, context.DeadlineExceeded) && !errors.Is(k.err, ErrUnavailable):
@@ -115,7 +115,7 @@ func (k *idTokenKeys) failure(header []byte, algorithms []string) error {
 		return inIDToken(k.err)
 	}
 	// go-oidc would not read the token and asked for no key.
-	if h, err := validate.ParseHeader(header); err == nil && !slices.Contains(algorithms, h.Algorithm) {
+	if !slices.Contains(k.m.algorithms, k.jws.Header.Algorithm) {
 		return refused("id token", "alg", "is not one this provider may sign with")
 	}
 	return refused("id token", "syntax", "cannot be parsed")
@@ -123,32 +123,22 @@ func (k *idTokenKeys) failure(header []byte, algorithms []string) error {
 
 // verifyMAC verifies an HMAC with the client secret, where the operator chose
 // such an algorithm (Core 10.1).
-func (c *client) verifyMAC(ctx context.Context, token string, algorithms []jose.SignatureAlgorithm) ([]byte, error) {
+func (c *client) verifyMAC(ctx context.Context, jws *validate.JWS, algorithms []string) ([]byte, error) {
 	secret, err := c.currentSecret(ctx)
 	if err != nil {
 		return nil, err
 	}
-	jws, err := jose.ParseSignedCompact(token, algorithms)
-	if err != nil {
-		return nil, refused("id token", "syntax", "cannot be parsed")
+	if !slices.Contains(algorithms, jws.Header.Algorithm) {
+		return nil, badAlgorithm()
 	}
 	// A shorter one verifies nothing, which would look like a forgery.
-	if err := checkMACSecret(secret, jws.Signatures[0].Header.Algorithm); err != nil {
+	if err := checkMACSecret(secret, jws.Header.Algorithm); err != nil {
 		return nil, err
 	}
-	payload, err := jws.Verify([]byte(secret))
-	if err != nil {
-		return nil, refused("id token", "signature", "does not verify")
+	if !verifies(jws, []byte(secret)) {
+		return nil, badSignature("does not verify")
 	}
-	return payload, nil
-}
-
-func joseAlgorithms(names []string) []jose.SignatureAlgorithm {
-	out := make([]jose.SignatureAlgorithm, len(names))
-	for i, name := range names {
-		out[i] = jose.SignatureAlgorithm(name)
-	}
-	return out
+	return jws.Payload, nil
 }
 
 func inIDToken(err error) error { return inToken("id token", err) }

@@ -27,11 +27,11 @@ func parseJWT(v url.Values, mode string) (*Response, error) {
 		}
 	}
 	token := v.Get("response")
-	_, payload, err := validate.SplitJWS(token, maxResponse)
+	jws, err := validate.SplitJWS(token, maxResponse)
 	if err != nil {
 		return nil, inToken(authorizationResponse, err)
 	}
-	claims, err := validate.Object(payload)
+	claims, err := validate.Object(jws.Payload)
 	if err != nil {
 		return nil, inToken(authorizationResponse, err)
 	}
@@ -68,7 +68,7 @@ func (p *Provider) checkJWT(ctx context.Context, r *Response) error {
 	case r.jwt == "":
 		return nil
 	}
-	header, _, err := validate.SplitJWS(r.jwt, maxResponse)
+	jws, err := validate.SplitJWS(r.jwt, maxResponse)
 	if err != nil {
 		return inToken(authorizationResponse, err)
 	}
@@ -77,13 +77,13 @@ func (p *Provider) checkJWT(ctx context.Context, r *Response) error {
 		return err
 	}
 	// Anybody can have sent it here.
-	payload, issuers, err := p.verify(ctx, m, r.jwt, joseAlgorithms(m.responseAlgorithms), true)
+	payload, issuers, err := p.verify(ctx, m, jws, m.responseAlgorithms, true)
 	if err != nil {
 		return inToken(authorizationResponse, err)
 	}
 	e := p.expect(m, Expected{}, "", "")
 	e.KeyIssuers = issuers
-	return validate.CheckResponseToken(header, payload, e)
+	return validate.CheckResponseToken(jws.Header, payload, e)
 }
 
 // checkResponseMode reports a mode the response type cannot have.

@@ -86,24 +86,19 @@ func newKeySet(fetch func(context.Context) ([]byte, error), now func() time.Time
 //
 // The error is a *validate.Error for a token that must not be believed, and an
 // [ErrUnavailable] where the keys to judge it could not be fetched.
-func (k *keySet) verify(ctx context.Context, token string, algs []jose.SignatureAlgorithm, stranger bool) (payload []byte, issuers []string, err error) {
-	jws, err := jose.ParseSignedCompact(token, algs)
-	if err != nil {
-		return nil, nil, unparsed(err)
+func (k *keySet) verify(ctx context.Context, jws *validate.JWS, algs []string, stranger bool) (payload []byte, issuers []string, err error) {
+	if !slices.Contains(algs, jws.Header.Algorithm) {
+		return nil, nil, badAlgorithm()
 	}
-	payload, key, err := k.check(ctx, jws, stranger)
+	key, err := k.check(ctx, jws, stranger)
 	if err != nil {
 		return nil, nil, err
 	}
-	return payload, key.issuers, nil
+	return jws.Payload, key.issuers, nil
 }
 
-func unparsed(err error) error {
-	var alg *jose.ErrUnexpectedSignatureAlgorithm
-	if errors.As(err, &alg) {
-		return &validate.Error{Token: "token", Check: "alg", Detail: "not an algorithm accepted from this provider"}
-	}
-	return &validate.Error{Token: "token", Check: "serialization", Detail: "not a JWS in compact serialization"}
+func badAlgorithm() error {
+	return &validate.Error{Token: "token", Check: "alg", Detail: "not an algorithm accepted from this provider"}
 }
 
 func badSignature(detail string) error {
@@ -112,7 +107,7 @@ func badSignature(detail string) error {
 
 // check looks for the key, asking the provider again when the token names one
 // that is not known. A wrong signature under a known kid is no reason to ask.
-func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger bool) ([]byte, *publicKey, error) {
+func (k *keySet) check(ctx context.Context, jws *validate.JWS, stranger bool) (*publicKey, error) {
 	set, begun := k.current.Load(), k.latest()
 	var final bool
 	var fetchErr error
@@ -122,22 +117,22 @@ func (k *keySet) check(ctx context.Context, jws *jose.JSONWebSignature, stranger
 	for {
 		usable := k.within(set, keysLastGood)
 		if usable {
-			payload, key, known := set.verify(jws)
+			key, known := set.verify(jws)
 			if key != nil {
-				return payload, key, nil
+				return key, nil
 			}
 			if known {
-				return nil, nil, badSignature("does not verify with the key it names")
+				return nil, badSignature("does not verify with the key it names")
 			}
 		}
 		switch {
 		case !final:
 		case fetchErr != nil:
-			return nil, nil, fetchErr
+			return nil, fetchErr
 		case !usable:
-			return nil, nil, &Unavailable{What: "key set", Err: errors.New("too old, and may not be fetched again yet")}
+			return nil, &Unavailable{What: "key set", Err: errors.New("too old, and may not be fetched again yet")}
 		default:
-			return nil, nil, badSignature("made with a key the provider does not publish")
+			return nil, badSignature("made with a key the provider does not publish")
 		}
 		set, final, fetchErr = k.refresh(ctx, set, begun, stranger)
 	}
@@ -343,36 +338,33 @@ type publicKey struct {
 // several. For a kid that is not in the set it tries the keys that have none,
 // and for a token without one every key. key is nil where none verifies; known
 // tells that the kid is in the set.
-func (s *publicKeys) verify(jws *jose.JSONWebSignature) (payload []byte, key *publicKey, known bool) {
-	id := jws.Signatures[0].Header.KeyID
+func (s *publicKeys) verify(jws *validate.JWS) (key *publicKey, known bool) {
+	id := jws.Header.KeyID
 	if id == "" {
-		payload, key = s.try(jws, func(*publicKey) bool { return true })
-		return payload, key, false
+		return s.try(jws, func(*publicKey) bool { return true }), false
 	}
 	if slices.ContainsFunc(s.keys, func(k publicKey) bool { return k.id == id }) {
-		payload, key = s.try(jws, func(k *publicKey) bool { return k.id == id })
-		return payload, key, true
+		return s.try(jws, func(k *publicKey) bool { return k.id == id }), true
 	}
-	payload, key = s.try(jws, func(k *publicKey) bool { return k.id == "" })
-	return payload, key, false
+	return s.try(jws, func(k *publicKey) bool { return k.id == "" }), false
 }
 
 // try tries a bounded number of those keys that fit the token's alg.
-func (s *publicKeys) try(jws *jose.JSONWebSignature, among func(*publicKey) bool) (payload []byte, key *publicKey) {
-	alg, tried := jws.Signatures[0].Header.Algorithm, 0
+func (s *publicKeys) try(jws *validate.JWS, among func(*publicKey) bool) *publicKey {
+	tried := 0
 	for i := range s.keys {
 		k := &s.keys[i]
-		if !among(k) || !k.fits(alg) {
+		if !among(k) || !k.fits(jws.Header.Algorithm) {
 			continue
 		}
 		if tried++; tried > maxKeysTried {
 			break
 		}
-		if payload, err := jws.Verify(k.key); err == nil {
-			return payload, k
+		if verifies(jws, k.key) {
+			return k
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // fits tells whether the key may be used with alg: its own alg, if stated, and

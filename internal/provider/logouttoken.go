@@ -53,7 +53,7 @@ func (p *Provider) decryptInTurn(ctx context.Context, raw string) ([]byte, error
 }
 
 func (p *Provider) signedLogoutToken(ctx context.Context, raw string) (*validate.LogoutToken, error) {
-	header, _, err := validate.SplitJWS(raw, MaxLogoutToken)
+	jws, err := validate.SplitJWS(raw, MaxLogoutToken)
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}
@@ -62,14 +62,14 @@ func (p *Provider) signedLogoutToken(ctx context.Context, raw string) (*validate
 		return nil, inToken(logoutToken, err)
 	}
 	e := p.expect(m, Expected{}, "", "")
-	payload, issuers, err := p.verify(ctx, m, raw, joseAlgorithms(m.algorithms), true)
+	payload, issuers, err := p.verify(ctx, m, jws, m.algorithms, true)
 	e.KeyIssuers = issuers
 	if err != nil {
 		return nil, inToken(logoutToken, err)
 	}
 	check := func(clientID string) (*validate.LogoutToken, error) {
 		e.ClientID = clientID
-		return validate.CheckLogoutToken(header, payload, e, !p.s.LogoutTokenWithoutExp)
+		return validate.CheckLogoutToken(jws.Header, payload, e, !p.s.LogoutTokenWithoutExp)
 	}
 	token, err := check(m.client.id)
 	if err == nil || p.s.Registration == nil {

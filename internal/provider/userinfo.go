@@ -126,17 +126,17 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, raw, issuer 
 		}
 		raw = string(plain)
 	}
-	header, _, err := validate.SplitJWS(raw, maxUserInfo)
+	jws, err := validate.SplitJWS(raw, maxUserInfo)
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
-	payload, _, err := p.verify(ctx, m, raw, joseAlgorithms(m.userInfoAlgorithms), false)
+	payload, _, err := p.verify(ctx, m, jws, m.userInfoAlgorithms, false)
 	if err != nil {
 		return nil, inToken(userInfoResponse, err)
 	}
 	e := p.expect(m, Expected{}, "", "")
 	e.Issuer = issuer
-	return validate.CheckUserInfoToken(header, payload, e)
+	return validate.CheckUserInfoToken(jws.Header, payload, e)
 }
 
 // checkSubject holds the claims against the ID token's subject.

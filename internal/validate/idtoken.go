@@ -63,19 +63,15 @@ type IDToken struct {
 
 // CheckIDToken validates an ID token's header and claims (Core 3.1.3.7),
 // both as [SplitJWS] returned them, after the signature was verified.
-func CheckIDToken(header, payload []byte, e Expect) (*IDToken, error) {
-	t, err := checkIDToken(header, payload, e)
+func CheckIDToken(h Header, payload []byte, e Expect) (*IDToken, error) {
+	t, err := checkIDToken(h, payload, e)
 	if err != nil {
 		return nil, inToken("id token", err)
 	}
 	return t, nil
 }
 
-func checkIDToken(header, payload []byte, e Expect) (*IDToken, error) {
-	h, err := parseHeader(header)
-	if err != nil {
-		return nil, err
-	}
+func checkIDToken(h Header, payload []byte, e Expect) (*IDToken, error) {
 	// at+jwt, logout+jwt and the rest are tokens of another kind, signed with
 	// the same keys (RFC 8725 3.11).
 	if h.Type != "" && !strings.EqualFold(h.Type, "JWT") {

@@ -15,39 +15,47 @@ const (
 // always about one that we do not (RFC 7515 4.1.11).
 var refusedHeaders = []string{"jwk", "jku", "x5u", "x5c", "crit"}
 
+// JWS is a token in compact serialization, taken apart.
+type JWS struct {
+	Header    Header
+	Payload   []byte // anybody's, until the signature was verified
+	Signed    string // what the signature is made over: header and payload as they came
+	Signature []byte
+}
+
 // Header is what a JWS header says, before anything is verified.
 type Header struct {
 	Algorithm, KeyID, Type string
 }
 
-// SplitJWS takes a token in compact serialization apart (RFC 7515 7.1) and
-// returns its decoded header and payload; the signature is not checked here.
-// It refuses more than maxBytes, anything but three non-empty parts of
-// canonical base64url without padding, an unsigned token, and a header that
-// brings keys or extensions. The type of the token is for the check of that
-// type to judge.
-func SplitJWS(token string, maxBytes int) (header, payload []byte, err error) {
+// SplitJWS takes a token in compact serialization apart (RFC 7515 7.1); the
+// signature is not checked here. It refuses more than maxBytes, anything but
+// three non-empty parts of canonical base64url without padding, an unsigned
+// token, and a header that brings keys or extensions. The type of the token is
+// for the check of that type to judge.
+func SplitJWS(token string, maxBytes int) (*JWS, error) {
 	if len(token) > maxBytes {
-		return nil, nil, &Error{"token", "size", "larger than allowed"}
+		return nil, &Error{"token", "size", "larger than allowed"}
 	}
 	first, rest, _ := strings.Cut(token, ".")
 	second, third, ok := strings.Cut(rest, ".")
 	if !ok || strings.Contains(third, ".") {
-		return nil, nil, &Error{"token", "serialization", "not a JWS of three parts"}
+		return nil, &Error{"token", "serialization", "not a JWS of three parts"}
 	}
 	if base64.RawURLEncoding.DecodedLen(len(first)) > maxHeader {
-		return nil, nil, &Error{"token", "size", "the header is larger than allowed"}
+		return nil, &Error{"token", "size", "the header is larger than allowed"}
 	}
 	header, okHeader := decodePart(first)
 	payload, okPayload := decodePart(second)
-	_, okSignature := decodePart(third)
+	signature, okSignature := decodePart(third)
 	if !okHeader || !okPayload || !okSignature {
-		return nil, nil, &Error{"token", "serialization", "a part is empty or not canonical base64url"}
+		return nil, &Error{"token", "serialization", "a part is empty or not canonical base64url"}
 	}
-	if _, err := ParseHeader(header); err != nil {
-		return nil, nil, err
+	h, err := parseHeader(header)
+	if err != nil {
+		return nil, inToken("token", err)
 	}
-	return header, payload, nil
+	return &JWS{Header: h, Payload: payload, Signed: token[:len(first)+1+len(second)], Signature: signature}, nil
 }
 
 // decodePart decodes a part. The decoder alone would pass over line breaks.
@@ -57,13 +65,6 @@ func decodePart(part string) ([]byte, bool) {
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	return b, err == nil
-}
-
-// ParseHeader reads a decoded JWS header and refuses the same headers as
-// [SplitJWS].
-func ParseHeader(header []byte) (Header, error) {
-	h, err := parseHeader(header)
-	return h, inToken("token", err)
 }
 
 func parseHeader(header []byte) (h Header, err error) {

@@ -28,19 +28,15 @@ const (
 // (Back-Channel Logout 2.6), both as [SplitJWS] returned them, after the
 // signature was verified. Of e it takes what tells provider, client and time.
 // expRequired is false where the operator knows that the provider sends none.
-func CheckLogoutToken(header, payload []byte, e Expect, expRequired bool) (*LogoutToken, error) {
-	t, err := checkLogoutToken(header, payload, e, expRequired)
+func CheckLogoutToken(h Header, payload []byte, e Expect, expRequired bool) (*LogoutToken, error) {
+	t, err := checkLogoutToken(h, payload, e, expRequired)
 	if err != nil {
 		return nil, inToken("logout token", err)
 	}
 	return t, nil
 }
 
-func checkLogoutToken(header, payload []byte, e Expect, expRequired bool) (*LogoutToken, error) {
-	h, err := parseHeader(header)
-	if err != nil {
-		return nil, err
-	}
+func checkLogoutToken(h Header, payload []byte, e Expect, expRequired bool) (*LogoutToken, error) {
 	// Most providers do not say logout+jwt, and may not have to (Back-Channel
 	// Logout 2.4); the events claim tells it from an ID token.
 	if h.Type != "" && !strings.EqualFold(h.Type, "JWT") && !strings.EqualFold(h.Type, "logout+jwt") {

@@ -4,12 +4,12 @@ package validate
 // response that is a JWT (JARM 2.4), both as [SplitJWS] returned them, after
 // the signature was verified. Of e it takes Issuer, Others, KeyIssuers, ClientID,
 // Now and Skew.
-func CheckResponseToken(header, payload []byte, e Expect) error {
-	return inToken("authorization response", checkResponseToken(header, payload, e))
+func CheckResponseToken(h Header, payload []byte, e Expect) error {
+	return inToken("authorization response", checkResponseToken(h, payload, e))
 }
 
-func checkResponseToken(header, payload []byte, e Expect) error {
-	c, err := plainJWT(header, payload)
+func checkResponseToken(h Header, payload []byte, e Expect) error {
+	c, err := plainJWT(h, payload)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestTokenOfOneOfSeveralIssuers(t *testing.T) {
 		for name, value := range tt.claims {
 			claims[name] = value
 		}
-		_, err := validate.CheckIDToken([]byte(plainHeader), logoutClaims(claims), validate.Expect{
+		_, err := checkIDToken(plainHeader, logoutClaims(claims), validate.Expect{
 			Issuer: "https://op.example", Others: tt.others, KeyIssuers: tt.keys, Answered: tt.answered,
 			ClientID: "client", Nonce: "n", Now: logoutNow, Skew: time.Minute,
 		})

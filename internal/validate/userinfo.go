@@ -9,16 +9,16 @@ import (
 // response (Core 5.3.2), both as [SplitJWS] returned them, after the signature
 // was verified. Of e it takes Issuer, ClientID, Now and Skew. The subject is
 // for the caller to compare.
-func CheckUserInfoToken(header, payload []byte, e Expect) (Claims, error) {
-	c, err := checkUserInfoToken(header, payload, e)
+func CheckUserInfoToken(h Header, payload []byte, e Expect) (Claims, error) {
+	c, err := checkUserInfoToken(h, payload, e)
 	if err != nil {
 		return nil, inToken("userinfo response", err)
 	}
 	return c, nil
 }
 
-func checkUserInfoToken(header, payload []byte, e Expect) (Claims, error) {
-	c, err := plainJWT(header, payload)
+func checkUserInfoToken(h Header, payload []byte, e Expect) (Claims, error) {
+	c, err := plainJWT(h, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -30,11 +30,7 @@ func checkUserInfoToken(header, payload []byte, e Expect) (Claims, error) {
 
 // plainJWT refuses the tokens of the same keys that are something else: an
 // access or logout token is no statement about a user (RFC 8725 3.11).
-func plainJWT(header, payload []byte) (Claims, error) {
-	h, err := parseHeader(header)
-	if err != nil {
-		return nil, err
-	}
+func plainJWT(h Header, payload []byte) (Claims, error) {
 	if h.Type != "" && !strings.EqualFold(h.Type, "JWT") {
 		return nil, failed("typ", "not the type of such a token")
 	}
@@ -91,16 +87,16 @@ func checkWindow(c Claims, e Expect) error {
 // signature was verified. Of e it takes Issuer, ClientID, Now and Skew. What
 // such a token must say is not specified, so what it says must be right: a
 // missing iss is refused only where issRequired.
-func CheckClaimsToken(header, payload []byte, e Expect, issRequired bool) (Claims, error) {
-	c, err := checkClaimsToken(header, payload, e, issRequired)
+func CheckClaimsToken(h Header, payload []byte, e Expect, issRequired bool) (Claims, error) {
+	c, err := checkClaimsToken(h, payload, e, issRequired)
 	if err != nil {
 		return nil, inToken("claims token", err)
 	}
 	return c, nil
 }
 
-func checkClaimsToken(header, payload []byte, e Expect, issRequired bool) (Claims, error) {
-	c, err := plainJWT(header, payload)
+func checkClaimsToken(h Header, payload []byte, e Expect, issRequired bool) (Claims, error) {
+	c, err := plainJWT(h, payload)
 	if err != nil {
 		return nil, err
 	}
