@@ -289,8 +289,7 @@ func (rp *RelyingParty) redirect(w http.ResponseWriter, r *http.Request, to stri
 		to = rp.site.url(to)
 	}
 	h := w.Header()
-	h["Cache-Control"] = noStore
-	h.Set("Location", to)
+	h["Cache-Control"], h["Location"] = noStore, []string{to}
 	status := http.StatusSeeOther
 	if isSafe(r.Method) {
 		status = http.StatusFound

@@ -67,44 +67,45 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if len(r.Scopes) > 0 {
 		constant, _ = constantRequest(m.authorization, m.client.id, &p.s, union(m.scopes, r.Scopes))
 	}
-	b := make([]byte, 0, len(constant)+len(r.State)+len(r.LoginHint)+256)
-	b = append(b, constant...)
+	b := new(strings.Builder)
+	b.Grow(len(constant) + len(r.State) + len(r.LoginHint) + 192)
+	b.WriteString(constant)
 	if p.s.RedirectURL == "" {
-		b = appendParam(b, "redirect_uri", r.RedirectURL)
+		addParam(b, "redirect_uri", r.RedirectURL)
 	}
-	b = appendParam(b, "state", r.State)
-	b = appendParam(b, "nonce", r.Nonce)
+	addParam(b, "state", r.State)
+	addParam(b, "nonce", r.Nonce)
 	if p.flow.code {
-		b = appendParam(b, "code_challenge", r.Challenge)
+		addParam(b, "code_challenge", r.Challenge)
 	}
-	own := len(b)
+	own := b.Len()
 	if p.s.Prompt == "" && isPrompt(r.Prompt) {
-		b = appendParam(b, "prompt", r.Prompt)
+		addParam(b, "prompt", r.Prompt)
 	}
 	if p.s.LoginHint == "" && usable(r.LoginHint) {
-		b = appendParam(b, "login_hint", r.LoginHint)
+		addParam(b, "login_hint", r.LoginHint)
 	}
-	b = p.appendDynamic(b, r)
-	visitors := len(b) > own
+	p.addDynamic(b, r)
+	visitors := b.Len() > own
 	if p.s.AuthParams["ui_locales"] == "" && usable(r.UILocales) {
-		b = appendParam(b, "ui_locales", r.UILocales)
+		addParam(b, "ui_locales", r.UILocales)
 	}
 	if age, ok := p.maxAge(r.MaxAge); ok {
-		b = appendParam(b, "max_age", strconv.FormatInt(int64(age/time.Second), 10))
+		addParam(b, "max_age", strconv.FormatInt(int64(age/time.Second), 10))
 	}
 	acr := p.s.ACRValues
 	if len(r.ACRValues) > 0 {
 		acr = r.ACRValues
 	}
 	if len(acr) > 0 {
-		b = appendParam(b, "acr_values", strings.Join(acr, " "))
+		addParam(b, "acr_values", strings.Join(acr, " "))
 	}
-	return p.deliver(ctx, m, string(b), visitors, r.Reference)
+	return p.deliver(ctx, m, b.String(), visitors, r.Reference)
 }
 
-// appendDynamic passes listed parameters on. Those with a field of their own
-// in Request were dealt with there.
-func (p *Provider) appendDynamic(b []byte, r Request) []byte {
+// addDynamic passes listed parameters on. Those with a field of their own in
+// Request were dealt with there.
+func (p *Provider) addDynamic(b *strings.Builder, r Request) {
 	for _, name := range p.s.DynamicParams {
 		value, fixed := r.Params[name], p.fixed(name)
 		if fixed || !usable(value) {
@@ -132,9 +133,8 @@ func (p *Provider) appendDynamic(b []byte, r Request) []byte {
 				continue
 			}
 		}
-		b = appendParam(b, name, value)
+		addParam(b, name, value)
 	}
-	return b
 }
 
 // fixed reports whether a setting has decided on the parameter.
@@ -174,41 +174,42 @@ func (p *Provider) maxAge(asked *time.Duration) (time.Duration, bool) {
 // own.
 func constantRequest(endpoint, clientID string, s *Settings, scopes []string) (request string, own int) {
 	base, query, _ := strings.Cut(endpoint, "?")
-	b := append([]byte(base), '?')
+	b := new(strings.Builder)
+	b.WriteString(base + "?")
 	for pair := range strings.SplitSeq(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
 		if name, err := url.QueryUnescape(name); err != nil || name == "" || ours(name, s) {
 			continue
 		}
-		b = append(append(b, pair...), '&')
+		b.WriteString(pair + "&")
 	}
-	own = len(b)
+	own = b.Len()
 	f := s.flow()
-	b = append(append(b, "response_type="...), url.QueryEscape(f.String())...)
+	b.WriteString("response_type=" + url.QueryEscape(f.String()))
 	if f.code {
-		b = append(b, "&code_challenge_method=S256"...)
+		b.WriteString("&code_challenge_method=S256")
 	}
-	b = appendParam(b, "client_id", clientID)
+	addParam(b, "client_id", clientID)
 	if s.RedirectURL != "" {
-		b = appendParam(b, "redirect_uri", s.RedirectURL)
+		addParam(b, "redirect_uri", s.RedirectURL)
 	}
-	b = appendParam(b, "scope", strings.Join(scopes, " "))
+	addParam(b, "scope", strings.Join(scopes, " "))
 	// The default of the response type need not be sent (OAuth Multiple Response
 	// Types 2.1), but whoever names it has a provider with another default.
 	if s.ResponseMode != "" {
-		b = appendParam(b, "response_mode", s.ResponseMode)
+		addParam(b, "response_mode", s.ResponseMode)
 	}
 	if s.Prompt != "" {
-		b = appendParam(b, "prompt", s.Prompt)
+		addParam(b, "prompt", s.Prompt)
 	}
 	if s.LoginHint != "" {
-		b = appendParam(b, "login_hint", s.LoginHint)
+		addParam(b, "login_hint", s.LoginHint)
 	}
 	if s.ClaimsRequest != "" {
-		b = appendParam(b, "claims", s.ClaimsRequest)
+		addParam(b, "claims", s.ClaimsRequest)
 	}
 	for _, resource := range s.Resource {
-		b = appendParam(b, "resource", resource)
+		addParam(b, "resource", resource)
 	}
 	names := make([]string, 0, len(s.AuthParams))
 	for name := range s.AuthParams {
@@ -216,9 +217,9 @@ func constantRequest(endpoint, clientID string, s *Settings, scopes []string) (r
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		b = appendParam(b, name, s.AuthParams[name])
+		addParam(b, name, s.AuthParams[name])
 	}
-	return string(b), own
+	return b.String(), own
 }
 
 // ours reports whether the request may set the parameter itself.
@@ -228,9 +229,11 @@ func ours(name string, s *Settings) bool {
 	return setting || fixed || name == "ui_locales" || slices.Contains(protocolParams, name) || slices.Contains(s.DynamicParams, name)
 }
 
-func appendParam(b []byte, name, value string) []byte {
-	b = append(append(append(b, '&'), url.QueryEscape(name)...), '=')
-	return append(b, url.QueryEscape(value)...)
+func addParam(b *strings.Builder, name, value string) {
+	b.WriteByte('&')
+	b.WriteString(url.QueryEscape(name))
+	b.WriteByte('=')
+	b.WriteString(url.QueryEscape(value))
 }
 
 // usable reports whether a visitor's value may go into the request.
