@@ -98,7 +98,7 @@ func (rp *RelyingParty) answeredAgain(w http.ResponseWriter, r *http.Request, p 
 		}
 		d.Tokens = tokens
 	}
-	rp.hint.set(w, d, v.RawIDToken)
+	rp.hint.set(w, p, d, v.RawIDToken)
 	rp.watch(w, p, v.SessionState)
 	if foreignForm(r) {
 		return rp.stopped(p, tx.Begin, rp.handOver(w, r, p, tx, d, rp.target(tx.ReturnTo)))

@@ -293,7 +293,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, p *provide
 		}
 	}
 	if path == "" || later == "" {
-		rp.hint.set(w, d, v.RawIDToken)
+		rp.hint.set(w, p, d, v.RawIDToken)
 	}
 	rp.watch(w, p, v.SessionState)
 	switch {

@@ -24,8 +24,11 @@ type idTokenHint struct {
 type hintCookie struct{ jsonCookie[idTokenHint] }
 
 // set keeps an ID token. One that does not fit is left out: client_id tells
-// the provider enough, if less kindly.
-func (h hintCookie) set(w http.ResponseWriter, d session.Draft, idToken string) {
+// the provider enough, if less kindly. So is one that nobody will be sent.
+func (h hintCookie) set(w http.ResponseWriter, p *providerEntry, d session.Draft, idToken string) {
+	if p.localLogout || !p.EndsSessions() {
+		idToken = ""
+	}
 	for _, token := range []string{idToken, ""} {
 		if h.jsonCookie.set(w, idTokenHint{Provider: d.Provider, Identity: identity(d.Issuer, d.Subject), IDToken: token}) == nil {
 			return

@@ -470,6 +470,28 @@ func TestIDTokenTooLongToKeep(t *testing.T) {
 	}
 }
 
+// Where nothing is sent to the provider at the sign-out, the browser does not
+// keep an ID token for it.
+func TestIDTokenOfNoUseIsNotKept(t *testing.T) {
+	kept := func(a *app) (bytes int) {
+		for _, c := range a.signIn().Cookies(a.URL + "/auth/logout") {
+			if strings.Contains(c.Name, "_hint_") {
+				bytes += len(c.Value)
+			}
+		}
+		return bytes
+	}
+	whole := kept(newApp(t, oidcrptest.NewProvider(t), nil))
+	for name, a := range map[string]*app{
+		"no endpoint": newApp(t, oidcrptest.NewProvider(t, oidcrptest.NoEndSession), nil),
+		"local only":  newApp(t, oidcrptest.NewProvider(t), func(c *oidcrp.Config) { c.Providers[0].LocalLogoutOnly = true }),
+	} {
+		if n := kept(a); n == 0 || n > whole/2 {
+			t.Errorf("%s: %d bytes are kept, where the ID token is %d", name, n, whole)
+		}
+	}
+}
+
 func TestEndSessionEndpointWithAQuery(t *testing.T) {
 	op := oidcrptest.NewProvider(t)
 	op.SetFaults(oidcrptest.MetadataField("end_session_endpoint", op.URL(oidcrptest.EndSessionEndpoint)+"?tenant=a%26b"))

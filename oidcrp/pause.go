@@ -261,7 +261,7 @@ func (rp *RelyingParty) decide(w http.ResponseWriter, r *http.Request, p *provid
 		return rp.because(p, returnTo, err)
 	}
 	if idToken != "" {
-		rp.hint.set(w, d, idToken)
+		rp.hint.set(w, p, d, idToken)
 	}
 	rp.endPaused(w, r, rec)
 	return rp.redirect(w, r, returnTo)

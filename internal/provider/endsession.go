@@ -51,6 +51,13 @@ func (p *Provider) EndSession(ctx context.Context, e EndSession) (endpoint strin
 	return m.endSession, params, nil
 }
 
+// EndsSessions reports whether an ID token is worth keeping for the end-session
+// endpoint: there is one, or the metadata is not known yet. It never waits.
+func (p *Provider) EndsSessions() bool {
+	m := p.current.Load()
+	return m == nil || m.endSession != ""
+}
+
 // CheckSession returns the page that browsers ask, in a frame, whether the
 // session has changed, and what they ask it (Session Management 1.0, 3.1); "" if
 // the provider has none, or nothing says who we are there: asking registers

@@ -44,8 +44,14 @@ func TestEndSessionThatThereIsNot(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t)
 			p := f.new(t, func(s *provider.Settings) { tt.change(f, s) })
+			if !p.EndsSessions() {
+				t.Error("it is said to have none before anything is known of it")
+			}
 			if _, _, err := p.EndSession(context.Background(), provider.EndSession{}); !errors.Is(err, tt.want) {
 				t.Errorf("got %v; want %v", err, tt.want)
+			}
+			if got, want := p.EndsSessions(), tt.want == provider.ErrUnavailable; got != want {
+				t.Errorf("EndsSessions is %v afterwards", got)
 			}
 		})
 	}
