@@ -150,6 +150,9 @@ func (l *Login) OwnsEmail() bool { return l.owned }
 
 // ownsEmail is OwnsEmail for these claims.
 func (p *providerEntry) ownsEmail(claims validate.Claims) bool {
+	if len(p.emailDomains) == 0 {
+		return false
+	}
 	email, _, err := claims.String("email")
 	domain, plain := validate.AddressDomain(email)
 	return err == nil && plain && domain != "" && slices.Contains(p.emailDomains, domain)

@@ -129,11 +129,11 @@ func (c Cookie) Set(w http.ResponseWriter, value string, maxAge time.Duration) e
 	if !octets(value) || !pathOctets(c.path[2:]) {
 		return fmt.Errorf("cookie: %s: the value or path has a character that cookies cannot carry", c.name)
 	}
-	age := ""
+	age := make([]byte, 0, len("; Max-Age=")+20)
 	if maxAge > 0 {
-		age = "; Max-Age=" + strconv.FormatInt(seconds(maxAge), 10)
+		age = strconv.AppendInt(append(age, "; Max-Age="...), seconds(maxAge), 10)
 	}
-	c.put(w, c.name+"="+value+c.path+age+c.attrs)
+	c.put(w, c.name+"="+value+c.path+string(age)+c.attrs)
 	return nil
 }
 
