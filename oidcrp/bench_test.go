@@ -182,8 +182,8 @@ func TestAllocationsOfALoginRedirect(t *testing.T) {
 		clear(w.h)
 		h.ServeHTTP(w, r)
 	})
-	if got > 16 {
-		t.Errorf("%v allocations, want at most 16", got)
+	if got > 14 {
+		t.Errorf("%v allocations, want at most 14", got)
 	}
 }
 
