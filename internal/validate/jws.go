@@ -58,12 +58,14 @@ func SplitJWS(token string, maxBytes int) (*JWS, error) {
 	return &JWS{Header: h, Payload: payload, Signed: token[:len(first)+1+len(second)], Signature: signature}, nil
 }
 
+var strict = base64.RawURLEncoding.Strict()
+
 // decodePart decodes a part. The decoder alone would pass over line breaks.
 func decodePart(part string) ([]byte, bool) {
-	if part == "" || strings.ContainsAny(part, "\r\n") {
+	if part == "" || strings.Contains(part, "\n") || strings.Contains(part, "\r") {
 		return nil, false
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	b, err := strict.DecodeString(part)
 	return b, err == nil
 }
 
