@@ -111,7 +111,7 @@ func caught(m mutant, pkg, run string) bool {
 		log.Fatal(err)
 	}
 	// What does not end is caught too.
-	out, err := exec.Command("go", "test", "-vet=off", "-failfast", "-timeout=5m", "-run="+run, "-overlay", listed, pkg).CombinedOutput()
+	out, err := exec.Command("go", "test", "-vet=off", "-failfast", "-timeout=2m", "-run="+run, "-overlay", listed, pkg).CombinedOutput()
 	if bytes.Contains(out, []byte("[build failed]")) {
 		log.Fatalf("%s: %s\n%s", m.at, m.name, out)
 	}
