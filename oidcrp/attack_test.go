@@ -22,11 +22,11 @@ type attack struct {
 
 // attacks are all of the catalogue but those on accounts.
 func attacks() []attack {
-	return slices.Concat(bindingAttacks, issuerAttacks, tokenAttacks, keyAttacks, redirectAttacks, sessionAttacks, logoutAttacks, logAttacks)
+	return slices.Concat(bindingAttacks, issuerAttacks, tokenAttacks, keyAttacks, tenantAttacks, redirectAttacks, sessionAttacks, logoutAttacks, logAttacks)
 }
 
-// TestAttack tries every attack of the catalogue by its number. What is tried on
-// accounts (T075 to T084) stands in the package accounts under the same name.
+// TestAttack tries every attack of the catalogue by its number. What needs
+// accounts (of T075 to T084) stands in the package accounts under the same name.
 func TestAttack(t *testing.T) {
 	for _, attack := range attacks() {
 		id, rest, _ := strings.Cut(attack.name, " ")
