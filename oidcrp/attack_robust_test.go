@@ -1,9 +1,6 @@
 package oidcrp_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -185,39 +182,6 @@ func malformedRequests(requests func(path string) []*http.Request) func(*testing
 		}
 		if after := a.whoHas(&http.Cookie{Name: strings.SplitN(user, "=", 2)[0], Value: strings.SplitN(user, "=", 2)[1]}); before != "alice" || after != before {
 			t.Errorf("the session was %s's, and is %s's", before, after)
-		}
-	}
-}
-
-// comparesInConstantTime finds where a secret of ours is compared with a
-// stranger's text. Time cannot be tested well, the code can.
-func comparesInConstantTime(t *testing.T) {
-	for file, function := range map[string]string{
-		"../internal/transaction/transaction.go": "Open",
-		"../internal/validate/idtoken.go":        "checkNonce",
-		"../internal/validate/hash.go":           "",
-	} {
-		src, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		calls := map[string]int{}
-		for _, decl := range src.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || function != "" && f.Name.Name != function {
-				continue
-			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				if s, ok := n.(*ast.SelectorExpr); ok {
-					if x, ok := s.X.(*ast.Ident); ok {
-						calls[x.Name+"."+s.Sel.Name]++
-					}
-				}
-				return true
-			})
-		}
-		if calls["subtle.ConstantTimeCompare"] == 0 || calls["bytes.Equal"] != 0 {
-			t.Errorf("%s: %s calls %q", file, function, slices.Sorted(maps.Keys(calls)))
 		}
 	}
 }
