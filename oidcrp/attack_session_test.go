@@ -33,6 +33,7 @@ var sessionAttacks = []attack{
 	{"T105 keys", weakKeys},
 	{"T106 nonces", nonces},
 	{"T107 chunks", noChunks},
+	{"T107 chunks in memory", chunksInMemory},
 	{"T108 sizes", cookieSizes},
 	{"T109 groups", manyGroups},
 	{"T110 no compression", noCompression},

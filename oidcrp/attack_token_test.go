@@ -34,6 +34,7 @@ var tokenAttacks = []attack{
 	{"T039 kid", kids},
 	{"T039 no kid", noKid},
 	{"T040 size", sizes},
+	{"T040 size in memory", sizeInMemory},
 	{"T041 encrypted where not agreed", encryptedUnasked},
 	{"T041 hostile encryption", hostileEncryption},
 	{"T042 iss", forged(tokenTrial{}, issForgeries...)},
