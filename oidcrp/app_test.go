@@ -38,6 +38,7 @@ type app struct {
 
 	reports *atomic.Int32             // how often the protected handler was entered
 	resumed func(*oidcrp.Login) error // what Resume asks at /accept; nil: nothing
+	people  http.Handler              // at /people
 }
 
 // clock can be moved, and stopped.
@@ -163,6 +164,7 @@ func (a *app) handler() http.Handler {
 	mux.Handle("/leave", a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.rp.Logout(w, r, oidcrp.LogoutOptions{ReturnTo: "/"})
 	})))
+	mux.HandleFunc("/people", func(w http.ResponseWriter, r *http.Request) { a.people.ServeHTTP(w, r) })
 	a.tokenPages(mux)
 	a.guardedPages(mux)
 	a.linkPages(mux)

@@ -61,9 +61,9 @@ var tenantAttacks = []attack{
 		forgery{"one that begins with it", "iss", byTenant("OP/acme2/v2.0/", "acme2")},
 		forgery{"other case", "iss", byTenant("OP/ACME/v2.0/", "ACME")})},
 	{"T083 answer of another tenant", forgedByTenants(nil, nil,
-		forgery{"the token's", "", answeredBy("OP/acme/v2.0/")},
-		forgery{"another's", "iss", answeredBy("OP/other/v2.0/")},
-		forgery{"the provider's", "iss", answeredBy("OP")})},
+		forgery{"the token's", "", answeredBy("OP/acme/v2.0/", "acme", "OP/acme/v2.0/")},
+		forgery{"another's", "iss", answeredBy("OP/acme/v2.0/", "acme", "OP/other/v2.0/")},
+		forgery{"the provider's", "iss", answeredBy("OP/acme/v2.0/", "acme", "OP")})},
 	{"T083 filters too broad", broadFilters},
 }
 
@@ -101,10 +101,9 @@ func byTenant(iss string, tid any) oidcrptest.Fault {
 	}, Response: func(r *oidcrptest.Response) { r.Params.Del("iss") }}
 }
 
-// answeredBy makes an ID token one of the tenant acme, and its answer an
-// issuer's.
-func answeredBy(answer string) oidcrptest.Fault {
-	f := byTenant("OP/acme/v2.0/", "acme")
+// answeredBy makes an ID token one of a tenant's, and its answer an issuer's.
+func answeredBy(iss, tid, answer string) oidcrptest.Fault {
+	f := byTenant(iss, tid)
 	f.Response = func(r *oidcrptest.Response) { r.Params.Set("iss", at(r.Params.Get("iss"), answer)) }
 	return f
 }

@@ -22,7 +22,7 @@ type attack struct {
 
 // attacks are all of the catalogue but those on accounts.
 func attacks() []attack {
-	return slices.Concat(bindingAttacks, issuerAttacks, tokenAttacks, keyAttacks, tenantAttacks, redirectAttacks, sessionAttacks, logoutAttacks, logAttacks)
+	return slices.Concat(bindingAttacks, issuerAttacks, tokenAttacks, keyAttacks, domainAttacks, tenantAttacks, redirectAttacks, sessionAttacks, logoutAttacks, logAttacks)
 }
 
 // TestAttack tries every attack of the catalogue by its number. What needs

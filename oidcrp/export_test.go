@@ -48,7 +48,10 @@ func Failures() (reasons, messages []string) {
 
 // MarkTenant marks a provider, which of a source is ready, as tenant-supplied
 // without the address rules.
-func MarkTenant(rp *RelyingParty, name string) { rp.peek(name).tenantSupplied = true }
+func MarkTenant(rp *RelyingParty, name string) {
+	p := rp.peek(name)
+	p.tenantSupplied, p.anyAddress = true, true
+}
 
 // KeepBuilt changes how many providers of a source are kept ready.
 func KeepBuilt(rp *RelyingParty, n int) { rp.providers.source.keeps = n }
