@@ -97,28 +97,31 @@ func pagesElsewhere(t *testing.T) {
 		"/auth/login", "/auth/login?provider=test", "/auth/login?provider=test&fresh=1", "/auth/login?provider=test&prompt=none",
 		"/auth/initiate?iss=" + url.QueryEscape(l.op.Issuer()), "/link?provider=second", "/auth/logout", "/auth/logout?everywhere=1",
 	} {
-		for _, from := range []struct{ as, method, mode, dest string }{
-			{"an image", http.MethodGet, "no-cors", "image"}, {"a frame", http.MethodGet, "navigate", "iframe"}, {"a form", http.MethodPost, "navigate", "document"},
-		} {
-			res := l.with(b, from.method, path, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site",
-				"Sec-Fetch-Mode", from.mode, "Sec-Fetch-Dest", from.dest, "Accept", "text/html,image/avif")
-			if to := res.Header.Get("Location"); to != "" && !strings.HasPrefix(to, l.URL) || len(res.Header.Values("Set-Cookie")) != 0 {
-				t.Errorf("%s as %s: %d to %q with %q", path, from.as, res.StatusCode, to, res.Header.Values("Set-Cookie"))
+		for origin, site := range map[string]string{"https://evil.example": "cross-site", "http://localhost:1": "same-site", "http://evil.localhost": "same-site"} {
+			for _, from := range []struct{ as, method, mode, dest string }{
+				{"an image", http.MethodGet, "no-cors", "image"}, {"a frame", http.MethodGet, "navigate", "iframe"}, {"a form", http.MethodPost, "navigate", "document"},
+			} {
+				what := fmt.Sprintf("%s as %s of %s", path, from.as, origin)
+				res := l.with(b, from.method, path, "Origin", origin, "Sec-Fetch-Site", site,
+					"Sec-Fetch-Mode", from.mode, "Sec-Fetch-Dest", from.dest, "Accept", "text/html,image/avif")
+				if to := res.Header.Get("Location"); to != "" && !strings.HasPrefix(to, l.URL) || len(res.Header.Values("Set-Cookie")) != 0 {
+					t.Errorf("%s: %d to %q with %q", what, res.StatusCode, to, res.Header.Values("Set-Cookie"))
+				}
+				want := 0
+				switch ends := strings.HasPrefix(path, "/auth/logout"); {
+				case from.as == "a form" && (ends || strings.HasPrefix(path, "/link")):
+					want = http.StatusForbidden
+				case strings.HasPrefix(path, "/link"):
+					want = http.StatusMethodNotAllowed
+				}
+				if want != 0 && res.StatusCode != want {
+					t.Errorf("%s: %d, want %d", what, res.StatusCode, want)
+				}
 			}
-			want := 0
-			switch ends := strings.HasPrefix(path, "/auth/logout"); {
-			case from.as == "a form" && (ends || strings.HasPrefix(path, "/link")):
-				want = http.StatusForbidden
-			case strings.HasPrefix(path, "/link"):
-				want = http.StatusMethodNotAllowed
+			b.Show(origin+"/", "look")
+			if page := b.Frame(l.URL + path); page.Blocked == "" {
+				t.Errorf("%s is shown in a frame of %s: %s", path, origin, page)
 			}
-			if want != 0 && res.StatusCode != want {
-				t.Errorf("%s as %s: %d, want %d", path, from.as, res.StatusCode, want)
-			}
-		}
-		evil(b, "look")
-		if page := b.Frame(l.URL + path); page.Blocked == "" {
-			t.Errorf("%s is shown in a frame: %s", path, page)
 		}
 		if now := l.sessionIn(b); now != session {
 			t.Errorf("after %s the session is %v, and was %v", path, now, session)

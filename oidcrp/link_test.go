@@ -202,20 +202,16 @@ func linkFromElsewhere(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	none("by fetch")
-	req, err := http.NewRequest(http.MethodPost, l.URL+"/link?provider=second", nil)
-	if err != nil {
-		t.Fatal(err)
+	for what, header := range map[string][]string{
+		"by something that is no browser": nil, "from a sibling, by what the browser says alone": {"Sec-Fetch-Site", "same-site"},
+		"from a subdomain": {"Sec-Fetch-Site", "same-site", "Origin", "http://evil.localhost"}, "from a sibling, by the origin alone": {"Origin", "http://localhost:1"},
+	} {
+		res := l.with(b, http.MethodPost, "/link?provider=second", append(header, "Sec-Fetch-Mode", "navigate")...)
+		if res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %d", what, res.StatusCode)
+		}
+		none(what)
 	}
-	req.AddCookie(l.sessionCookie(b))
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusForbidden {
-		t.Errorf("without Origin and Sec-Fetch-Site: %d", res.StatusCode)
-	}
-	none("by something that is no browser")
 	// Nor by an address, whatever it says.
 	for _, query := range []string{"link=1", "Link=true", "needs=link"} {
 		l.shows(b.Get(l.URL+"/auth/login?provider=test&return_to=/account&"+query), "account of alice")

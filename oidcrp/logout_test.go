@@ -113,12 +113,15 @@ func logoutFromElsewhere(t *testing.T) {
 	b := a.signIn()
 	form := `<form method="post" action="` + a.URL + `/auth/logout"><button>win</button></form>`
 	neighbour := a.URL[:strings.LastIndex(a.URL, ":")] + ":1"
-	for _, from := range []string{"https://evil.example/", neighbour} {
+	for _, from := range []string{"https://evil.example/", neighbour, "http://evil.localhost/"} {
 		b.Show(from, form)
 		a.answers(b.SubmitForm("win", nil), http.StatusForbidden, "another site")
 		a.shows(b.Get(a.URL+"/"), "home of alice")
 	}
-	for _, header := range [][]string{nil, {"Origin", "null"}, {"Origin", "https://evil.example"}, {"Referer", a.URL + "/"}} {
+	for _, header := range [][]string{
+		nil, {"Origin", "null"}, {"Origin", "https://evil.example"}, {"Referer", a.URL + "/"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Sec-Fetch-Site", "same-site", "Origin", neighbour}, {"Origin", neighbour}, {"Sec-Fetch-Site", "same-site", "Origin", "http://evil.localhost"},
+	} {
 		if res := a.with(b, "POST", "/auth/logout", header...); res.StatusCode != http.StatusForbidden || len(res.Header.Values("Set-Cookie")) != 0 {
 			t.Errorf("%v: %d %v", header, res.StatusCode, res.Header)
 		}
