@@ -2,11 +2,13 @@ package oidcrp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,12 +23,14 @@ var injectionAttacks = []attack{
 	{"T128 error", injects(func(i *injecting, s string) {
 		i.op.SetFaults(oidcrptest.AuthorizationError(s, s), oidcrptest.ResponseParam("error_uri", s))
 		i.visit("/auth/login")
+		i.expect(s)
 	})},
 	{"T128 token endpoint's error", injects(func(i *injecting, s string) {
 		i.op.SetFaults(oidcrptest.Answer(oidcrptest.TokenEndpoint, func(w http.ResponseWriter, r *http.Request) {
 			sendJSON(w, http.StatusBadRequest, map[string]string{"error": s, "error_description": s, "error_uri": s})
 		}))
 		i.visit("/auth/login")
+		i.expect(s)
 	})},
 	{"T128 kid", injects(func(i *injecting, s string) {
 		i.op.SetFaults(oidcrptest.IDTokenHeader("kid", s))
@@ -45,10 +49,12 @@ var injectionAttacks = []attack{
 	{"T128 claims", injects(func(i *injecting, s string) {
 		for _, claim := range []string{"aud", "azp", "nonce", "sub", "acr", "sid", "at_hash"} {
 			i.op.SetFaults(oidcrptest.IDTokenClaim(claim, s))
+			i.named = claim == "sub"
 			i.visit("/auth/login")
 		}
 	})},
 	{"T128 email and roles", injects(func(i *injecting, s string) {
+		i.named = true
 		i.op.SetFaults(oidcrptest.IDTokenClaim("email", s), oidcrptest.IDTokenClaim("name", s), oidcrptest.IDTokenClaim("roles", []string{s}))
 		i.visit("/auth/login?return_to=/admin")
 	})},
@@ -79,6 +85,7 @@ var injectionAttacks = []attack{
 			i.send("/auth/logout", name, s)
 			i.send("/reports", name, s)
 		}
+		i.send("/auth/logout", "Origin", s, "Sec-Fetch-Site", "cross-site")
 	})},
 	{"T128 where the application leads", injects(func(i *injecting, s string) {
 		i.leads = s
@@ -91,7 +98,7 @@ var injectionAttacks = []attack{
 // injections would forge a line of a log, or be one of no end.
 var injections = []string{
 	"canary\r\nlevel=INFO msg=\"signed in\" provider=forged", "canary\x1b[2J\x1b[31mforged", "canary\x00forged", "canary\u2028forged", "canary\u0085forged", "canary\u202eforged",
-	`canary"} {"level":"INFO","msg":"forged"}`, "canary\xff\xfe", "canary" + strings.Repeat("A", 1<<20),
+	`canary"} {"level":"INFO","msg":"forged"}`, "canary\xff\xfe", "canary" + strings.Repeat("A", 5000), "canary" + strings.Repeat("A", 1<<20),
 }
 
 // injecting is an application whose log a test reads as it was handed to the
@@ -99,6 +106,8 @@ var injections = []string{
 type injecting struct {
 	*app
 	leads string // where OnLogin leads
+	named bool   // the visitor is called by the text, and may read it
+	fails int    // how often a provider's error has to be told
 
 	mu      sync.Mutex
 	records []slog.Record
@@ -121,7 +130,34 @@ func (i *injecting) event(_ context.Context, e oidcrp.Event) {
 	i.told = append(i.told, e)
 }
 
-func (i *injecting) visit(path string) { i.browse().Get(i.URL + path) }
+func (i *injecting) visit(path string) {
+	i.t.Helper()
+	page := i.browse().Get(i.URL + path)
+	i.shown(page.Header, page.Body)
+}
+
+var elements = regexp.MustCompile(`<[^>]*>`)
+
+// expect has the provider's error be told, unless it is too long to be read.
+func (i *injecting) expect(s string) {
+	if len(s) < 1<<20 {
+		i.fails++
+	}
+}
+
+// shown fails the test if an answer has a stranger's text where a visitor reads
+// it, or in a header that does not escape it.
+func (i *injecting) shown(h http.Header, body string) {
+	i.t.Helper()
+	if text := elements.ReplaceAllString(body, ""); !i.named && (strings.Contains(text, "canary") || strings.Contains(text, "forged")) {
+		i.t.Errorf("the page says %.500q", text)
+	}
+	for name, values := range h {
+		for _, value := range values {
+			clean(i.t, "the header "+name, value, 8<<10)
+		}
+	}
+}
 
 // send makes a request in the process, where no client refuses to send it.
 func (i *injecting) send(path string, header ...string) {
@@ -137,14 +173,18 @@ func (i *injecting) send(path string, header ...string) {
 	for j := 0; j+1 < len(header); j += 2 {
 		r.Header.Set(header[j], header[j+1])
 	}
-	i.rp.Load(i.rp.RequireLogin(http.NotFoundHandler())).ServeHTTP(httptest.NewRecorder(), r)
-	r = r.Clone(r.Context())
-	r.Method = http.MethodPost
-	i.rp.Load(i.rp.RequireLogin(http.NotFoundHandler())).ServeHTTP(httptest.NewRecorder(), r)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		r = r.Clone(r.Context())
+		r.Method = method
+		w := httptest.NewRecorder()
+		i.rp.Load(i.rp.RequireLogin(http.NotFoundHandler())).ServeHTTP(w, r)
+		i.shown(w.Header(), w.Body.String())
+	}
 }
 
-// injects tries each at one place. Whatever was logged of it is short, in
-// characters that a terminal shows, and no part of a message or a key.
+// injects tries each at one place. Whatever was logged or told of it is short, in
+// characters that a terminal shows, and no part of a message, a key or a label;
+// and nobody reads it on a page.
 func injects(at func(*injecting, string)) func(*testing.T) {
 	return func(t *testing.T) {
 		i := &injecting{}
@@ -181,11 +221,20 @@ func injects(at func(*injecting, string)) func(*testing.T) {
 			if e.Err != nil {
 				clean(t, "error of an event", e.Err.Error(), 2000)
 			}
+			if said := (*oidcrp.ProviderError)(nil); errors.As(e.Err, &said) && strings.HasPrefix(said.Code, "canary") {
+				i.fails--
+				clean(t, "the provider's error", said.Code, 64)
+				clean(t, "its description", said.Description, 512)
+				clean(t, "its address", said.URI, 256)
+			}
 			for _, label := range []string{string(e.Kind), e.Step, e.Reason, e.Provider} {
 				if strings.Contains(label, "canary") {
 					t.Errorf("an event's label is %q", label)
 				}
 			}
+		}
+		if i.fails != 0 {
+			t.Errorf("%d errors of the provider are not told of", i.fails)
 		}
 	}
 }
