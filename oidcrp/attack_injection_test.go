@@ -211,8 +211,8 @@ func injects(at func(*injecting, string)) func(*testing.T) {
 			}
 			r.Attrs(func(a slog.Attr) bool {
 				clean(t, r.Message+": "+a.Key, a.Value.String(), 2000)
-				if strings.Contains(a.Key, "canary") {
-					t.Errorf("key %q", a.Key)
+				if strings.Contains(a.Key, "canary") || strings.ContainsRune(a.Value.String(), 0x202e) { // turns the rest of a line around
+					t.Errorf("key %q, value %.200q", a.Key, a.Value)
 				}
 				return true
 			})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
@@ -126,12 +127,12 @@ func (rp *RelyingParty) chosen(ctx context.Context, raw string) string {
 }
 
 // logged is a return URL as a line of a log can have it: the start of it, without
-// its query, and with marks for what no address has.
+// its query, and with marks for what no address has and no reader sees.
 func logged(raw string) string {
 	shown, _, _ := strings.Cut(raw, "?")
 	shown = strings.ToValidUTF8(shown[:min(len(shown), 200)], "\uFFFD")
 	return strings.Map(func(c rune) rune {
-		if unsafeInURL(c) {
+		if unsafeInURL(c) || !unicode.IsPrint(c) {
 			return utf8.RuneError
 		}
 		return c
