@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -175,40 +174,4 @@ func startsWhileProvidersChange(t *testing.T) {
 	logins.Wait()
 	close(done)
 	changes.Wait()
-}
-
-// startFlood: what strangers begin and never end stays in their browsers. 10,000
-// starts after as many to warm up; a tenth of both under the race detector.
-func startFlood(t *testing.T) {
-	n := 10_000
-	if raceEnabled {
-		n /= 10
-	}
-	store := newPlain()
-	for mode, keep := range map[string]func(*oidcrp.Config){"cookie": func(*oidcrp.Config) {}, "store": func(c *oidcrp.Config) { c.Store = store }} {
-		t.Run(mode, func(t *testing.T) {
-			rp := offline(t, func(c *oidcrp.Config) {
-				keep(c)
-				c.Providers = []oidcrp.Provider{byHand("main")}
-			})
-			flood := func() {
-				for i := range n {
-					target := "https://app.example/auth/login?return_to=" + url.QueryEscape(fmt.Sprint("/", i))
-					if w := ask(rp, rp, nil, "GET", target, navigate...); w.Code != http.StatusFound {
-						t.Fatalf("start %d: %d %s", i, w.Code, w.Body)
-					}
-				}
-			}
-			flood()
-			before := heapInUse()
-			flood()
-			if grown := heapInUse() - before; grown > int64(64*n) {
-				t.Errorf("%d bytes more after %d more starts", grown, n)
-			}
-			runtime.KeepAlive(rp)
-			if records := store.keep(); len(records) != 0 {
-				t.Errorf("%d records in the store", len(records))
-			}
-		})
-	}
 }

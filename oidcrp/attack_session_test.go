@@ -44,6 +44,8 @@ var sessionAttacks = []attack{
 	{"T113 isolation", identityIsolation},
 	{"T114 providers come and go", startsWhileProvidersChange},
 	{"T115 flood", startFlood},
+	{"T115 flood of answers", answerFlood},
+	{"T115 flood of answers in memory", answerFloodInMemory},
 	{"T116 lifetimes", lifetimes},
 	{"T116 year 2039", year2039},
 	{"T116 clock", clockSetBack},
