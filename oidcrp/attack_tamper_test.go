@@ -200,14 +200,13 @@ func weakKeys(t *testing.T) {
 	}
 }
 
-// nonces: of as many values as 32-bit counters or a poor source would have
-// repeated one in, no two have one nonce, though two nodes share their key; and
-// that key is another one each day, long before 2^32 of them. A tenth of it under
-// the race detector.
+// nonces: of a million values no two have one nonce, though two nodes share their
+// key; and that key is another one each day, long before 2^32 of them. A hundredth
+// of it under the race detector, and of whole sessions.
 func nonces(t *testing.T) {
-	n := 50_000
+	n := 500_000
 	if raceEnabled {
-		n /= 10
+		n /= 100
 	}
 	a := newApp(t, oidcrptest.NewProvider(t), nil)
 	keys, err := cookie.NewKeys([][]byte{key(1)})
@@ -224,15 +223,28 @@ func nonces(t *testing.T) {
 		}
 		return seal
 	}
-	seen := make(map[[12]byte]bool, 2*n)
-	for range n {
-		for _, rp := range []*oidcrp.RelyingParty{a.rp, other} {
-			nonce := sealed(rp).Nonce
-			if seen[nonce] {
-				t.Fatal("a nonce came twice")
+	again, err := cookie.NewKeys([][]byte{key(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[[12]byte]struct{}, 2*n)
+	all, now := 0, time.Now()
+	once := func(s cookie.Seal) { seen[s.Nonce] = struct{}{}; all++ }
+	for _, box := range []*cookie.Box{box, again.Box("session cookie", a.siteID())} {
+		for i := range n {
+			if i%100 == 0 {
+				once(sealed(a.rp))
+				once(sealed(other))
 			}
-			seen[nonce] = true
+			_, seal, err := box.SealBytes(nil, nil, nil, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			once(seal)
 		}
+	}
+	if len(seen) != all {
+		t.Errorf("%d nonces of %d values", len(seen), all)
 	}
 	today := sealed(a.rp).Period
 	a.clock.advance(24 * time.Hour)
