@@ -1,6 +1,7 @@
 package oidcrp_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,19 +185,32 @@ func sessionsAreOneCookie(t *testing.T) {
 	}
 }
 
-// logoutsAreFinal: while pages are asked for and the session is renewed, the
-// visitor signs out. Of all the cookies there were none has a session then.
+// logoutsAreFinal: while pages are asked for, the session is renewed and its
+// tokens are refreshed, the visitor signs out. Of all the cookies there were none
+// has a session then, and none gets a token.
 func logoutsAreFinal(t *testing.T) {
 	r := proptest.New(t)
-	for mode, store := range stores {
-		a := updating(t, func(c *oidcrp.Config) {
-			store(c)
-			c.IdleTimeout = time.Minute // requests extend it
+	for mode, change := range map[string]func(*oidcrp.Config){
+		"store": nil, "cookie beside a store": logoutModes["cookie"],
+		"cookie": func(c *oidcrp.Config) { c.Store, c.Providers[0].KeepTokens, c.Providers[0].APIs = nil, false, nil },
+	} {
+		store := newPlain()
+		// A token is over before the next step.
+		a := newTokenApp(t, oidcrptest.NewProvider(t, oidcrptest.TokenField("expires_in", 2)), func(c *oidcrp.Config) {
+			c.Store, c.IdleTimeout = store, time.Minute // requests extend it
+			c.OnRefresh = func(_ context.Context, l *oidcrp.Login) error { l.Set("note", "refreshed"); return nil }
+			if change != nil {
+				change(c)
+			}
 		})
-		a.op.SetNow(a.clock.now)
 		h := a.rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/update" {
+			switch r.URL.Path {
+			case "/update":
 				a.rp.Update(w, r, map[string]string{"note": "x"})
+			case "/call":
+				if res, err := a.rp.Client(r.Context()).Get(a.op.URL(oidcrptest.ResourceEndpoint)); err == nil {
+					res.Body.Close()
+				}
 			}
 			fmt.Fprint(w, name(r))
 		}))
@@ -209,6 +224,7 @@ func logoutsAreFinal(t *testing.T) {
 		}
 		for range 12 {
 			var mu sync.Mutex
+			records := store.sealed()
 			pool := []*http.Cookie{a.sessionCookie(a.signIn())}
 			latest := func() *http.Cookie {
 				mu.Lock()
@@ -225,25 +241,43 @@ func logoutsAreFinal(t *testing.T) {
 				}
 			}
 			var busy sync.WaitGroup
+			var steps atomic.Int32
+			leave := 1 + r.Int32N(11) // after so many steps, beside what follows
 			for range 3 {
-				steps := make([]string, 4+r.IntN(6))
-				for i := range steps {
-					steps[i] = []string{"/x", "/auth/me", "/update"}[r.IntN(3)]
+				paths := make([]string, 4+r.IntN(6))
+				for i := range paths {
+					paths[i] = []string{"/x", "/auth/me", "/update", "/call", "/call"}[r.IntN(5)]
 				}
 				busy.Go(func() {
-					for _, path := range steps {
+					for _, path := range paths {
+						if steps.Add(1) == leave {
+							busy.Go(func() { visit("POST", "/auth/logout", latest()) })
+						}
 						a.clock.advance(2 * time.Second)
 						keep(visit("GET", path, latest()))
 					}
 				})
 			}
-			busy.Go(func() { visit("POST", "/auth/logout", latest()) })
 			busy.Wait()
+			before := refreshes(a.op)
 			for i, c := range pool {
-				if who := visit("GET", "/x", c).Body.String(); who != "nobody" {
+				if who := visit("GET", "/call", c).Body.String(); who != "nobody" {
 					t.Errorf("%s: cookie %d of %d is still %s's", mode, i, len(pool), who)
 				}
 			}
+			if n := refreshes(a.op) - before; n != 0 {
+				t.Errorf("%s: %d refreshes after the sign-out", mode, n)
+			}
+			// Nor is anything left, but tokens that nobody can use where the cookie
+			// that signed out was renewed meanwhile.
+			a.rp.Shutdown(context.Background())
+			ended := a.events.of(oidcrp.SessionEnded)
+			if n := store.sealed() - records; n != 0 && (n != 1 || ended[len(ended)-1].Provider != "") {
+				t.Errorf("%s: %d records are left", mode, n)
+			}
+		}
+		if n := refreshes(a.op); (n == 0) != (mode == "cookie") {
+			t.Errorf("%s: %d refreshes", mode, n)
 		}
 	}
 }
