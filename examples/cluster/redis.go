@@ -84,6 +84,7 @@ func startRedisServer(program string) (*redisServer, error) {
 	socket := filepath.Join(dir, "redis.sock")
 	cmd := exec.Command(program, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
 		"--dir", dir, "--save", "", "--appendonly", "no")
+	spare(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -93,7 +94,7 @@ func startRedisServer(program string) (*redisServer, error) {
 		name:    fmt.Sprintf("%s at %s", program, socket),
 		network: "unix", addr: socket,
 		close: func() error {
-			cmd.Process.Signal(syscall.SIGTERM) // Ctrl-C in a terminal has reached it already
+			cmd.Process.Signal(syscall.SIGTERM)
 			return errors.Join(<-exited, os.RemoveAll(dir))
 		},
 	}
