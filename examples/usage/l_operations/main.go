@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -52,18 +53,28 @@ func run(ctx context.Context) error {
 		}
 	}()
 
-	server := &http.Server{Addr: "localhost:3000", Handler: app(rp), ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		server.Shutdown(ctx) // requests
-		rp.Shutdown(ctx)     // and what outlives them
-	}()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	ln, err := net.Listen("tcp", "localhost:3000")
+	if err != nil {
 		return err
 	}
-	return nil
+	return serve(ctx, ln, rp)
+}
+
+// serve returns when everybody has been served who came before ctx was done.
+func serve(ctx context.Context, ln net.Listener, rp *oidcrp.RelyingParty) error {
+	server := &http.Server{Handler: app(rp), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	// Serve returns as soon as Shutdown begins; Shutdown is what waits.
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := server.Shutdown(ctx)               // requests
+	return errors.Join(err, rp.Shutdown(ctx)) // and what outlives them
 }
 
 func main() {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/seed-78edd7da/go-oidcrp/examples/apptest"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
+	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
 )
 
 func TestProviderDownAtStart(t *testing.T) {
@@ -54,6 +58,55 @@ func TestProviderDownAtStart(t *testing.T) {
 	}
 	if page.Title() != "Sign in" {
 		t.Errorf("the provider is back: %v", page)
+	}
+}
+
+// Who is being served at the end, here by a provider that takes its time, is
+// served to the end.
+func TestEndCutsNobodyOff(t *testing.T) {
+	asked, answer := make(chan bool, 10), make(chan bool)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-answer
+		http.Error(w, "not today", http.StatusServiceUnavailable)
+	}))
+	defer provider.Close()
+	answers := sync.OnceFunc(func() { close(answer) })
+	defer answers()
+	ln, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	baseURL := "http://" + ln.Addr().String()
+	rp, err := oidcrp.New(oidcrp.Config{BaseURL: baseURL,
+		Providers: []oidcrp.Provider{{Issuer: provider.URL, ClientID: "app", ClientSecret: "secret"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	ended, served := make(chan error, 1), make(chan *oidcrptest.Page, 1)
+	go func() { ended <- serve(ctx, ln, rp) }()
+	go func() { served <- oidcrptest.NewBrowser(t).Get(baseURL + "/") }()
+	<-asked
+	interrupt()
+	for err == nil { // until it listens no more
+		var conn net.Conn
+		if conn, err = net.Dial("tcp", ln.Addr().String()); err == nil {
+			conn.Close()
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended with a request unanswered: %v", err)
+	default:
+	}
+	answers()
+	if page := <-served; page.Status != http.StatusServiceUnavailable {
+		t.Errorf("the request ended with %v", page)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
