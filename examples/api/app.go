@@ -24,6 +24,7 @@ type app struct {
 
 func newApp(baseURL, api string, provider oidcrp.Provider) (*app, error) {
 	provider.Scopes = []string{"openid", "profile", "email", readScope} // asked for at every sign-in
+	provider.Prompt = "consent"                                         // no refresh token without, at some providers (Core 11)
 	provider.KeepTokens = true
 	provider.KeepOffline = true // beyond the session, for jobs, until forgotten
 	provider.APIs = []oidcrp.API{{URL: api + "/events", Scopes: []string{readScope}}}

@@ -6,13 +6,14 @@
 // Sign in, and read the calendar: the application has a token for that, from
 // the sign-in. Add an entry: this takes one scope more, and so the provider
 // asks the visitor, who comes back to the same page and never was signed out;
-// or says no, and is not signed out either. Wait until the token has ended: the
-// next call refreshes it. Forget it: the application then has none, and says so.
+// or says no, by Cancel, and is not signed out either. Wait until the token has
+// ended: the next call refreshes it. Forget it: the application then has none,
+// and says so.
 //
 // The browser sees none of these tokens. They are in the Store, sealed, and
 // rp.Client puts them on requests to the calendar and to nobody else.
 //
-// With a real provider and a real API the settings in [newApp] are the same:
+// With a real provider and a real API the settings in app.go are the same:
 // the issuer, client id and secret come from the provider, the scopes from the
 // API's documentation.
 package main

@@ -72,8 +72,9 @@ func TestOneMoreScopeWithoutLosingTheSession(t *testing.T) {
 
 func TestWhoSaysNoStaysSignedInAndReads(t *testing.T) {
 	a, _ := start(t)
-	a.Provider.SetFaults(oidcrptest.AuthorizationError("access_denied", "no"))
-	if page := a.Browser.Follow("Add an entry"); page.Status != http.StatusForbidden {
+	a.Provider.SignInAs("") // it asks the visitor
+	apptest.Contains(t, a.Browser.Follow("Add an entry"), "The application asks for:", writeScope)
+	if page := a.Browser.SubmitForm("Cancel", nil); page.Status != http.StatusForbidden {
 		t.Errorf("%v", page)
 	}
 	stillSignedIn(t, a)

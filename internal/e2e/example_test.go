@@ -114,12 +114,15 @@ func TestCallingAnAPI(t *testing.T) {
 	b.click("main a[href='/calendar']")
 	b.untilSees("Lunch with Dana")
 
-	// The provider has a session, so that it asks for nothing but the scope.
+	// Who says no is still signed in, and is asked again.
 	b.click("main a[href='/calendar/new']")
-	b.until("the form, or the provider's question", "document.querySelector('input[name=entry], button[name=user]')")
-	if b.holds("document.querySelector('button[name=user]')") {
-		signInEmbedded(b, "alice")
-	}
+	b.until("the provider's question", "document.querySelector('button[name=cancel]')")
+	b.click("button[name=cancel]")
+	b.untilAt(url + "/auth/callback")
+	b.open(url + "/calendar")
+	b.untilSees("Lunch with Dana")
+	b.click("main a[href='/calendar/new']")
+	signInEmbedded(b, "alice")
 	b.until("the form", "document.querySelector('input[name=entry]')")
 	b.look("api-new")
 	b.fill("input[name=entry]", "ซ้อมร้องเพลง <choir>")
@@ -133,6 +136,7 @@ func TestCallingAnAPI(t *testing.T) {
 	b.untilSees("no access to your calendar")
 	b.look("api-forgotten")
 	b.click("main p a")
+	signInEmbedded(b, "alice")
 	b.untilSees("Lunch with Dana")
 	b.click(".oidcrp-signout")
 	b.untilAt(url + "/auth/logout")
