@@ -4,6 +4,12 @@
 //
 //	go -C examples run ./contacts
 //	go -C examples run ./contacts -db postgres://localhost/portal
+//
+// Sign in at staff as alice, invite vera@customer.example, and open the link in
+// a private window: at visitors vera gets in, and without the link does not.
+// Nor does alice get in there, whose address is for staff to vouch for.
+//
+// The SQLite file is contacts.db in examples, unless -db names another.
 package main
 
 import (
@@ -12,14 +18,18 @@ import (
 	_ "embed"
 	"errors"
 	"flag"
+	"fmt"
 	"html/template"
+	"io"
 	"log"
 	"net/http"
+	"os"
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/run"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/accounts"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp/oidcrptest"
@@ -108,31 +118,67 @@ func app(store accounts.Store, cfg oidcrp.Config) (http.Handler, error) {
 	return rp.Load(mux), nil
 }
 
+type options struct{ addr, staffAddr, visitorsAddr, db string }
+
 func main() {
-	name := flag.String("db", "contacts.db", "SQLite `file`, or postgres:// URL")
+	log.SetFlags(0)
+	log.SetPrefix("contacts: ")
+	var o options
+	flag.StringVar(&o.addr, "addr", "localhost:3000", "address of the portal, on this machine")
+	flag.StringVar(&o.staffAddr, "staff-addr", "127.0.0.1:4000", "loopback address of the provider of staff")
+	flag.StringVar(&o.visitorsAddr, "visitors-addr", "127.0.0.1:4001", "loopback address of the provider of everybody else")
+	flag.StringVar(&o.db, "db", "contacts.db", "SQLite `file`, or postgres:// URL")
 	flag.Parse()
-	store, db, err := open(context.Background(), *name)
-	if err != nil {
+	if flag.NArg() > 0 {
+		log.Fatalf("unexpected argument %q", flag.Arg(0))
+	}
+	ctx, stop := run.UntilInterrupted()
+	defer stop()
+	if err := serve(ctx, o, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
-	defer db.Close()
-	const baseURL = "http://localhost:3000"
-	cfg := oidcrp.Config{BaseURL: baseURL, SiteName: "Contacts"}
-	for name, addr := range map[string]string{"staff": "127.0.0.1:4000", "visitors": "127.0.0.1:4001"} {
-		provider, err := oidcrptest.StartProvider(addr)
-		if err != nil {
-			log.Fatal(err)
-		}
-		p := provider.Config(name, baseURL)
-		if name == "staff" {
-			p.EmailDomains = []string{"example.com"}
-		}
-		cfg.Providers = append(cfg.Providers, p)
-	}
-	handler, err := app(store, cfg)
+}
+
+// serve runs the portal and both providers until ctx is done.
+func serve(ctx context.Context, o options, out io.Writer) (err error) {
+	ln, baseURL, err := run.Listen(o.addr)
 	if err != nil {
-		log.Fatal(err)
+		return fmt.Errorf("-addr: %w", err)
 	}
-	log.Println("open " + baseURL + "; alice and bob are staff there")
-	log.Fatal(http.ListenAndServe("localhost:3000", handler))
+	defer ln.Close()
+	staff, err := oidcrptest.StartProvider(o.staffAddr)
+	if err != nil {
+		return fmt.Errorf("-staff-addr: %w", err)
+	}
+	defer staff.Close()
+	visitors, err := oidcrptest.StartProvider(o.visitorsAddr)
+	if err != nil {
+		return fmt.Errorf("-visitors-addr: %w", err)
+	}
+	defer visitors.Close()
+	for _, name := range []string{"Vera", "Walter"} {
+		subject := strings.ToLower(name)
+		visitors.AddUser(oidcrptest.User{Subject: subject, Name: name, Email: subject + "@customer.example", EmailVerified: true})
+	}
+	store, db, err := open(ctx, o.db)
+	if err != nil {
+		return fmt.Errorf("-db: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	ofStaff := staff.Config("staff", baseURL)
+	ofStaff.EmailDomains = []string{"example.com"}
+	handler, err := app(store, oidcrp.Config{
+		BaseURL: baseURL, SiteName: "Contacts",
+		Providers: []oidcrp.Provider{ofStaff, visitors.Config("visitors", baseURL)},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Open:      %s\n", baseURL)
+	fmt.Fprintf(out, "Staff:     %s  alice, bob, carol, dave of example.com (no password)\n", staff.Issuer())
+	fmt.Fprintf(out, "Visitors:  %s  vera, walter of customer.example, once invited\n", visitors.Issuer())
+	fmt.Fprintln(out, "Ctrl-C ends it.")
+	err = run.Serve(ctx, ln, handler)
+	fmt.Fprintln(out, "Example contacts ended.")
+	return err
 }

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -87,4 +92,57 @@ func TestPortalOverItsDatabase(t *testing.T) {
 	visitors.SignInAs("eve")
 	page = oidcrptest.NewBrowser(t).Get(a.URL + "/auth/login?provider=visitors")
 	apptest.Contains(t, page, "by invitation only")
+}
+
+// Both roads as the command has them, and an end that leaves the database alone
+// in its folder.
+func TestServe(t *testing.T) {
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	dir := t.TempDir()
+	said, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := serve(ctx, options{"localhost:0", "127.0.0.1:0", "127.0.0.1:0", filepath.Join(dir, "contacts.db")}, out)
+		out.Close()
+		ended <- err
+	}()
+	lines := bufio.NewScanner(said)
+	var text strings.Builder
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C") {
+		text.WriteString(lines.Text() + "\n")
+	}
+	found := regexp.MustCompile(`(?m)^Open: +(http://localhost:[0-9]+)\nStaff: +http://127\.0\.0\.1:[0-9]+ .*alice.*\nVisitors: +http://127\.0\.0\.1:[0-9]+ .*vera`).FindStringSubmatch(text.String())
+	if found == nil {
+		t.Fatalf("it said:\n%s", &text)
+	}
+	at := func(provider, user, path string) (*oidcrptest.Browser, *oidcrptest.Page) {
+		b := oidcrptest.NewBrowser(t)
+		b.Get(found[1] + "/auth/login?provider=" + provider + "&return_to=" + url.QueryEscape(path))
+		return b, b.SubmitForm(user, nil)
+	}
+	alice, _ := at("staff", "alice", "/")
+	apptest.Contains(t, alice.SubmitForm("Continue", url.Values{"company": {"Example"}}), "staff: alice", "Invite somebody")
+	page := alice.SubmitForm("Invite", url.Values{"email": {"vera@customer.example"}})
+	link := invitationLink.FindStringSubmatch(page.Body)
+	if link == nil {
+		t.Fatalf("no invitation: %v", page)
+	}
+	_, page = at("visitors", "vera", "/")
+	apptest.Contains(t, page, "by invitation only")
+	_, page = at("visitors", "alice", link[1])
+	apptest.Contains(t, page, "its own way to sign in")
+	vera, _ := at("visitors", "vera", link[1])
+	apptest.Contains(t, vera.SubmitForm("Continue", url.Values{"company": {"Customer"}}), "visitors: vera")
+
+	interrupt()
+	if !lines.Scan() || lines.Text() != "Example contacts ended." {
+		t.Errorf("at the end it said %q", lines.Text())
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("beside the database is left: %v, %v", left, err)
+	}
 }
