@@ -1,5 +1,7 @@
 // One provider, and everything is behind a sign-in but /healthz and the static
 // files.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/.
 package main
 
 import (
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -37,6 +40,7 @@ func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

@@ -1,5 +1,8 @@
 // With chi: signing in is optional on some routes, needed on others, and a
 // role is needed below /admin.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/, /reports and
+// /admin.
 package main
 
 import (
@@ -10,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -48,6 +52,7 @@ func reports(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "The repo
 func admin(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "The controls") }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

@@ -2,6 +2,8 @@
 // answers 401 with a problem document that says where to sign in; unsafe
 // requests from other sites get 403 without any token in the page; and
 // /auth/me tells the front end who is here, how long, and how to sign out.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/.
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -77,6 +80,7 @@ func (n *notes) add(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

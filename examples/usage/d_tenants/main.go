@@ -1,6 +1,11 @@
 // A service for many customers: every tenant has a domain of its own, and
 // providers of its own that its administrators typed in. Tenants come and go
 // without a restart.
+//
+// It needs COOKIE_KEYS (openssl rand -base64 32), a proxy with TLS in front,
+// and a row of tenants.db, which it makes, for each tenant and provider.
+// Register https://HOST/auth/callback/NAME and https://HOST/auth/logout there,
+// and open https://HOST/.
 package main
 
 import (
@@ -14,6 +19,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -118,6 +124,7 @@ func app(db *sql.DB, keys [][]byte) (http.Handler, error) {
 }
 
 func main() {
+	usage.Needs("COOKIE_KEYS")
 	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS"))
 	if err != nil {
 		log.Fatal(err)

@@ -1,5 +1,8 @@
 // Claims as providers really send them: nested ones, ones that are a string
 // with one provider and an array with another, and a user in 400 groups.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/profile, /books and
+// /audit.
 package main
 
 import (
@@ -8,6 +11,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -62,6 +66,7 @@ func books(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

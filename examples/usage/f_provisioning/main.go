@@ -2,6 +2,9 @@
 // Who is new accepts the terms first: the verified login waits, for ten
 // minutes, and goes on where it was to lead. The session carries the
 // application's own user id, where no claim can reach it.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/. Its users are in
+// users.db.
 package main
 
 import (
@@ -16,6 +19,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -74,9 +78,6 @@ func (u users) register(ctx context.Context, login *oidcrp.Login) error {
 }
 
 func app(baseURL string, provider oidcrp.Provider, db *sql.DB) (http.Handler, error) {
-	if _, err := db.Exec(schema); err != nil {
-		return nil, err
-	}
 	users := users{db}
 	rp, err := oidcrp.New(oidcrp.Config{
 		BaseURL:   baseURL,
@@ -84,6 +85,9 @@ func app(baseURL string, provider oidcrp.Provider, db *sql.DB) (http.Handler, er
 		OnLogin:   users.onLogin,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Exec(schema); err != nil {
 		return nil, err
 	}
 
@@ -108,6 +112,7 @@ func app(baseURL string, provider oidcrp.Provider, db *sql.DB) (http.Handler, er
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	db, err := sql.Open("sqlite", "users.db")
 	if err != nil {
 		log.Fatal(err)

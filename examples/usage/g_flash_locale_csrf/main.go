@@ -4,18 +4,25 @@
 // does do: it takes the language for its pages and for the provider from a
 // hook, and its guards refuse unsafe requests from other sites, so that forms
 // behind a guard need no CSRF token.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/orders, or
+// /language/th before.
 package main
 
 import (
 	"fmt"
+	"html"
 	"log"
 	"net/http"
 	"os"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
+
+const page = `<!doctype html><title>Orders</title><p>%s</p><form method="post"><button>Order</button></form>`
 
 func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 	rp, err := oidcrp.New(oidcrp.Config{
@@ -37,7 +44,8 @@ func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 		http.Redirect(w, r, "/orders", http.StatusSeeOther)
 	})))
 	mux.Handle("GET /orders", rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, flash.PopString(r.Context(), "message"))
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, page, html.EscapeString(flash.PopString(r.Context(), "message")))
 	})))
 	return rp.Load(flash.LoadAndSave(mux)), nil
 }
@@ -59,6 +67,7 @@ func setLanguage(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

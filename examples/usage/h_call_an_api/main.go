@@ -1,6 +1,9 @@
 // Calling an API with the visitor's token, which goes there and nowhere else.
 // One page needs a further scope: the visitor is asked for it when it is
 // needed, and stays signed in whatever the answer is.
+//
+// Run it as ../usage.go says, with API such as https://calendar.example, of which
+// it calls /events, and open http://localhost:3000/calendar.
 package main
 
 import (
@@ -10,6 +13,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -45,6 +49,7 @@ func app(baseURL, api string, provider oidcrp.Provider) (http.Handler, error) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "API")
 	handler, err := app("http://localhost:3000", os.Getenv("API"), oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

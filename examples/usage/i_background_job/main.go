@@ -1,15 +1,20 @@
 // A nightly job works for users who are not here, with the refresh token they
 // granted. Who withdrew it is forgotten.
+//
+// Run it as ../usage.go says, with API such as https://reports.example, of which
+// it calls /report, and open http://localhost:3000/ to sign in.
 package main
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -54,7 +59,12 @@ func fetchReport(ctx context.Context, rp *oidcrp.RelyingParty, api string, u oid
 	return res.Body.Close()
 }
 
+func home(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "Hello %s, your report comes every night.\n", oidcrp.FromContext(r.Context()).Name())
+}
+
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "API")
 	api := os.Getenv("API")
 	rp, err := app("http://localhost:3000", api, oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
@@ -65,5 +75,5 @@ func main() {
 		log.Fatal(err)
 	}
 	go fetchReports(context.Background(), rp, api, 24*time.Hour, func() []oidcrp.Identity { return nil })
-	log.Fatal(http.ListenAndServe("localhost:3000", rp.Protect(http.NotFoundHandler())))
+	log.Fatal(http.ListenAndServe("localhost:3000", rp.Protect(http.HandlerFunc(home))))
 }

@@ -2,6 +2,11 @@
 // plain HTTP/2 between the two. BaseURL is the only thing that says where
 // browsers find us; no forwarded header is trusted or needed. The proxy passes
 // the path on as it is, /app/ and all.
+//
+// Run it as ../usage.go says, with COOKIE_KEYS (openssl rand -base64 32). The
+// addresses to register are https://example.com/app/auth/callback/default and
+// https://example.com/app/auth/logout, and the page to open is
+// https://example.com/app/reports: put your own into main.
 package main
 
 import (
@@ -11,6 +16,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -32,6 +38,7 @@ func app(baseURL string, keys [][]byte, provider oidcrp.Provider) (http.Handler,
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "COOKIE_KEYS")
 	keys, err := oidcrp.ParseKeys(os.Getenv("COOKIE_KEYS")) // openssl rand -base64 32
 	if err != nil {
 		log.Fatal(err)

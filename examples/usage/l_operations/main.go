@@ -1,12 +1,16 @@
 // Day and night: the application starts while its provider is down, says so
 // when asked for its health, signs people in as soon as the provider is back,
 // and ends without cutting anybody off.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/status, and / to
+// sign in.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -15,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -27,7 +32,9 @@ func app(rp *oidcrp.RelyingParty) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(rp.Status())
 	})
-	mux.Handle("/", rp.Protect(http.NotFoundHandler()))
+	mux.Handle("/", rp.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello %s\n", oidcrp.FromContext(r.Context()).Name())
+	})))
 	return mux
 }
 
@@ -78,6 +85,7 @@ func serve(ctx context.Context, ln net.Listener, rp *oidcrp.RelyingParty) error 
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {

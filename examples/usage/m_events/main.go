@@ -1,5 +1,7 @@
 // One hook for the audit log, metrics and spans: slog, expvar and
 // OpenTelemetry.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/debug/vars.
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -56,6 +59,7 @@ func app(baseURL string, provider oidcrp.Provider, o observer) (http.Handler, er
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

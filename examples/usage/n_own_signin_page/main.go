@@ -1,5 +1,8 @@
 // The application's own sign-in page, with html/template, and a third
 // language for the pages that stay ours.
+//
+// Run it as ../usage.go says, with the redirect URI
+// http://localhost:3000/auth/callback/acme, and open http://localhost:3000/.
 package main
 
 import (
@@ -9,6 +12,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -52,6 +56,7 @@ func german() map[string]string {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Name:         "acme",
 		DisplayName:  "Acme",

@@ -1,7 +1,10 @@
 // Coming from go-oidc and oauth2 by hand: oidc.NewProvider at start-up, state
 // and nonce cookies, /callback with Exchange and Verify, a session of one's
-// own. All of it is below; what is left of the old program are its pages and
-// its registered redirect URI.
+// own. New and Protect do all of that; what is left of the old program are its
+// pages and its registered redirect URI.
+//
+// Run it as ../usage.go says, with the redirect URI
+// http://localhost:3000/callback, and open http://localhost:3000/.
 package main
 
 import (
@@ -10,6 +13,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -40,6 +44,7 @@ func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

@@ -2,6 +2,11 @@
 // one handler that does both, and what CompleteUserAuth was followed by, the
 // application's own session and user, becomes OnLogin and FromContext. The
 // redirect URI that is registered at the provider stays.
+//
+// Run it as ../usage.go says, with the redirect URI
+// http://localhost:3000/auth/openid-connect/callback and the post-logout
+// redirect URI http://localhost:3000/session/logout, and open
+// http://localhost:3000/auth/openid-connect.
 package main
 
 import (
@@ -11,6 +16,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -50,6 +56,7 @@ func app(baseURL string, provider oidcrp.Provider) (http.Handler, error) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

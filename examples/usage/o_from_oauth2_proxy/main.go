@@ -1,5 +1,11 @@
 // Coming from oauth2-proxy: this program takes its place in front of an
 // upstream that is told by headers who is there.
+//
+// Run it as ../usage.go says, with the redirect URI
+// http://localhost:3000/oauth2/callback, the post-logout redirect URI
+// http://localhost:3000/oauth2/logout, and UPSTREAM such as
+// http://localhost:8080. Open http://localhost:3000/ as somebody of
+// example.com.
 package main
 
 import (
@@ -10,6 +16,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -47,6 +54,7 @@ func identify(r *http.Request, s *oidcrp.Session) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "UPSTREAM")
 	handler, err := app("http://localhost:3000", os.Getenv("UPSTREAM"), oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

@@ -1,6 +1,8 @@
 // Server-sent events, a WebSocket and a long download behind a guard. The
 // ResponseWriter arrives as the server made it, so flushing, hijacking and
 // deadlines work; and an answer that goes on for hours ends with the session.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/events or /export.
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -90,6 +93,7 @@ func export(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

@@ -1,6 +1,8 @@
 // Telling apart why somebody could not sign in: they cancelled, the provider
 // is down, or we are misconfigured. Each visitor gets a page that says what to
 // do, in the application's own look.
+//
+// Run it as ../usage.go says, and open http://localhost:3000/.
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -62,6 +65,7 @@ func explain(r *http.Request, e *oidcrp.Error) string {
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID")
 	handler, err := app("http://localhost:3000", oidcrp.Provider{
 		Issuer:       os.Getenv("OIDC_ISSUER"),
 		ClientID:     os.Getenv("OIDC_CLIENT_ID"),

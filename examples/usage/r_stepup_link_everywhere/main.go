@@ -1,5 +1,10 @@
 // Three things for the careful: sign in again before the payout page, link a
 // second provider to the account, and sign out everywhere.
+//
+// Run it as ../usage.go says, with a second provider as OIDC_ISSUER_2 and
+// OIDC_CLIENT_ID_2, both with public clients, the redirect URIs
+// http://localhost:3000/auth/callback/work and
+// http://localhost:3000/auth/callback/home, and open http://localhost:3000/.
 package main
 
 import (
@@ -12,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-78edd7da/go-oidcrp/examples/usage"
 	"github.com/seed-78edd7da/go-oidcrp/oidcrp"
 )
 
@@ -92,6 +98,7 @@ func app(baseURL string, store oidcrp.Store, providers ...oidcrp.Provider) (http
 }
 
 func main() {
+	usage.Needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_ISSUER_2", "OIDC_CLIENT_ID_2")
 	handler, err := app("http://localhost:3000", oidcrp.NewMemoryStore(),
 		oidcrp.Provider{Name: "work", Issuer: os.Getenv("OIDC_ISSUER"), ClientID: os.Getenv("OIDC_CLIENT_ID")},
 		oidcrp.Provider{Name: "home", Issuer: os.Getenv("OIDC_ISSUER_2"), ClientID: os.Getenv("OIDC_CLIENT_ID_2")})

@@ -1,6 +1,12 @@
-// A Power Pages settings file, started as it is. The report says what was
-// taken, what was changed for safety, what was ignored, and why. The portal's
-// links and its registered redirect URI go on working.
+// A Power Pages settings file, taken as it is. The report says what was taken,
+// what was changed for safety, what was ignored, and why. The portal's links
+// and its registered redirect URI go on working.
+//
+//	go -C examples run ./usage/s_power_pages
+//
+// The provider of settings.json does not exist, so that http://localhost:3000/
+// says that it is not available. Put your own settings there, and register
+// http://localhost:3000 with the path of RedirectUri to sign in.
 package main
 
 import (
