@@ -7,7 +7,7 @@
 //	…
 //	contacts, err := accounts.New(store, accounts.Rules{
 //		RegistrationPath: "/register",
-//		Ask: []accounts.Field{{Name: "company", Required: true}},
+//		Ask:              []accounts.Field{{Name: "company", Required: true}},
 //		Default: accounts.ProviderRules{
 //			Gate:  accounts.InviteOnly,
 //			Login: map[string]string{"name": "name", "city": "/address/locality"},

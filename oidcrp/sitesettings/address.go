@@ -115,7 +115,7 @@ func (r *reader) readBaseURL(all []*source) {
 	} else {
 		r.byDefault("Config.BaseURL", r.config.BaseURL, "from RedirectUri: set it where the site has moved, and register the new redirect URIs")
 	}
-	r.byDefault("Config.CookieKeys", "", "Power Pages keeps its own: give at least one key of 32 random bytes, the same on every node, from a secret store; on localhost one is made")
+	r.byDefault("Config.CookieKeys", "", "no setting has them: give at least one key of 32 random bytes, the same on every node, from a secret store; on localhost one is made")
 }
 
 // nameInLinks gives providers the names that links and buttons have for them.
