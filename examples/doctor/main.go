@@ -6,7 +6,8 @@
 //
 // Flags say what the application is going to ask for. A secret is not needed, for
 // none is sent: a client with one is assumed, unless -client-auth says otherwise.
-// It exits with status 1 if logins would fail, and 2 if it was called wrongly.
+// It exits with status 1 if logins would fail, and 2 if it was called wrongly,
+// of which "go run" makes 1 too.
 package main
 
 import (

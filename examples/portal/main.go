@@ -9,9 +9,15 @@
 //	go -C examples run ./portal
 //	go -C examples run ./portal -db portal.db
 //	go -C examples run ./portal -db postgres://localhost/portal -keys portal.keys
-//	go -C examples run ./portal -settings sitesetting.yml
+//	go -C examples run ./portal -settings sitesetting.yml -base-url http://localhost:3000
+//	go -C examples run ./portal -providers providers.json
 //
-// With -providers it uses real ones instead; see [providerFile].
+// Files are relative to examples. The last has real providers, of which the
+// names and the addresses are needed, and secrets may be in the environment:
+//
+//	[{"name": "acme", "issuer": "https://login.acme.example", "client_id": "portal", "client_secret_env": "ACME_SECRET"}]
+//
+// What else may be said of a provider is in providers.go.
 package main
 
 import (
@@ -51,7 +57,8 @@ func main() {
 	flag.StringVar(&o.db, "db", "", "SQLite `file`, or postgres:// URL, for contacts and sessions; several portals may share one (default in memory)")
 	flag.StringVar(&o.keys, "keys", "", "`file` with the keys that seal sessions, made if it is not there (default beside the SQLite file)")
 	flag.StringVar(&o.registration, "registration", "", "who may register: open, invited or closed (default open, or what -settings says)")
-	flag.StringVar(&o.providers, "providers", "", "JSON file with real providers, instead of the development ones")
+	flag.StringVar(&o.providers, "providers", "", "JSON `file` with real providers, instead of the development ones, such as\n"+
+		`[{"name": "acme", "issuer": "https://login.acme.example", "client_id": "portal", "client_secret_env": "ACME_SECRET"}]`)
 	flag.StringVar(&o.settings, "settings", "", "settings `file` of a Power Pages site, in JSON or YAML, instead of the development providers")
 	flag.StringVar(&o.baseURL, "base-url", "", "where browsers find the portal, if not at -addr, such as behind a proxy; a `URL`, or one for each site between commas (default with the development providers, and -addr at localhost: there and at hillside.localhost)")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "PEM certificate, to serve https")
@@ -121,6 +128,7 @@ func (p *portal) announce(out io.Writer) error {
 		fmt.Fprintln(out, p.settings.Report)
 	}
 	fmt.Fprintf(out, "Portal:    %s\n", p.sites[0].baseURL)
+	fmt.Fprintf(out, "Listens:   %s\n", p.listener.Addr())
 	for _, s := range p.sites[1:] {
 		fmt.Fprintf(out, "%-10s %s (another site, with sessions of its own)\n", s.name+":", s.baseURL)
 	}

@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s is named %d times", key, n)
 		}
 	}
-	for _, text := range []string{"Portal:    " + baseURL, baseURL + "/signin-contoso"} {
+	for _, text := range []string{"Portal:    " + baseURL, "Listens:   ", baseURL + "/signin-contoso"} {
 		if !strings.Contains(said.String(), text) {
 			t.Errorf("%q is not said", text)
 		}

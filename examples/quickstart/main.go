@@ -30,7 +30,7 @@ func main() {
 		log.Fatal(err)
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "Hello %s\n", oidcrp.FromContext(r.Context()).Name())
+		fmt.Fprintf(w, "Hello, %s\n", oidcrp.FromContext(r.Context()).Name())
 	})
 	log.Println("open http://localhost:3000")
 	log.Fatal(http.ListenAndServe("localhost:3000", rp.Protect(hello)))

@@ -54,7 +54,7 @@ func TestQuickstart(t *testing.T) {
 	waitFor(t, url)
 	b := oidcrptest.NewBrowser(t)
 	b.Get(url)
-	if page := b.SubmitForm("alice", nil); page.Body != "Hello Alice Archer\n" {
+	if page := b.SubmitForm("alice", nil); page.Body != "Hello, Alice Archer\n" {
 		t.Errorf("alice sees %v", page)
 	}
 	b.Get(url + "auth/logout")
