@@ -39,9 +39,11 @@ type server struct {
 // nobody looks at its cookies. The servers in Go keep all of jane, the others
 // what they keep of themselves of a user who has less to tell.
 func servers(r *run) {
-	if _, err := exec.LookPath("wrk"); err != nil {
-		fmt.Print("\nwithout whole servers: apt-get install wrk\n")
-		return
+	for program, in := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {
+		if _, err := exec.LookPath(program); err != nil {
+			fmt.Printf("\nwithout whole servers, for %s is missing: apt-get install %s\n", program, in)
+			return
+		}
 	}
 	op := newProvider()
 	defer op.Close()

@@ -15,6 +15,10 @@ import (
 // Start starts redis-server on a free port of this machine. It keeps nothing on
 // disk.
 func Start() (client *redis.Client, stop func(), err error) {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, nil, errors.New("apt-get install redis-server")
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
@@ -27,7 +31,7 @@ func Start() (client *redis.Client, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir())
+	cmd := exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir())
 	if err := cmd.Start(); err != nil {
 		return nil, nil, err
 	}

@@ -5,8 +5,8 @@
 //	go -C internal/bench run ./scale -only sessions -sessions 1000000
 //	go -C internal/bench run ./scale -only time -for 20m
 //
-// The sessions are in a redis-server that it starts, and that has to be
-// installed.
+// The sessions are in a redis-server that it starts, and are left out where
+// none is installed.
 package main
 
 import (

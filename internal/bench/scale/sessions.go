@@ -19,7 +19,10 @@ import (
 // sessionsInRedis signs most users in, and asks as some of them.
 func sessionsInRedis(most int) {
 	client, stop, err := redisserver.Start()
-	check(err)
+	if err != nil {
+		fmt.Println("\nwithout sessions in Redis:", err)
+		return
+	}
 	defer stop()
 	op := must(oidcrptest.StartProvider("127.0.0.1:0"))
 	defer op.Close()
