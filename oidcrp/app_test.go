@@ -152,6 +152,7 @@ func newServer() (srv *httptest.Server, host string) {
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "home of ", name(r)) })
+	mux.HandleFunc("/enter", func(w http.ResponseWriter, r *http.Request) { a.rp.Login(w, r, oidcrp.LoginOptions{}) })
 	reports := a.rp.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.reports.Add(1)
 		fmt.Fprintf(w, "reports for %s at %s", name(r), r.URL)

@@ -353,17 +353,23 @@
 // the check that failed. An attacker learns nothing. Whatever failed, an
 // existing session and the logins of other tabs stay as they were.
 //
-// The reason of a problem document and of an [Event] is a stable code:
+// The reason of a problem document, an [Event] and an [Error] is a stable code:
 // bad_request, binding, cancelled, consent_needed, cross_origin, email,
 // email_domain, ended, expired, forbidden, foreign_domain, hook, identifier,
 // internal, invalid_response, invalid_token, lifetime, login_required, loop,
 // media_type, method, misconfigured, no_binding, no_site, no_token, not_found,
-// provider_unavailable, record, refused, sites, source_unavailable, state,
-// step_up_failed, step_up_needed, store_unavailable, too_long, unknown_issuer,
-// unknown_provider; or the check of a token or response that failed, such as aud, exp, iss,
-// nonce, signature or sub.
+// provider_unavailable, record, refused, session_too_large, sites,
+// source_unavailable, state, step_up_failed, step_up_needed, store_unavailable,
+// too_long, unknown_issuer, unknown_provider; or the check of a token or response
+// that failed, such as aud, exp, iss, nonce, signature or sub. Nobody outside can
+// add to them, nor to kinds, steps and names of providers, so that they can be
+// labels of a metric.
 //
 // # What remains yours
+//
+// Providers that speak OAuth 2.0 without OpenID Connect, such as GitHub, give no ID
+// token and cannot be used. The raw ID token and refresh tokens are not given out:
+// what was verified is in [Login], and [RelyingParty.Client] sends access tokens.
 //
 // A guard decides once, when a request begins: a stream or WebSocket that
 // outlives [Session.Expires], or should heed a sign-out, has to end by itself.

@@ -27,7 +27,9 @@ var (
 	// ErrLoginExpired: the login took too long, was finished before, or was
 	// not started in this browser; a new one helps; 400.
 	ErrLoginExpired = errors.New("login expired")
-	// ErrCancelled: the user cancelled at the provider; 400.
+	// ErrCancelled: the user cancelled at the provider, or the provider does not
+	// let this user in, which it may say by the same code: see
+	// ProviderError.Description; 400.
 	ErrCancelled = errors.New("login cancelled by the user")
 	// ErrInvalidResponse: the provider's answer that the browser brought failed
 	// a check, was an error, or its code was not taken; 400.
@@ -48,7 +50,8 @@ var (
 	// ErrNoSite: [Config.Sites] knows no site of a host; 421.
 	ErrNoSite = errors.New("no site has this host")
 	// ErrMisconfigured: only the operator can help, such as with a client
-	// secret the provider does not accept; 500.
+	// secret the provider does not accept, or a session that does not fit where it
+	// is kept, which has the Reason "session_too_large"; 500.
 	ErrMisconfigured = provider.ErrMisconfigured
 )
 
@@ -58,12 +61,12 @@ type Error struct {
 	Step     string // "login", "callback", "resume", "session", "guard", "initiate", "logout", "backchannel-logout", "frontchannel-logout", "check-session", "me", "jwks", "request", "refresh", "site" or "ready"
 	Provider string // its Name, "" where none was chosen
 	Status   int    // what the visitor gets
+	Reason   string // stable code, as of the [Event]: what errors.Is does not tell apart
 	ID       string // correlation id, on the page and in the log
 	RetryURL string // where the visitor can try again; "" if that is no use
 	Message  string // of a *[Refusal], for the visitor
 	Err      error  // for the operator
 
-	reason     string        // stable code, for events
 	message    string        // key of the text on our page
 	page       string        // of our pages, "" for "error"
 	retryAfter time.Duration // for 503

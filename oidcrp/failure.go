@@ -58,6 +58,7 @@ var failures = []failure{
 	{session.ErrPast, http.StatusBadRequest, "lifetime", "error.login_expired"},
 	{ErrLoginExpired, http.StatusBadRequest, "expired", "error.login_expired"},
 	{ErrStoreUnavailable, http.StatusServiceUnavailable, "store_unavailable", "error.store_unavailable"},
+	{errTooLarge, http.StatusInternalServerError, "session_too_large", "error.misconfigured"},
 	{ErrMisconfigured, http.StatusInternalServerError, "misconfigured", "error.misconfigured"},
 	{ErrProviderUnavailable, http.StatusServiceUnavailable, "provider_unavailable", "error.provider_unavailable"},
 	{ErrInvalidResponse, http.StatusBadRequest, "invalid_response", "error.invalid_response"},
@@ -94,7 +95,7 @@ func (rp *RelyingParty) fail(step string, w http.ResponseWriter, r *http.Request
 // about a failure, where no guard or Load did: at our own addresses. It decides
 // nothing, so a session that cannot be read is none here.
 func (rp *RelyingParty) withVisitor(r *http.Request, e *Error) *http.Request {
-	if loadedIn(r.Context()) != nil || e.Step == "session" || e.Step == "site" || e.reason == "store_unavailable" {
+	if loadedIn(r.Context()) != nil || e.Step == "session" || e.Step == "site" || e.Reason == "store_unavailable" {
 		return r
 	}
 	s, err := rp.sessionBefore(headers{}, r)
@@ -164,7 +165,7 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	if errors.As(err, &answer) {
 		e.Err = &answered{e.Err, &ProviderError{answer.Code, answer.Description, answer.URI, answer.Status}}
 	}
-	if e.reason == "invalid_response" && errors.As(e.Err, new(*ProviderError)) {
+	if e.Reason == "invalid_response" && errors.As(e.Err, new(*ProviderError)) {
 		e.message = "error.provider_refused" // and no check failed
 	}
 	if at != nil && at.message != "" && e.Status < http.StatusInternalServerError {
@@ -174,7 +175,7 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 	if errors.As(err, &down) {
 		e.retryAfter = down.RetryAfter()
 	}
-	if e.Status == http.StatusForbidden && e.reason == "forbidden" {
+	if e.Status == http.StatusForbidden && e.Reason == "forbidden" {
 		e.page = "denied"
 		e.RetryURL = rp.LoginURL(LoginOptions{ReturnTo: rp.here(r), Prompt: "select_account"}) // as somebody else
 	}
@@ -183,18 +184,18 @@ func (rp *RelyingParty) describe(step string, r *http.Request, err error) *Error
 
 // classify finds the kind of an error.
 func (e *Error) classify(err error) {
-	e.Status, e.reason, e.message = http.StatusInternalServerError, "internal", "error.generic"
+	e.Status, e.Reason, e.message = http.StatusInternalServerError, "internal", "error.generic"
 	for _, f := range failures {
 		if errors.Is(err, f.match) {
-			e.Status, e.reason, e.message = f.status, f.reason, f.message
+			e.Status, e.Reason, e.message = f.status, f.reason, f.message
 			break
 		}
 	}
-	if invalid, ok := errors.AsType[*validate.Error](err); ok && e.reason != "step_up_failed" {
-		e.reason = invalid.Check
+	if invalid, ok := errors.AsType[*validate.Error](err); ok && e.Reason != "step_up_failed" {
+		e.Reason = invalid.Check
 	}
 	if errors.As(err, new(*Refusal)) {
-		e.Status, e.reason, e.message = http.StatusForbidden, "refused", "error.refused"
+		e.Status, e.Reason, e.message = http.StatusForbidden, "refused", "error.refused"
 	}
 }
 
@@ -213,25 +214,25 @@ func (rp *RelyingParty) report(ctx context.Context, e *Error) {
 		return // nothing failed but the wait for it
 	}
 	level := slog.LevelWarn
-	switch e.reason {
+	switch e.Reason {
 	case "login_required", "step_up_needed", "not_found", "no_site", "method":
-		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.reason, "id", e.ID, "status", e.Status)
+		rp.log.DebugContext(ctx, "request refused", "step", e.Step, "reason", e.Reason, "id", e.ID, "status", e.Status)
 		return // daily life
 	case "cancelled", "consent_needed":
 		level = slog.LevelInfo // the visitor's own wish
-	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "internal", "hook", "sites":
+	case "store_unavailable", "provider_unavailable", "source_unavailable", "misconfigured", "session_too_large", "internal", "hook", "sites":
 		level = slog.LevelError
 	}
 	kind := kindOf(e)
 	s := FromContext(ctx)
 	rp.log.LogAttrs(ctx, level, string(kind),
-		slog.String("step", e.Step), slog.String("provider", e.Provider), slog.String("reason", e.reason),
+		slog.String("step", e.Step), slog.String("provider", e.Provider), slog.String("reason", e.Reason),
 		slog.String("id", e.ID), slog.Int("status", e.Status), slog.Any("err", e.Err))
-	if e.Step == "session" && e.reason == "refused" {
+	if e.Step == "session" && e.Reason == "refused" {
 		return // SessionEnded has been said
 	}
 	rp.emit(ctx, Event{Kind: kind, Step: e.Step, ID: e.ID, Provider: e.Provider, Issuer: s.Issuer(), Subject: s.Subject(),
-		Session: s.Handle(), Reason: e.reason, Err: e.Err})
+		Session: s.Handle(), Reason: e.Reason, Err: e.Err})
 }
 
 // kindOf is what a failure means to who audits.
@@ -240,11 +241,11 @@ func kindOf(e *Error) EventKind {
 	switch {
 	case errors.As(e.Err, &said):
 		return LoginFailed
-	case e.reason == "store_unavailable", e.reason == "record":
+	case e.Reason == "store_unavailable", e.Reason == "record":
 		return StoreFailed
-	case e.reason == "provider_unavailable", e.reason == "source_unavailable":
+	case e.Reason == "provider_unavailable", e.Reason == "source_unavailable":
 		return ProviderFailed
-	case e.reason == "cross_origin":
+	case e.Reason == "cross_origin":
 		return AccessDenied
 	}
 	switch e.Step {
@@ -267,9 +268,9 @@ func (v verdict) Unwrap() error { return v.error }
 
 // storeFailed reports a failure of the store that failed no request.
 func (rp *RelyingParty) storeFailed(ctx context.Context, step string, err error) {
-	e := &Error{Step: step, ID: newID(), Err: err, reason: "store_unavailable"}
+	e := &Error{Step: step, ID: newID(), Err: err, Reason: "store_unavailable"}
 	if errors.Is(err, session.ErrUnreadable) {
-		e.reason = "record" // a session that is none
+		e.Reason = "record" // a session that is none
 	}
 	rp.report(ctx, e)
 }
@@ -299,7 +300,7 @@ type problemDocument struct {
 
 // problem answers what does not navigate.
 func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *Error) {
-	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Detail: e.Message, Status: e.Status, Reason: e.reason, ID: e.ID}
+	doc := problemDocument{Type: "about:blank", Title: http.StatusText(e.Status), Detail: e.Message, Status: e.Status, Reason: e.Reason, ID: e.ID}
 	needed, again := errors.AsType[*LoginNeeded](e.Err)
 	if again || e.Status == http.StatusUnauthorized {
 		// A script's own address is no page to come back to.
@@ -356,4 +357,6 @@ func tooLarge(err error) error {
 // misfit is session.TooLarge as only the operator can mend it.
 type misfit struct{ *session.TooLarge }
 
-func (e *misfit) Is(target error) bool { return target == ErrMisconfigured }
+func (e *misfit) Is(target error) bool { return target == ErrMisconfigured || target == errTooLarge }
+
+var errTooLarge = errors.New("session too large")

@@ -162,10 +162,13 @@ func (rp *RelyingParty) Login(w http.ResponseWriter, r *http.Request, opts Login
 	if !ok {
 		return
 	}
-	if opts.ReturnTo == "" {
-		opts.ReturnTo = rp.here(r)
-	} else {
+	switch {
+	case opts.ReturnTo != "":
 		opts.ReturnTo = rp.chosen(r.Context(), opts.ReturnTo)
+	case opts.needs() == nil && !opts.Link && rp.signedIn(w, r):
+		opts.ReturnTo = rp.target("") // here it would begin once more, for ever
+	default:
+		opts.ReturnTo = rp.here(r)
 	}
 	if opts.Link {
 		rp.fail("login", w, r, rp.beginLink(w, r, opts))

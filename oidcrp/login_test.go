@@ -364,3 +364,15 @@ func TestLanguageOfPagesAndProvider(t *testing.T) {
 		t.Errorf("the page is %s", page.Body)
 	}
 }
+
+// A page that always begins a login is not where the login leads for ever.
+func TestLoginFromItsOwnPage(t *testing.T) {
+	a := newApp(t, oidcrptest.NewProvider(t), nil)
+	b := a.signIn() // the provider asks nothing from now on
+	a.op.ResetCalls()
+	a.shows(b.Get(a.URL+"/enter"), "home of alice")
+	a.shows(a.browse().Get(a.URL+"/enter"), "home of alice")
+	if n := a.op.Calls(oidcrptest.TokenEndpoint); n != 3 { // the second browser comes back to the page once
+		t.Errorf("%d logins", n)
+	}
+}

@@ -65,9 +65,12 @@ func (p claimPolicy) check(ctx context.Context, s *Session) error {
 // EmailDomain passes sessions with a verified e-mail address of exactly one of
 // domains; a subdomain is another domain. It reads the claims email and
 // email_verified. The address must be a plain one in ASCII, its domain perhaps
-// as xn--; domains may be in either form. Of a provider that is tenant-supplied
-// or has several tenants, who can all write any address, it must be in
-// [Provider.EmailDomains] besides.
+// as xn--; domains may be in either form. Of a tenant-supplied provider, which can
+// write any address, it must be in [Provider.EmailDomains] besides. At one of
+// several tenants, who all can, nobody passes: write a [Policy] on the tid claim.
+// Nor does anybody whose provider does not say email_verified, as Microsoft Entra
+// ID. The visitor stays signed in: to let others not sign in at all refuse them in
+// [Config.OnLogin].
 func EmailDomain(domains ...string) Policy {
 	p := make(domainPolicy, len(domains))
 	for i, d := range domains {
@@ -93,11 +96,16 @@ func (p domainPolicy) check(ctx context.Context, s *Session) error {
 		return nil
 	}
 	_, domain, ok := validate.Email(s.Email())
-	if !ok || !s.EmailVerified() || !slices.Contains(p, domain) {
-		return fmt.Errorf("%w: e-mail domain", ErrForbidden)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: e-mail domain: the session has no plain address", ErrForbidden)
+	case !s.EmailVerified():
+		return fmt.Errorf("%w: e-mail domain: email_verified is not true", ErrForbidden)
+	case !slices.Contains(p, domain):
+		return fmt.Errorf("%w: e-mail domain: is none of %s", ErrForbidden, strings.Join(p, ", "))
 	}
 	if at := loadedIn(ctx).at(); at != nil && at.anyAddress && !slices.Contains(at.emailDomains, domain) {
-		return fmt.Errorf("%w: e-mail domain: %s is none of the EmailDomains of provider %s, whose tenants can write any address", ErrForbidden, domain, at.name)
+		return fmt.Errorf("%w: e-mail domain: is none of the EmailDomains of provider %s, whose tenants can write any address", ErrForbidden, at.name)
 	}
 	return nil
 }

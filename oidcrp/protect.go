@@ -77,8 +77,9 @@ func (rp *RelyingParty) RequireLogin(next http.Handler) http.Handler {
 // Require is RequireLogin for visitors who also pass all policies. It panics
 // where nobody could ever pass: when a policy reads a claim that
 // [Config.Claims] does not keep, or a role where no provider has a RolesClaim,
-// names a provider that is not there, names nothing at all, wants two acr at
-// once or none, or a sign-in of no age, or is nil.
+// names a provider that is not there, names nothing at all, wants a domain where
+// every provider's tenants write any address, two acr at once or none, or a
+// sign-in of no age, or is nil.
 //
 // What a sign-in can satisfy is asked of the session's provider, for all
 // policies at once, if the others pass: see [LoginNeeded]. A fetch gets 401
@@ -151,7 +152,7 @@ func (rp *RelyingParty) mustKeep(policies []Policy) (ask *LoginNeeded) {
 	}
 	writesAny := func(p *providerEntry) bool { return p.anyAddress && len(p.emailDomains) == 0 }
 	if n.addresses && rp.providers.source == nil && !slices.ContainsFunc(rp.providers.static, func(p *providerEntry) bool { return !writesAny(p) }) {
-		panic("oidcrp: Require: EmailDomain: any tenant of each provider can write any address: set Provider.EmailDomains, or configure each tenant as a provider of its own")
+		panic("oidcrp: Require: EmailDomain: any tenant of each provider can write any address: set the EmailDomains of one that is tenant-supplied; of one with several tenants ask for the tid claim instead, or configure each as a provider of its own")
 	}
 	return n.ask
 }

@@ -23,7 +23,7 @@ type Locker interface {
 	// until unlock is called, which is once, however long that takes: a lock
 	// with a lease renews it, and a node that dies loses it. Whoever waits
 	// should be woken rather than look again and again. No request waits for
-	// unlock.
+	// unlock. Keys of applications with different base URLs differ.
 	Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 

@@ -27,7 +27,7 @@ type Config struct {
 	// and what takes longer than ten seconds 503, and a Site that New would not
 	// take as BaseURL 500, with what to change in the log.
 	//
-	// An answer is used for ten seconds, for up to a thousand hosts, and requests
+	// A Site is used for ten seconds, for up to a thousand hosts, and requests
 	// that wait for the same host ask once. Sessions, logins under way, what has
 	// ended and tokens belong to the site they came from; see [RelyingParty.At].
 	Sites func(ctx context.Context, host string) (Site, error)
@@ -332,7 +332,8 @@ type Provider struct {
 	ResponseMode string
 
 	// RedirectPath is the callback path, relative to BaseURL: "/signin-acme" is
-	// https://example.com/app/signin-acme. Default: Prefix + "/callback/" + Name.
+	// https://example.com/app/signin-acme; it may lie below Prefix. Default: Prefix +
+	// "/callback/" + Name.
 	RedirectPath string
 
 	// ACRValues are sent as acr_values, in order of preference. They are a
@@ -523,7 +524,8 @@ type LoginOptions struct {
 	// ReturnTo is a whole path as browsers see it, with that of BaseURL:
 	// "/app/reports" for https://example.com/app/reports. At most 2,000 bytes;
 	// anything that is no page of the application is BaseURL, which Login warns
-	// of in the log. "": BaseURL, and for Login the page it is called on.
+	// of in the log. "": BaseURL, and for Login the page it is called on, unless
+	// somebody is signed in there who is asked for nothing more.
 	ReturnTo string
 
 	Prompt    string            // see Provider.Prompt, which beats it

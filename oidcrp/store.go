@@ -18,11 +18,12 @@ import (
 // must return fresh ones.
 //
 // Where a store also has FindCtx, CommitCtx and DeleteCtx, with a context as
-// first parameter, these are called instead. Where it has
+// first parameter, these are called instead; a type around a store has to embed
+// its own type, and not the interface, to keep them. Where it has
 //
 //	Add(ctx context.Context, token string, b []byte, expiry time.Time) (added bool, err error)
 //
-// which commits only what is not there yet, a login can be finished once only
+// which commits, for Find to find, only what is not there yet, a login can be finished once only
 // across several nodes; without it, once on each node and once at the
 // provider. And of two nodes that give one session a new id at the same time one
 // succeeds. oidcrptest.TestStore proves a store.

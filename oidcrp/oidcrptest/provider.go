@@ -280,7 +280,9 @@ func (p *Provider) serve(ln net.Listener) {
 	go server.Serve(ln)
 }
 
-// SetNow replaces the provider's clock.
+// SetNow replaces the provider's clock, not the application's: a token that has
+// expired here alone is refused and not refreshed. To see a refresh give tokens a
+// short life, see [Provider.SetTokenLifetime].
 func (p *Provider) SetNow(now func() time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,8 +14,11 @@ import (
 // session keeps all of the user's claims, whatever Config.Claims says: use
 // [Cookie] to see what is really kept. Its roles are the claim "roles", and
 // acr, amr and auth_time are read from claims too; RolesClaim and Roles of the
-// provider are not applied, as by [Cookie] they are. It has no tokens: test calls
-// to APIs by a login at a [Provider].
+// provider are not applied, as by [Cookie] they are. Its issuer is
+// https://issuer.example, its Site "", and its provider none that was configured,
+// so that [oidcrp.EmailDomain] believes its address: use Cookie where these count,
+// for a site what RelyingParty.At returns with it, and a request to a whole URL of
+// that site. It has no tokens: test calls to APIs by a login at a [Provider].
 // It panics if the user has no Subject.
 func WithSession(ctx context.Context, user User) context.Context {
 	ctx, err := testhook.WithSession(ctx, hookUser(user.Provider, user))

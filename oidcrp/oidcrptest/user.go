@@ -22,8 +22,8 @@ type User struct {
 	Sources map[string]ClaimSource
 
 	// Provider and Values are for [WithSession], [SignedIn] and [Cookie] alone:
-	// the name of the provider the session is of, "" for "default" or the
-	// first, and what the application's OnLogin would have stored by Set.
+	// the name of the provider the session is of, "" for "default", by Cookie
+	// the first, and what the application's OnLogin would have stored by Set.
 	Provider string
 	Values   map[string]string
 }

@@ -17,8 +17,10 @@ const entraHost = "https://login.microsoftonline.com/"
 // [oidcrp.Config.Claims] what a session should keep. An e-mail address is what the
 // tenant's administrator has written. No email_verified comes with it, and so it
 // counts as unverified, until the application is registered with the optional
-// claim xms_edov, and its OnLogin looks at that. App roles are in the claim
-// "roles", groups, where the registration emits them, in "groups".
+// claim xms_edov, and its OnLogin looks at that: [oidcrp.EmailDomain] does not,
+// and admits nobody here. [oidcrp.AuthenticatedWithin] needs the optional claim
+// auth_time. App roles are in the claim "roles", groups, where the registration
+// emits them, in "groups".
 func Entra(tenant, clientID string, secret oidcrp.Secret) oidcrp.Provider {
 	issuer := entraHost + strings.ToLower(tenant) + "/v2.0"
 	switch {
