@@ -12,14 +12,15 @@
 //	…
 //	rp, err := oidcrp.New(s.Config)
 //	…
-//	mux.Handle(s.Rules.RegistrationPath, accts.RegistrationPage(rp)) // "" for Logto, whose users are registered there
+//	mux.Handle(s.Rules.RegistrationPath, accts.RegistrationPage(rp)) // Logto has none
 //
 // # Where settings come from
 //
 // [FromMap] takes names and values, [FromJSON] an object of them, [FromEnviron]
 // the environment. A name is "Authentication/OpenIdConnect/{Provider}/Authority",
-// in any case. A portal's export is a list in YAML: in a clone of the
-// repository go -C examples run ./migrate FILE reads it, and all other forms, and prints the report.
+// in any case. A portal's export is a list in YAML: in a clone of the repository
+// go -C examples run ./migrate FILE reads it, and all other forms, and prints the
+// report.
 //
 // # What becomes of a setting
 //
