@@ -37,6 +37,19 @@ func TestSplitJWSReturnsWhatWasSigned(t *testing.T) {
 	}
 }
 
+// The decoder of base64 passes over line breaks, so that a token with one would be
+// the same token.
+func TestSplitJWSRefusesLineBreaks(t *testing.T) {
+	for _, br := range []string{"\n", "\r", "\r\n"} {
+		for i := range 3 {
+			parts := []string{encode(`{"alg":"RS256"}`), encode("{}"), encode("signature")}
+			parts[i] = parts[i][:2] + br + parts[i][2:]
+			_, err := validate.SplitJWS(strings.Join(parts, "."), maxToken)
+			assertCheck(t, err, "serialization")
+		}
+	}
+}
+
 func TestSplitJWSRefusesBySizeFirst(t *testing.T) {
 	good := encode(`{"alg":"RS256"}`) + "." + encode("{}") + "." + encode("s")
 	for _, tt := range []struct {
