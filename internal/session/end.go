@@ -107,11 +107,14 @@ func (k *Keeper) endOne(ctx context.Context, e *ending) (next handle, err error)
 	}
 	mark, _ := end.mark() // an end for good needs no randomness
 	if findErr != nil {
-		// Not over a mark that could not be read: it may say what else has to end.
-		_, markErr := k.markFirst(ctx, e, mark, now)
-		return end.next, errors.Join(err, findErr, markErr, k.deleteRecord(ctx, e.handle))
+		// Not over a mark that could not be read, for it may say what else has to
+		// end. Where nobody can tell whether there is one, better that this
+		// session ends for certain.
+		if _, markErr := k.markFirst(ctx, e, mark, now); markErr == nil || k.marks.add != nil {
+			return end.next, errors.Join(err, findErr, markErr, k.deleteRecord(ctx, e.handle))
+		}
 	}
-	return end.next, errors.Join(err, k.bury(ctx, e, mark, now))
+	return end.next, errors.Join(err, findErr, k.bury(ctx, e, mark, now))
 }
 
 // fate is what became of a session, be it known here or in the store.
@@ -270,8 +273,14 @@ func (k *Keeper) supersede(ctx context.Context, old *ending, end fate, now time.
 func (k *Keeper) supersedeStored(ctx context.Context, old *ending, mark []byte, now time.Time, claim bool) (written bool, err error) {
 	if !claim {
 		f, err := k.fate(ctx, old.handle)
-		if err != nil || !f.next.isZero() {
-			return false, err // it has ended, and what says how it goes on stays
+		if err != nil {
+			return false, err
+		}
+		if !f.next.isZero() {
+			// What says how it goes on stays, and it has ended for good, though
+			// the renewal should fail and be taken back.
+			_, err = k.endOne(ctx, old)
+			return false, err
 		}
 		return true, k.bury(ctx, old, mark, now)
 	}

@@ -254,7 +254,7 @@ func TestEndThatCouldNotLook(t *testing.T) {
 							t.Errorf("nobody is told: %v", err)
 						}
 						fail.Store(0)
-						if rec.Handle() == other.Handle() && (failing == 1 || add || !cookies) {
+						if rec.Handle() == other.Handle() {
 							h.lives(never.copy(), false) // nothing was there to be written over
 						}
 						if err := there.EndByHandle(ctx, rec.Handle()); err != nil {
@@ -262,11 +262,112 @@ func TestEndThatCouldNotLook(t *testing.T) {
 						}
 					}
 					for _, node := range []*house{h, there, h.other(nil)} {
-						node.lives(renewed.copy(), false)
+						if failing == 1 || add { // or what it was renewed to was written over, unseen
+							node.lives(renewed.copy(), false)
+						}
 						node.lives(never.copy(), false)
 					}
 				})
 			}
+		}
+	}
+}
+
+// A sign-out while the store answers no question is one on all nodes, though one
+// of them is about to write the record once more.
+func TestEndWhileNothingIsAnswered(t *testing.T) {
+	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHouse(t, true, func(c *session.Config) {
+				c.Idle = time.Hour
+				if cookies {
+					c.Store, c.Marks = nil, c.Store
+				}
+			})
+			there := h.other(nil)
+			var b browser
+			rec := h.start(&b, person("bob"))
+			copied := b.copy()
+			h.clock.add(30 * time.Minute)
+			signOut := func() {
+				before := h.store.before
+				h.store.before = func(op, _ string) error {
+					if op == "find" {
+						return errDown
+					}
+					return nil
+				}
+				if err := h.end(&b, rec); !errors.Is(err, session.ErrStore) {
+					t.Errorf("nobody is told: %v", err)
+				}
+				h.store.before = before
+			}
+			if cookies {
+				signOut()
+			} else {
+				done := false
+				h.store.before = func(op, _ string) error {
+					if op == "commit" && !done {
+						done = true
+						signOut()
+					}
+					return nil
+				}
+				if _, err := there.load(copied, true); !errors.Is(err, session.ErrEnded) {
+					t.Errorf("the request in flight: %v", err)
+				}
+				h.store.before = nil
+			}
+			there.lives(copied.copy(), false)
+			h.other(nil).lives(copied.copy(), false)
+		})
+	}
+}
+
+// Who signs in anew over a session that is being renewed has ended it, though the
+// renewal fails.
+func TestLoginOverARenewalThatFails(t *testing.T) {
+	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
+		for node, elsewhere := range map[string]bool{"on its node": false, "on another": true} {
+			t.Run(mode+", "+node, func(t *testing.T) {
+				h := newHouse(t, true, func(c *session.Config) {
+					if cookies {
+						c.Store, c.Marks = nil, c.Store
+					}
+				})
+				there := h
+				if elsewhere {
+					there = h.other(nil)
+				}
+				var b browser
+				rec := h.start(&b, person("bob"))
+				copied, tab := b.copy(), b.copy()
+				commits, inside := 0, false
+				fails := func(op, _ string) error {
+					if inside || op != "commit" {
+						return nil
+					}
+					if commits++; commits == 1 && !cookies {
+						return nil // the new record
+					}
+					inside = true
+					there.start(tab, person("bob"))
+					inside, h.store.before, h.store.after = false, nil, nil
+					return errDown // about the renewal's mark
+				}
+				if elsewhere {
+					h.store.after = fails // it is there, and the answer is lost
+				} else {
+					h.store.before = fails
+				}
+				if _, err := h.Renew(context.Background(), httptest.NewRecorder(), b.request(), rec, nil); err == nil {
+					t.Error("the renewal succeeded")
+				}
+				for _, node := range []*house{h, there, h.other(nil)} {
+					node.lives(copied.copy(), false)
+				}
+				there.lives(tab.copy(), true)
+			})
 		}
 	}
 }
