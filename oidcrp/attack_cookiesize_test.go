@@ -142,7 +142,7 @@ func manyGroups(t *testing.T) {
 				}
 				return
 			}
-			a.refused(page, 500, "misconfigured")
+			a.refused(page, 500, "session_too_large")
 			largest := "groups"
 			if strings.Contains(tt.name, "roles") {
 				largest = "roles"

@@ -296,7 +296,7 @@ func emptyIdentities(t *testing.T) {
 	}
 	for _, claim := range []string{"name", "roles"} {
 		t.Run(claim+" of 10 kB", func(t *testing.T) {
-			a.in(t).rejectsLogin(b, rejection{status: http.StatusInternalServerError, reason: "misconfigured", calls: calls}, oidcrptest.IDTokenClaim(claim, strings.Repeat("x", 10_000)))
+			a.in(t).rejectsLogin(b, rejection{status: http.StatusInternalServerError, reason: "session_too_large", calls: calls}, oidcrptest.IDTokenClaim(claim, strings.Repeat("x", 10_000)))
 		})
 	}
 }

@@ -15,6 +15,13 @@ import (
 // NewAt is New with a clock.
 func NewAt(cfg Config, now func() time.Time) (*RelyingParty, error) { return newAt(cfg, now) }
 
+// SpentKnown counts the refresh tokens whose end is remembered.
+func SpentKnown(rp *RelyingParty) int {
+	rp.spent.mu.Lock()
+	defer rp.spent.mu.Unlock()
+	return len(rp.spent.known)
+}
+
 // ReturnTo judges a return URL for the application at base.
 func ReturnTo(base, raw string) (string, bool) {
 	u, err := url.Parse(base)

@@ -60,7 +60,7 @@ func withTestSession(ctx context.Context, u testhook.User) (context.Context, err
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{Context: ctx, session: Session{rec: rec}, signedIn: true}, nil
+	return &loaded{Context: ctx, session: Session{rec: rec, at: &providerEntry{}}, signedIn: true}, nil
 }
 
 // appendPointers names a claim, and what is in it, by JSON Pointers: a test

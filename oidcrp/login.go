@@ -238,7 +238,7 @@ func (rp *RelyingParty) beginLogin(w http.ResponseWriter, r *http.Request, opts 
 		// under way. It shows them to the login address.
 		return rp.redirect(w, r, rp.LoginURL(opts))
 	}
-	if p.tenantSupplied && (fromElsewhere(r) || r.Header.Get("Sec-Fetch-Site") == "") {
+	if p.tenantSupplied && fromElsewhere(r) {
 		return rp.askToConfirm(w, r, p, opts, rp.signedIn(w, r))
 	}
 	begin := transaction.Begin{Purpose: transaction.Login, ReturnTo: opts.ReturnTo}

@@ -121,4 +121,9 @@ func (rp *RelyingParty) postLogoutURL(p *providerEntry) string {
 }
 
 // session is a session here.
-func (p *place) session(rec session.Record) *Session { return &Session{rec: rec, site: p.owned} }
+func (p *place) session(rec session.Record) *Session { return p.sessionAt(nil, rec) }
+
+// sessionAt is session for who knows its provider.
+func (p *place) sessionAt(at *providerEntry, rec session.Record) *Session {
+	return &Session{rec: rec, site: p.owned, at: at}
+}

@@ -104,8 +104,11 @@ func (p domainPolicy) check(ctx context.Context, s *Session) error {
 	case !slices.Contains(p, domain):
 		return fmt.Errorf("%w: e-mail domain: is none of %s", ErrForbidden, strings.Join(p, ", "))
 	}
-	if at := loadedIn(ctx).at(); at != nil && at.anyAddress && !slices.Contains(at.emailDomains, domain) {
-		return fmt.Errorf("%w: e-mail domain: is none of the EmailDomains of provider %s, whose tenants can write any address", ErrForbidden, at.name)
+	if s.at == nil {
+		return fmt.Errorf("%w: e-mail domain: the session is no request's, so that its provider is not known", ErrForbidden)
+	}
+	if s.at.anyAddress && !slices.Contains(s.at.emailDomains, domain) {
+		return fmt.Errorf("%w: e-mail domain: is none of the EmailDomains of provider %s, whose tenants can write any address", ErrForbidden, s.at.name)
 	}
 	return nil
 }

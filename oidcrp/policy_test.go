@@ -134,6 +134,26 @@ func TestEmailDomainOfTenants(t *testing.T) {
 	}
 }
 
+// The session's provider counts, whatever the context: hooks get one of their own.
+func TestEmailDomainInAnotherContext(t *testing.T) {
+	policy := oidcrp.EmailDomain("other.example")
+	for _, tenants := range []bool{true, false} {
+		var judged error
+		rp := offline(t, func(c *oidcrp.Config) {
+			if tenants {
+				c.Providers[0].TenantSupplied, c.Providers[0].EmailDomains = true, []string{"corp.example"}
+			}
+		})
+		h := rp.Load(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			judged = policy(context.Background(), oidcrp.FromContext(r.Context()))
+		}))
+		ask(rp, h, &oidcrptest.User{Subject: "alice", Email: "ceo@other.example", EmailVerified: true}, "GET", "/", navigate...)
+		if errors.Is(judged, oidcrp.ErrForbidden) != tenants {
+			t.Errorf("tenants %v: %v", tenants, judged)
+		}
+	}
+}
+
 // T080–T082.
 func TestEmailDomain(t *testing.T) {
 	rp := offline(t, nil)

@@ -288,7 +288,7 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 		return rp.sessions.End(r.Context(), w, r, rec)
 	}
 	if rp.stillAllowed != nil && rp.now().Sub(rec.Checked()).Abs() >= rp.stillAllowedEvery { // or some clock was wrong
-		rec, err = rp.askStillAllowed(w, r, rec)
+		rec, err = rp.askStillAllowed(w, r, p, rec)
 		if errors.Is(err, session.ErrNone) {
 			return nil // ended while the application thought
 		}
@@ -296,14 +296,14 @@ func (rp *RelyingParty) loadSession(w http.ResponseWriter, r *http.Request, c *l
 			return err
 		}
 	}
-	c.session, c.signedIn, c.provider = *rp.session(rec), true, p
+	c.session, c.signedIn = *rp.sessionAt(p, rec), true
 	rp.desk.Loaded(w, r)
 	return nil
 }
 
 // askStillAllowed asks the application whether a session may go on.
-func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, rec session.Record) (session.Record, error) {
-	ctx, s := r.Context(), rp.session(rec)
+func (rp *RelyingParty) askStillAllowed(w http.ResponseWriter, r *http.Request, p *providerEntry, rec session.Record) (session.Record, error) {
+	ctx, s := r.Context(), rp.sessionAt(p, rec)
 	err := guarded("StillAllowed", func() error {
 		ctx, cancel := context.WithTimeout(ctx, hookTime)
 		defer cancel()

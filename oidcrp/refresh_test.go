@@ -468,6 +468,20 @@ func TestRefreshTokenThatStays(t *testing.T) {
 	}
 }
 
+// What became of a refresh token is of use for a moment, and holds tokens.
+func TestSpentTokensAreNotKept(t *testing.T) {
+	op := oidcrptest.NewProvider(t)
+	a := newTokenApp(t, op, nil)
+	b := a.signIn()
+	for range 5 {
+		a.expire()
+		a.shows(a.call(b), `"sub":"alice"`)
+	}
+	if n := oidcrp.SpentKnown(a.rp); n != 1 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
 // R21: the visitor closes the tab while the refresh is under way.
 func tabClosedDuringRefresh(t *testing.T) {
 	op := oidcrptest.NewProvider(t)

@@ -18,7 +18,7 @@ import (
 func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) error {
 	var before *Session
 	if !h.rec.IsZero() {
-		before = rp.session(h.rec)
+		before = rp.sessionAt(h.p, h.rec)
 	}
 	login := newLogin(h.p, v, "", "", before)
 	// Roles that are too many to be told now are not those of before.
@@ -63,7 +63,7 @@ func (rp *RelyingParty) remap(ctx context.Context, h holder, v *provider.Login) 
 	if rp.stillAllowed == nil {
 		return nil
 	}
-	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, rp.session(rec)) })
+	err = guarded("StillAllowed", func() error { return rp.stillAllowed(ctx, rp.sessionAt(h.p, rec)) })
 	if errors.As(err, new(*Refusal)) {
 		return rp.refusedAtRefresh(ctx, h, err)
 	}

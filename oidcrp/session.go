@@ -20,15 +20,15 @@ import (
 // zero values. It is immutable and safe for concurrent use.
 type Session struct {
 	rec  session.Record
-	site *Site // nil with Config.BaseURL
+	site *Site          // nil with Config.BaseURL
+	at   *providerEntry // its provider; nil where that was not asked for
 }
 
 // loaded is the context of a request whose session was looked for. It holds
 // the session itself, so that handing it over costs one allocation.
 type loaded struct {
 	context.Context
-	rp       *RelyingParty  // nil for a session made for a test
-	provider *providerEntry // the session's; nil likewise, and without one
+	rp       *RelyingParty // nil for a session made for a test
 	session  Session
 	signedIn bool
 	renewed  atomic.Pointer[session.Record] // what the visitor has since Update
@@ -75,14 +75,6 @@ func (c *loaded) current() *Session {
 		return nil
 	}
 	return &c.session
-}
-
-// at is the provider of the session, nil where there is none or it is a test's.
-func (c *loaded) at() *providerEntry {
-	if c == nil {
-		return nil
-	}
-	return c.provider
 }
 
 // FromContext returns the session of the request ctx belongs to: nil when

@@ -502,8 +502,7 @@ type Provider struct {
 	// provider of oidcrptest cannot be one.
 	// With two of them, or a [ProviderSource], iss must be in every response
 	// without an ID token (RFC 9207), and a login that a page of another origin
-	// starts, or one by a browser that does not say where it comes from, is asked
-	// about first.
+	// starts, as far as the browser says so, is asked about first.
 	TenantSupplied bool
 
 	// InsecureAllowHTTP admits plain http for this provider on any host. Only

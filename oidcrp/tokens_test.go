@@ -237,6 +237,7 @@ func TestRefreshPairsNoTwoDocuments(t *testing.T) {
 		{"the same address alone", verified, claims{"email": "alice@example.com"}, "alice@example.com", true},
 		{"null, which is nothing", verified, claims{"email": nil, "email_verified": nil}, "alice@example.com", true},
 		{"the word alone", claims{"email": "alice@example.com"}, claims{"email_verified": true}, "alice@example.com", false},
+		{"the word taken back", verified, claims{"email_verified": false}, "alice@example.com", false},
 		{"neither", verified, claims{"name": "Alice"}, "alice@example.com", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

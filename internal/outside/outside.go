@@ -4,6 +4,7 @@ package outside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -18,7 +19,7 @@ func Ask[T any](ctx context.Context, turns <-chan struct{}, ask func(context.Con
 	}
 	came := make(chan said, 1)
 	go func() {
-		var it said
+		it := said{err: errors.New("did not return")} // but ended its goroutine
 		defer func() {
 			if v := recover(); v != nil {
 				it.err = fmt.Errorf("panicked: %v", v)

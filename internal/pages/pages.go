@@ -252,8 +252,8 @@ func (p *Renderer) policy(page Page, custom bool) string {
 // LeadingOn returns the FormAction of a page whose form may end at a provider,
 // or start a login there. A provider of these origins may send the browser on to
 // others that nothing announces: where its pages are, or another provider behind
-// it. So any origin is admitted, by https unless one of these is reached by http;
-// the page holds no form but ours.
+// it. So any origin is admitted, by https unless one of these is reached by http,
+// and where none is known; the page holds no form but ours.
 func LeadingOn(origins []string) []string {
 	schemes := []string{"https:"}
 	if slices.ContainsFunc(origins, func(o string) bool { return strings.HasPrefix(o, "http:") }) {

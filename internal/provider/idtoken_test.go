@@ -280,6 +280,27 @@ func TestClientSecretTooShortToBeAKey(t *testing.T) {
 	}
 }
 
+// One HMAC is not another, also where go-oidc does not look.
+func TestLogoutTokenByAnotherMAC(t *testing.T) {
+	f, secret := newFake(t), []byte(strings.Repeat("s", 64))
+	p := f.new(t, func(s *provider.Settings) {
+		s.Algorithms = []string{"HS256"}
+		s.Secret = func(context.Context) (string, error) { return string(secret), nil }
+	})
+	b, err := json.Marshal(f.logoutToken(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for alg, check := range map[string]string{"HS256": "", "HS512": "alg"} {
+		encode := base64.RawURLEncoding.EncodeToString
+		signed := encode([]byte(`{"alg":"`+alg+`"}`)) + "." + encode(b)
+		_, err := p.LogoutToken(t.Context(), signed+"."+encode(makeSignature(t, alg, secret, signed)))
+		if (err == nil) != (check == "") || err != nil && !failsAt(err, check) {
+			t.Errorf("%s: %v; want check %q", alg, err, check)
+		}
+	}
+}
+
 // A forged token and keys that cannot be had are different events.
 func TestKeysThatCannotBeFetched(t *testing.T) {
 	f := newFake(t)

@@ -76,19 +76,15 @@ func (k *publicKey) fits(alg string) bool {
 	case *rsa.PublicKey:
 		return slices.Contains(rsaAlgorithms, alg)
 	case *ecdsa.PublicKey:
-		switch alg {
-		case "ES256":
-			return key.Curve == elliptic.P256()
-		case "ES384":
-			return key.Curve == elliptic.P384()
-		case "ES512":
-			return key.Curve == elliptic.P521()
-		}
+		return curves[alg] != nil && curves[alg] == key.Curve
 	case ed25519.PublicKey:
 		return alg == "EdDSA"
 	}
 	return false
 }
+
+// curves are those of the algorithms by ECDSA (RFC 7518 3.4).
+var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 
 var rsaAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxResponse = 64 << 10
-	maxForm     = 10 << 20 // read for nothing but the state
+	maxForm     = 1 << 20 // more of a form is read for nothing but the state
 	maxState    = 4 << 10
 	maxCode     = 8 << 10
 	maxIss      = 2 << 10
@@ -97,10 +97,10 @@ func naming(v url.Values) *Response {
 func received(r *http.Request) (v url.Values, mode string, err error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if len(r.URL.RawQuery) > maxResponse {
-		return query, "", refused(authorizationResponse, "size", "is too large")
+		return statesOf(strings.NewReader(r.URL.RawQuery)), "", refused(authorizationResponse, "size", "is too large")
 	}
 	if err != nil {
-		return query, "", refused(authorizationResponse, "syntax", "the query cannot be parsed")
+		return statesOf(strings.NewReader(r.URL.RawQuery)), "", refused(authorizationResponse, "syntax", "the query cannot be parsed")
 	}
 	switch r.Method {
 	case http.MethodGet:
@@ -131,7 +131,7 @@ func unpacked(form url.Values) (v url.Values, mode string, err error) {
 	}
 	fragment, err := url.ParseQuery(form.Get(FragmentField))
 	if err != nil {
-		return fragment, "", refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
+		return statesOf(strings.NewReader(form.Get(FragmentField))), "", refused(authorizationResponse, "syntax", "the fragment cannot be parsed")
 	}
 	return fragment, modeFragment, nil
 }
@@ -150,21 +150,21 @@ func postForm(r *http.Request) (url.Values, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
 	if err != nil {
-		return nil, refused(authorizationResponse, "syntax", "the body ended early")
+		return statesOf(bytes.NewReader(body)), refused(authorizationResponse, "syntax", "the body ended early")
 	}
 	if len(body) > maxResponse {
 		whole := io.MultiReader(bytes.NewReader(body), io.LimitReader(r.Body, maxForm))
 		return statesOf(whole), refused(authorizationResponse, "size", "is too large")
 	}
 	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return form, refused(authorizationResponse, "syntax", "the form cannot be parsed")
+	if err != nil { // a broken escape, or thousands of parameters
+		return statesOf(bytes.NewReader(body)), refused(authorizationResponse, "syntax", "the form cannot be parsed")
 	}
 	return form, nil
 }
 
 // statesOf finds the states in a form, as many as it takes to know whether there
-// is one, and keeps nothing else of it.
+// is one, and keeps nothing else of it: whatever is wrong with the rest.
 func statesOf(form io.Reader) url.Values {
 	found := url.Values{}
 	r := bufio.NewReaderSize(form, maxState)

@@ -45,7 +45,7 @@ func verifies(jws *validate.JWS, key any) bool {
 			return rsa.VerifyPSS(key, hash, digest, jws.Signature, nil) == nil
 		}
 	case *ecdsa.PublicKey:
-		return alg[:2] == "ES" && verifiesECDSA(key, digest, jws.Signature)
+		return key.Curve == curves[alg] && verifiesECDSA(key, digest, jws.Signature)
 	case []byte:
 		if alg[:2] != "HS" {
 			return false

@@ -40,8 +40,9 @@ func Object(b []byte) (Claims, error) {
 	if s.peek() != '{' {
 		return nil, invalidJSON("not an object")
 	}
-	// A comma stands between two members, and elsewhere seldom.
-	claims := make(Claims, min(bytes.Count(b, []byte(","))+1, maxNames))
+	// A comma stands between two members, and elsewhere seldom; more than some are
+	// not believed.
+	claims := make(Claims, min(bytes.Count(b, []byte(","))+1, 64))
 	if detail := s.object(1, claims); detail != "" {
 		return nil, invalidJSON(detail)
 	}

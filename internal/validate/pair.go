@@ -29,6 +29,9 @@ func pair(out, first, second Claims, name, flag string) {
 	if _, ok := second[name]; !ok {
 		return
 	}
+	if string(first[flag]) == "false" {
+		return // that needs no address
+	}
 	delete(out, flag)
 	if value, ok := second[flag]; ok {
 		out[flag] = value
