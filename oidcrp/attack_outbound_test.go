@@ -246,7 +246,9 @@ func slowAnswers(t *testing.T) {
 func slowServer(text string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
+		asked := make(chan struct{})
 		go func() {
+			<-asked // what comes before would be nobody's answer
 			for i := range len(text) {
 				if _, err := server.Write([]byte{text[i]}); err != nil {
 					return
@@ -256,6 +258,8 @@ func slowServer(text string) *http.Client {
 		}()
 		go func() {
 			defer server.Close()
+			server.Read(make([]byte, 1))
+			close(asked)
 			io.Copy(io.Discard, server)
 		}()
 		return client, nil
