@@ -83,6 +83,8 @@ func TestObject(t *testing.T) {
 		{"a bare NUL", "{\"a\":\x00}", false},
 		{"a name twice, once escaped", `{"a":1,"\u0061":2}`, false},
 		{"a name twice, among many", `{"n0":0` + manyNames(1, 40) + `,"n20":1}`, false},
+		{"a name twice, among many below", `{"a":{"n0":0` + manyNames(1, 40) + `,"n20":1}}`, false},
+		{"many names below", `{"a":{"n0":0` + manyNames(1, 40) + `}}`, true},
 		{"a name twice, below", `{"a":{"b":1,"b":1}}`, false},
 		{"twins of an unknown claim", `{"role":1,"Role":2}`, false},
 		{"twins by the long s", `{"role\u017f":1,"roles":2}`, false},
@@ -109,6 +111,17 @@ func TestObject(t *testing.T) {
 			}
 			agree(t, []byte(tt.text), claims)
 		})
+	}
+}
+
+func TestFold(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "sub": "sub", "SUB": "sub", "AZ": "az", "@A[0_-9]Z`": "@a[0_-9]z`", // none but letters has two cases
+		"ſub": "sub", "\u212aid": "kid", "É": "É", "é": "É", "ς": "Σ", "ß": "ß",
+	} {
+		if got := validate.Fold(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
 	}
 }
 
