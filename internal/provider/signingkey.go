@@ -86,13 +86,11 @@ func (k *signingKey) Algs() []jose.SignatureAlgorithm {
 // SignPayload implements [jose.OpaqueSigner], so that a key in hardware, or at
 // a key service, signs as one in memory does.
 func (k *signingKey) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
-	hash, ok := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[k.algorithm[2:]]
-	if !ok { // EdDSA signs the message itself
+	hash, ok := digestOf(k.algorithm)
+	if !ok { // EdDSA
 		return k.signer.Sign(rand.Reader, payload, crypto.Hash(0))
 	}
-	h := hash.New()
-	h.Write(payload)
-	digest := h.Sum(nil)
+	digest := digest(hash, payload)
 	switch k.algorithm[:2] {
 	case "PS":
 		return k.signer.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
@@ -115,7 +113,7 @@ func fixedSize(signature []byte, public crypto.PublicKey) ([]byte, error) {
 	if !ok || err != nil || len(rest) != 0 || n.R.Sign() <= 0 || n.S.Sign() <= 0 {
 		return nil, errors.New("the key made no ECDSA signature")
 	}
-	size := (key.Curve.Params().BitSize + 7) / 8
+	size := numberSize(key)
 	if n.R.BitLen() > size*8 || n.S.BitLen() > size*8 {
 		return nil, errors.New("the key made no ECDSA signature of its curve")
 	}
