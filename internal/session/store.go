@@ -92,10 +92,7 @@ func (b *backend) Find(ctx context.Context, key string) (value []byte, found boo
 	if b.prompt { // without the cost of waiting
 		return b.find(ctx, key)
 	}
-	a := b.call(ctx, "find", func(ctx context.Context) (a answer) {
-		a.value, a.found, a.err = b.find(ctx, key)
-		return a
-	})
+	a := b.call(ctx, "find", b.finding(key))
 	return a.value, a.found, a.err
 }
 
@@ -134,16 +131,21 @@ func (b *backend) FindAll(ctx context.Context, keys ...string) []answer {
 	defer cancel()
 	waits := make([]func() answer, len(keys))
 	for i, key := range keys {
-		waits[i] = b.start(ctx, "find", func(ctx context.Context) (a answer) {
-			a.value, a.found, a.err = b.find(ctx, key)
-			return a
-		})
+		waits[i] = b.start(ctx, "find", b.finding(key))
 	}
 	answers := make([]answer, len(keys))
 	for i, wait := range waits {
 		answers[i] = wait()
 	}
 	return answers
+}
+
+// finding is the question what lies under key.
+func (b *backend) finding(key string) func(context.Context) answer {
+	return func(ctx context.Context) (a answer) {
+		a.value, a.found, a.err = b.find(ctx, key)
+		return a
+	}
 }
 
 // answer is what a store said.
