@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-78edd7da/go-oidcrp/internal/pages"
 	"github.com/seed-78edd7da/go-oidcrp/internal/provider"
-	"github.com/seed-78edd7da/go-oidcrp/internal/session"
 	"github.com/seed-78edd7da/go-oidcrp/internal/transaction"
 )
 
@@ -116,8 +115,8 @@ func (rp *RelyingParty) askToConfirm(w http.ResponseWriter, r *http.Request, p *
 
 // signedIn reports whether a request brings a session.
 func (rp *RelyingParty) signedIn(w http.ResponseWriter, r *http.Request) bool {
-	_, err := rp.sessions.Load(r.Context(), w, r, false)
-	return !errors.Is(err, session.ErrNone) // not known is not "no"
+	s, err := rp.sessionNow(w, r)
+	return s != nil || err != nil // not known is not "no"
 }
 
 // signInPage shows a button for each provider, on the application's page if it
