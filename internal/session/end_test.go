@@ -16,43 +16,37 @@ import (
 // with the cookie of before, ends what the session really goes on as.
 func TestEndAfterALostRenewal(t *testing.T) {
 	ctx := context.Background()
-	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
-		t.Run(mode, func(t *testing.T) {
-			h := newHouse(t, true, func(c *session.Config) {
-				c.Client = clientOf
-				if cookies {
-					c.Store, c.Marks = nil, c.Store
+	storeModes(t, func(c *session.Config) {
+		c.Client = clientOf
+	}, func(t *testing.T, h *house, cookies bool) {
+		there := h.other(nil)
+		var b browser
+		rec := h.start(&b, h.at("bob", ""))
+		old, renewed := b.copy(), false
+		renew := func() {
+			renewed = true
+			h.renew(&b, rec)
+		}
+		if cookies {
+			renew() // the other node has loaded the session before
+		} else {
+			h.store.before = func(op, _ string) error {
+				if op == "commit" && !renewed { // the other node has looked before it writes
+					renew()
 				}
-			})
-			there := h.other(nil)
-			var b browser
-			rec := h.start(&b, h.at("bob", ""))
-			old, renewed := b.copy(), false
-			renew := func() {
-				renewed = true
-				h.renew(&b, rec)
+				return nil
 			}
-			if cookies {
-				renew() // the other node has loaded the session before
-			} else {
-				h.store.before = func(op, _ string) error {
-					if op == "commit" && !renewed { // the other node has looked before it writes
-						renew()
-					}
-					return nil
-				}
-			}
-			if _, err := there.Renew(ctx, httptest.NewRecorder(), old.request(), rec, nil); !errors.Is(err, session.ErrEnded) {
-				t.Fatalf("the second renewal: %v", err)
-			}
-			h.store.before = nil
-			h.lives(b.copy(), true)
-			if _, err := there.EndRenewed(ctx, old.request(), false); err != nil {
-				t.Error(err)
-			}
-			h.lives(b.copy(), false)
-		})
-	}
+		}
+		if _, err := there.Renew(ctx, httptest.NewRecorder(), old.request(), rec, nil); !errors.Is(err, session.ErrEnded) {
+			t.Fatalf("the second renewal: %v", err)
+		}
+		h.store.before = nil
+		h.lives(b.copy(), true)
+		if _, err := there.EndRenewed(ctx, old.request(), false); err != nil {
+			t.Error(err)
+		}
+		h.lives(b.copy(), false)
+	})
 }
 
 // With a record at hand it is that session which ends, whatever the request came
@@ -272,52 +266,46 @@ func TestEndThatCouldNotLook(t *testing.T) {
 // A sign-out while the store answers no question is one on all nodes, though one
 // of them is about to write the record once more.
 func TestEndWhileNothingIsAnswered(t *testing.T) {
-	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
-		t.Run(mode, func(t *testing.T) {
-			h := newHouse(t, true, func(c *session.Config) {
-				c.Idle = time.Hour
-				if cookies {
-					c.Store, c.Marks = nil, c.Store
+	storeModes(t, func(c *session.Config) {
+		c.Idle = time.Hour
+	}, func(t *testing.T, h *house, cookies bool) {
+		there := h.other(nil)
+		var b browser
+		rec := h.start(&b, person("bob"))
+		copied := b.copy()
+		h.clock.add(30 * time.Minute)
+		signOut := func() {
+			before := h.store.before
+			h.store.before = func(op, _ string) error {
+				if op == "find" {
+					return errDown
 				}
-			})
-			there := h.other(nil)
-			var b browser
-			rec := h.start(&b, person("bob"))
-			copied := b.copy()
-			h.clock.add(30 * time.Minute)
-			signOut := func() {
-				before := h.store.before
-				h.store.before = func(op, _ string) error {
-					if op == "find" {
-						return errDown
-					}
-					return nil
-				}
-				if err := h.end(&b, rec); !errors.Is(err, session.ErrStore) {
-					t.Errorf("nobody is told: %v", err)
-				}
-				h.store.before = before
+				return nil
 			}
-			if cookies {
-				signOut()
-			} else {
-				done := false
-				h.store.before = func(op, _ string) error {
-					if op == "commit" && !done {
-						done = true
-						signOut()
-					}
-					return nil
-				}
-				if _, err := there.load(copied, true); !errors.Is(err, session.ErrEnded) {
-					t.Errorf("the request in flight: %v", err)
-				}
-				h.store.before = nil
+			if err := h.end(&b, rec); !errors.Is(err, session.ErrStore) {
+				t.Errorf("nobody is told: %v", err)
 			}
-			there.lives(copied.copy(), false)
-			h.other(nil).lives(copied.copy(), false)
-		})
-	}
+			h.store.before = before
+		}
+		if cookies {
+			signOut()
+		} else {
+			done := false
+			h.store.before = func(op, _ string) error {
+				if op == "commit" && !done {
+					done = true
+					signOut()
+				}
+				return nil
+			}
+			if _, err := there.load(copied, true); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("the request in flight: %v", err)
+			}
+			h.store.before = nil
+		}
+		there.lives(copied.copy(), false)
+		h.other(nil).lives(copied.copy(), false)
+	})
 }
 
 // Who signs in anew over a session that is being renewed has ended it, though the

@@ -185,6 +185,23 @@ func bothModes(t *testing.T, f func(t *testing.T, stored bool)) {
 	t.Run("store", func(t *testing.T) { f(t, true) })
 }
 
+// storeModes runs f with sessions in a store, and with those in cookies beside
+// one. change may be nil.
+func storeModes(t *testing.T, change func(*session.Config), f func(t *testing.T, h *house, cookies bool)) {
+	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
+		t.Run(mode, func(t *testing.T) {
+			f(t, newHouse(t, true, func(c *session.Config) {
+				if change != nil {
+					change(c)
+				}
+				if cookies {
+					c.Store, c.Marks = nil, c.Store
+				}
+			}), cookies)
+		})
+	}
+}
+
 // browser keeps one site's cookies, as "name=value".
 type browser struct{ cookies []string }
 

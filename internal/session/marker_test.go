@@ -175,43 +175,37 @@ func TestEndUser(t *testing.T) {
 // another node ends, and what is started afterwards lives, until the next.
 func TestEndUserOnANodeWithAnotherClock(t *testing.T) {
 	ctx := context.Background()
-	for mode, cookies := range map[string]bool{"store": false, "cookie": true} {
-		t.Run(mode, func(t *testing.T) {
-			h := newHouse(t, true, func(c *session.Config) {
-				c.Client = clientOf
-				if cookies {
-					c.Store, c.Marks = nil, c.Store
-				}
-			})
-			behind := h.other(func(c *session.Config) {
-				c.Now = func() time.Time { return h.clock.now().Add(-4 * time.Minute) }
-			})
-			d := h.at("bob", "s1")
-			var b, renewed browser
-			for range 3 {
-				d.Began = h.clock.now()
-				h.start(&b, d)
-				rec := h.start(&renewed, d)
-				w := httptest.NewRecorder()
-				if _, err := h.Renew(ctx, w, renewed.request(), rec, nil); err != nil {
-					t.Fatal(err)
-				}
-				renewed.take(w)
-				for _, node := range []*house{h, behind} {
-					node.lives(b.copy(), true)
-					node.lives(renewed.copy(), true)
-				}
-				if err := behind.EndUser(ctx, user(d)); err != nil {
-					t.Fatal(err)
-				}
-				for _, node := range []*house{h, behind} {
-					node.lives(b.copy(), false)
-					node.lives(renewed.copy(), false)
-				}
-				h.clock.add(time.Second)
-			}
+	storeModes(t, func(c *session.Config) {
+		c.Client = clientOf
+	}, func(t *testing.T, h *house, _ bool) {
+		behind := h.other(func(c *session.Config) {
+			c.Now = func() time.Time { return h.clock.now().Add(-4 * time.Minute) }
 		})
-	}
+		d := h.at("bob", "s1")
+		var b, renewed browser
+		for range 3 {
+			d.Began = h.clock.now()
+			h.start(&b, d)
+			rec := h.start(&renewed, d)
+			w := httptest.NewRecorder()
+			if _, err := h.Renew(ctx, w, renewed.request(), rec, nil); err != nil {
+				t.Fatal(err)
+			}
+			renewed.take(w)
+			for _, node := range []*house{h, behind} {
+				node.lives(b.copy(), true)
+				node.lives(renewed.copy(), true)
+			}
+			if err := behind.EndUser(ctx, user(d)); err != nil {
+				t.Fatal(err)
+			}
+			for _, node := range []*house{h, behind} {
+				node.lives(b.copy(), false)
+				node.lives(renewed.copy(), false)
+			}
+			h.clock.add(time.Second)
+		}
+	})
 }
 
 // What a session says of its user can be changed, and what it started under stays.
